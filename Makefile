@@ -1,0 +1,40 @@
+# The only set-up that this project needs is git, make and Python 3.11, 3.12 or 3.13; `make` lists
+# the targets. GNU make 3.81 or later.
+
+# Which Python to make .venv with; empty: the first that fits (tools/find_python.sh).
+PYTHON =
+
+# What `. .venv/bin/activate` does, so that dvc.yaml's `python` is .venv's, whatever environment
+# the user is in. The echo says what is run.
+in_venv = @echo '$(1)'; unset PYTHONHOME; VIRTUAL_ENV="$$PWD/.venv" PATH="$$PWD/.venv/bin:$$PATH" $(1)
+
+.PHONY: help setup gpu repro test lock
+
+help:
+	@echo 'make repro    everything: set-up, check of params.yaml, then dvc repro'
+	@echo 'make test     set-up, then format, lint, types and tests'
+	@echo 'make setup    the set-up alone: .venv, with what requirements.txt says'
+	@echo 'make gpu      the set-up with CUDA, for Linux with an NVIDIA GPU; later makes keep it'
+	@echo 'make lock     write requirements.txt and requirements-gpu.txt anew from the .in files'
+	@echo
+	@echo 'Daily use: . .venv/bin/activate, then dvc repro, dvc exp run and so on.'
+	@echo 'Another Python: make PYTHON=/path/to/python3.12 <target>. To start over: rm -rf .venv'
+
+setup:
+	@sh tools/setup.sh "$(PYTHON)"
+
+gpu:
+	@sh tools/setup.sh --gpu "$(PYTHON)"
+
+repro: setup
+	$(call in_venv,python -m pipeline.check)
+	$(call in_venv,dvc repro)
+
+test: setup
+	$(call in_venv,ruff format --check .)
+	$(call in_venv,ruff check .)
+	$(call in_venv,mypy)
+	$(call in_venv,pytest)
+
+lock:
+	@sh tools/lock.sh "$(PYTHON)"

@@ -1,0 +1,97 @@
+"""The policy π(a|s): a Keras network whose outputs parametrise a distribution over actions."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from models.action import Action
+from models.heads import ActionHead
+
+OUTPUT_SCALE = 0.01  # of the last layer's initial weights: every policy begins close to indifferent
+
+
+class Policy:
+    """A network and an action head.
+
+    Args:
+        network: Observations `[N, O]` → outputs `[N, P]`.
+        head: What the outputs mean.
+        observation_size: O, the number of components of an observation.
+    """
+
+    def __init__(
+        self, network: Callable[[tf.Tensor], tf.Tensor], head: ActionHead, observation_size: int
+    ) -> None:
+        self.network = network
+        self.head = head
+        self.observation_size = observation_size
+
+    def outputs(self, observations: tf.Tensor) -> tf.Tensor:
+        """Observations `[…, O]` → the network's outputs `[…, P]`."""
+        flat = self.network(tf.reshape(observations, [-1, self.observation_size]))  # [N, P]
+        shape = tf.concat([tf.shape(observations)[:-1], [flat.shape[-1]]], axis=0)
+        return tf.reshape(flat, shape)
+
+    def distribution(self, observations: tf.Tensor) -> tfp.distributions.Distribution:
+        """Observations `[…, O]` → π(·|s), batch shape `[…]`."""
+        return self.head.distribution(self.outputs(observations))
+
+    @property
+    def sample_signature(self) -> list[tf.TensorSpec]:
+        """What `sample`, compiled for any number of observations, declares as its input."""
+        return [
+            tf.TensorSpec([None, self.observation_size], tf.float32, name="observation"),
+            tf.TensorSpec([2], tf.int32, name="seed"),
+        ]
+
+    def sample(self, observations: tf.Tensor, seed: tf.Tensor) -> Action:
+        """Draws an action for each observation `[E, O]` with a stateless seed `[2]` (int32)."""
+        outputs = self.outputs(observations)
+        raw_action = self.head.sample(outputs, seed)
+        return Action(
+            action=self.head.for_environment(raw_action),
+            raw_action=raw_action,
+            log_prob=self.head.log_prob(outputs, raw_action),
+        )
+
+    def greedy(self, observations: tf.Tensor) -> tf.Tensor:
+        """The most probable action of each observation `[E, O]`, as the environment takes it."""
+        return self.head.for_environment(self.head.mode(self.outputs(observations)))
+
+
+def make_network(
+    observation_size: int,
+    hidden_sizes: Sequence[int],
+    activation: str,
+    head: ActionHead,
+    seed: np.random.SeedSequence,
+) -> keras.Model:
+    """A policy network with fresh weights: orthogonal, zero biases (Saxe et al. 2014).
+
+    The last layer's weights are scaled by 0.01, so that the initial policy hardly prefers any
+    action (Andrychowicz et al. 2021, "What matters in on-policy reinforcement learning?").
+
+    Args:
+        observation_size: O, the number of components of an observation.
+        hidden_sizes: Units of each hidden layer; may be empty.
+        activation: Keras's name of the hidden layers' activation.
+        head: Adds the last layer.
+        seed: Determines the initial weights.
+
+    Returns:
+        A Keras model, observations `[N, O]` → outputs `[N, P]`.
+    """
+    seeds = iter(seed.generate_state(len(hidden_sizes) + 1).tolist())
+    observations = features = keras.Input((observation_size,), name="observation")
+    for layer, size in enumerate(hidden_sizes):
+        features = keras.layers.Dense(
+            size,
+            activation=activation,
+            kernel_initializer=keras.initializers.Orthogonal(np.sqrt(2), seed=next(seeds)),
+            name=f"hidden_{layer}",
+        )(features)
+    last = keras.initializers.Orthogonal(OUTPUT_SCALE, seed=next(seeds))
+    return keras.Model(observations, head.outputs(features, last), name="policy")

@@ -1,0 +1,66 @@
+"""Checks params.yaml, its environments included: `python -m pipeline.check`."""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.environments.specification import inspect_environment
+from pipeline.errors import UserError
+from pipeline.mistakes import Mistake, expected
+from pipeline.params import EnvParams, Params, validate
+
+
+def check(path: Path, tasks: Iterable[str] | None = None) -> Params:
+    """Finds all mistakes of params.yaml at once.
+
+    Args:
+        path: Where params.yaml is.
+        tasks: The tasks whose environments are made and inspected. Defaults to all.
+
+    Raises:
+        UserError: If there is any mistake in the file, in one of these environments, or in `tasks`;
+            the message has a line for each.
+    """
+    params, environments, mistakes = validate(path)
+    names = list(environments) if tasks is None else list(tasks)
+    if params is not None:
+        mistakes += [_unknown_task(name, params) for name in names if name not in params.tasks]
+    for name in names:
+        if name in environments:
+            mistakes += _environment_mistakes(name, environments[name])
+    if params is None or mistakes:
+        raise UserError("\n".join(mistake.line(path) for mistake in mistakes))
+    return params
+
+
+def _unknown_task(name: str, params: Params) -> Mistake:
+    known = f"the name of a task, one of {', '.join(params.tasks)}"
+    return Mistake(("tasks",), expected(known, name, params.tasks))
+
+
+def _environment_mistakes(name: str, env: EnvParams) -> list[Mistake]:
+    try:
+        inspect_environment(env.id, env.kwargs)
+    except UserError as error:
+        return [Mistake(("tasks", name, "env"), " ".join(str(error).split()))]
+    return []
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints one line if all is well, else all mistakes. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.check", description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    path: Path = parser.parse_args(arguments).params
+    try:
+        params = check(path)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    tasks = "1 task" if len(params.tasks) == 1 else f"{len(params.tasks)} tasks"
+    print(f"{path}: {tasks} ({', '.join(params.tasks)}), no mistakes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Stage `evaluate`: the exported SavedModels in Gymnasium's environment, greedy and sampled."""
+
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import Table, read_arrays, read_json, write_json, write_table
+from pipeline.reinforce.episodes import Episodes
+from pipeline.seeds import Purpose, stream
+from pipeline.stage import Task, run_stage, start_tensorflow
+from pipeline.statistics import bootstrap_interval, interquartile_mean
+
+NUM_VISITED = 2000  # steps of the chosen policy that are kept for the picture of what it does
+
+
+def evaluate(task: Task) -> None:
+    """Evaluates each run's SavedModel, greedy and sampled, on episodes with seeds of their own."""
+    start_tensorflow()
+    from pipeline import exported
+    from pipeline.environments.vector import make_environments
+    from pipeline.reinforce.sampling import sample_episodes
+
+    num_episodes, files = task.params.evaluate.num_episodes, task.files
+    rollouts = read_arrays(files.rollouts, ["rewards", "valid"])
+    chosen = read_json(files.policy / "spec.json", ["run"])["run"]
+    before, parts = [], []
+    with closing(make_environments(task.specification, num_episodes)) as environments:
+        for run in range(task.params.num_runs):
+            signatures = exported.load_signatures(files.policies / str(run))
+            ways = {
+                "greedy": (exported.greedy(signatures), Purpose.GREEDY_EVALUATION),
+                "sampled": (exported.sampled(signatures), Purpose.SAMPLED_EVALUATION),
+            }
+            for mode, (act, purpose) in ways.items():
+                seed = stream(task.seed, purpose, run)
+                episodes = sample_episodes(environments, act, num_episodes, seed)
+                parts.append(_tabulate(task, episodes, run, mode))
+            if run == chosen:  # the episodes are those that it sampled
+                observations = _thinned(episodes.observations[episodes.valid], NUM_VISITED)
+                visited = _columns("observation", observations)
+                visited |= exported.distribution_parameters(signatures, observations)
+            rewards, valid = rollouts["rewards"][run], rollouts["valid"][run]
+            before.append(_discounted(task, rewards, valid).mean())
+
+    evaluation = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    metrics = summarize(evaluation) | {"objective_before": _rounded(interquartile_mean(before))}
+    write_table(files.evaluation, evaluation)
+    write_table(files.visited, visited)
+    write_json(files.metrics, {task.name: metrics})
+    print(
+        f"{task.name}: interquartile mean over {task.params.num_runs} runs of the mean return, "
+        f"greedy {metrics['greedy']}, sampled {metrics['sampled']}; worst run "
+        f"{metrics['greedy_worst_run']} and {metrics['sampled_worst_run']}"
+    )
+
+
+def summarize(evaluation: Table) -> dict[str, float | None]:
+    """A task's metrics from its evaluation episodes.
+
+    Args:
+        evaluation: The columns `run`, `mode`, `episode_return` and `discounted_return`.
+
+    Returns:
+        For each mode the interquartile mean over runs of a run's mean return, its 95 % interval
+        (None for a single run) and the worst run's mean; and the objective, the interquartile mean
+        over runs of the mean discounted return of sampled episodes.
+    """
+    metrics: dict[str, float | None] = {}
+    for mode in ("greedy", "sampled"):
+        means = _means_of_runs(evaluation, mode, "episode_return")
+        interval = bootstrap_interval(means)
+        metrics[mode] = _rounded(interquartile_mean(means))
+        metrics[f"{mode}_low"] = _rounded(interval.low) if interval else None
+        metrics[f"{mode}_high"] = _rounded(interval.high) if interval else None
+        metrics[f"{mode}_worst_run"] = _rounded(means.min())
+    objectives = _means_of_runs(evaluation, "sampled", "discounted_return")
+    metrics["objective"] = _rounded(interquartile_mean(objectives))
+    return metrics
+
+
+def _means_of_runs(evaluation: Table, mode: str, column: str) -> np.ndarray:
+    """Mean over each run's episodes, `[R]`."""
+    of_mode = evaluation["mode"] == mode
+    runs, values = evaluation["run"][of_mode], evaluation[column][of_mode]
+    return np.array([values[runs == run].mean() for run in np.unique(runs)])
+
+
+def _tabulate(task: Task, episodes: Episodes, run: int, mode: str) -> Table:
+    """A row for each episode."""
+    num_episodes = len(episodes.valid)
+    return {
+        "run": np.full(num_episodes, run),
+        "mode": np.full(num_episodes, mode),
+        "episode": np.arange(num_episodes),
+        "episode_return": episodes.episode_returns,
+        "discounted_return": _discounted(task, episodes.rewards, episodes.valid),
+        "num_steps": episodes.num_steps,
+        "terminated": episodes.terminated.any(axis=1).astype(int),
+    }
+
+
+def _discounted(task: Task, rewards: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Discounted return of each episode, `[B, T]` → `[B]`, in float64."""
+    discounts = task.params.train.gamma ** np.arange(rewards.shape[1])
+    return (rewards * valid) @ discounts
+
+
+def _thinned(values: np.ndarray, num: int) -> np.ndarray:
+    """At most `num` rows, evenly spaced."""
+    return values[np.linspace(0, len(values) - 1, min(num, len(values))).astype(int)]
+
+
+def _columns(name: str, values: np.ndarray) -> Table:
+    """`[N, O]` → O columns `name_0`, `name_1`, …"""
+    return {f"{name}_{i}": values[:, i] for i in range(values.shape[1])}
+
+
+def _rounded(value: Any) -> float:
+    """To six significant digits, so that tables of metrics can be read."""
+    return float(f"{float(value):.6g}")
+
+
+if __name__ == "__main__":
+    run_stage(evaluate)

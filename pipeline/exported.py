@@ -1,0 +1,64 @@
+"""Acting with an exported SavedModel: TensorFlow alone, no Keras and none of the policy's code."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from models.action import Action
+from pipeline.artifacts import out_of_step
+from pipeline.reinforce.sampling import Act
+
+Signatures = Mapping[str, Any]  # name → compiled function of keyword tensors
+
+
+def load_signatures(folder: Path) -> Signatures:
+    """The signatures of a SavedModel.
+
+    Raises:
+        UserError: If there is none in `folder`, or it is damaged.
+    """
+    try:
+        model = tf.saved_model.load(str(folder))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        first_line = str(error).splitlines()[0]
+        raise out_of_step(folder, "a policy's SavedModel", first_line) from error
+    return dict(model.signatures)  # each keeps the model's variables alive
+
+
+def greedy(signatures: Signatures) -> Act:
+    """Takes the most probable action, with probability 1."""
+    serve = signatures["serving_default"]
+
+    def act(observations: np.ndarray, seed: np.ndarray) -> Action:
+        del seed  # nothing is drawn
+        action = serve(observation=tf.constant(observations))["action"]
+        return Action(action=action, raw_action=action, log_prob=np.zeros(len(observations), "f4"))
+
+    return act
+
+
+def sampled(signatures: Signatures) -> Act:
+    """Draws actions from the policy."""
+    sample = signatures["sample"]
+
+    def act(observations: np.ndarray, seed: np.ndarray) -> Action:
+        return Action(**sample(observation=tf.constant(observations), seed=tf.constant(seed)))
+
+    return act
+
+
+def distribution_parameters(
+    signatures: Signatures, observations: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The action distribution's parameters, by name `[N]`, at observations `[N, O]`."""
+    parameters = signatures["distribution"](observation=tf.constant(observations))
+    return {name: parameters[name].numpy() for name in sorted(parameters, key=_natural)}
+
+
+def _natural(name: str) -> tuple[str, int]:
+    """Sorts `probability_10` behind `probability_9`."""
+    kind, _, number = name.rpartition("_")
+    return kind, int(number)

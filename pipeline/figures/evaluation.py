@@ -1,0 +1,101 @@
+"""The evaluation: every episode's return, greedy and sampled."""
+
+import math
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from pipeline.artifacts import Table
+from pipeline.figures.series import by_run
+from pipeline.figures.style import BAND, COLORS, legend_below, new_figure, plural, styled
+from pipeline.statistics import bootstrap_interval, interquartile_mean
+
+
+@styled
+def draw_evaluation(evaluation: Table, task: str) -> Figure:
+    """Episode returns by run, one panel for each way to act, with the mean of each run.
+
+    The interquartile mean over runs and its interval are those of the runs' means.
+
+    Args:
+        evaluation: the columns run, mode, episode_return of the evaluation, in the order in which
+            episodes were played.
+        task: its name, for the title.
+
+    Raises:
+        ValueError: where a column is missing, or runs have different numbers of episodes.
+    """
+    modes = list(dict.fromkeys(map(str, evaluation["mode"])))
+    returns = {mode: _returns_by_run(evaluation, mode) for mode in modes}
+    num_runs, num_episodes = returns[modes[0]].shape
+    title = f"{task}: evaluation of {plural(num_runs, 'run')}, {plural(num_episodes, 'episode')}"
+    figure = new_figure(4.0, f"{title} each")
+    panels = figure.subplots(1, len(modes), sharey=True, squeeze=False)[0]
+    for panel, mode in zip(panels, modes, strict=True):
+        handles = _draw_mode(panel, mode, returns[mode])
+    panels[0].set_ylabel("episode return\n(sum of rewards)")
+    legend_below(figure, handles)
+    return figure
+
+
+def _returns_by_run(evaluation: Table, mode: str) -> NDArray[np.float64]:
+    of_mode = evaluation["mode"] == mode
+    chosen = {name: evaluation[name][of_mode] for name in ("run", "episode_return")}
+    return by_run(chosen, "episode_return")
+
+
+def _draw_mode(panel: Axes, mode: str, returns: NDArray[np.float64]) -> list[Artist]:
+    num_runs, num_episodes = returns.shape
+    runs = np.arange(num_runs)
+    # Episodes side by side in the order in which they were played: equal returns stay countable.
+    within_run = np.linspace(-0.3, 0.3, num_episodes) if num_episodes > 1 else np.zeros(1)
+    handles: list[Artist] = [
+        *panel.plot(
+            (runs[:, None] + within_run).ravel(),
+            returns.ravel(),
+            linestyle="",
+            marker="o",
+            markersize=3,
+            markeredgewidth=0,
+            alpha=0.5,
+            color=COLORS[0],
+            label="episode",
+        ),
+        *panel.plot(
+            runs,
+            returns.mean(axis=1),
+            linestyle="",
+            marker="D",
+            markersize=6,
+            color=COLORS[1],
+            markeredgecolor="black",
+            label="mean of a run",
+        ),
+    ]
+    panel.set_xlabel("run")
+    panel.set_xticks(runs[:: math.ceil(num_runs / 12)])
+    panel.set_xlim(-0.6, num_runs - 0.4)
+    return handles + _draw_all_runs(panel, mode, returns.mean(axis=1))
+
+
+def _draw_all_runs(panel: Axes, mode: str, means: NDArray[np.float64]) -> list[Artist]:
+    mean, interval = float(interquartile_mean(means)), bootstrap_interval(means)
+    if interval is None:
+        panel.set_title(f"{mode}: mean {_number(mean)}")
+        return []
+    low, high = map(float, interval)
+    panel.set_title(f"{mode}: IQM {_number(mean)} [{_number(low)}, {_number(high)}]")
+    line = panel.axhline(
+        mean, color="black", linestyle="--", label="interquartile mean (IQM) over runs"
+    )
+    band = panel.axhspan(
+        low, high, color="black", zorder=0, label="its 95 % bootstrap interval", **BAND
+    )
+    return [line, band]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,254 @@
+"""params.yaml as frozen, checked values: seed, and one section for each task."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from pipeline.errors import UserError
+from pipeline.mistakes import Expected, Location, Mistake, expected, mistakes_in, one_of, value_at
+from pipeline.yaml_file import read_yaml
+
+Activation = Literal["tanh", "relu", "elu", "gelu", "silu", "sigmoid"]
+Optimizer = Literal["adam", "sgd", "rmsprop"]
+Baseline = Literal["none", "leave_one_out", "per_step"]
+
+BASELINES_OVER_OTHER_EPISODES: tuple[Baseline, ...] = ("leave_one_out", "per_step")
+
+
+def _is_plain(value: Any) -> bool:
+    match value:
+        case None | bool() | int():
+            return True
+        case float():
+            return not math.isnan(value)  # NaN differs from itself: its stages would always rerun
+        case str():
+            return "${" not in value  # DVC would look for a parameter of that name
+        case list():
+            return all(map(_is_plain, value))
+        case dict():
+            return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+        case _:
+            return False  # a date, which DVC cannot hold
+
+
+def _plain(value: Any) -> Any:
+    if not _is_plain(value):
+        raise ValueError
+    return value
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32), Expected("an integer from 0 to 4294967295")]
+Count = Annotated[int, Field(ge=1), Expected("an integer of at least 1")]
+Fraction = Annotated[float, Field(ge=0, le=1), Expected("a number from 0 to 1")]
+NotNegative = Annotated[float, Field(ge=0), Expected("a number of at least 0")]
+Positive = Annotated[float, Field(gt=0), Expected("a number above 0")]
+PositiveOrNone = Annotated[
+    Annotated[float, Field(gt=0)] | None, Expected("a number above 0, or null")
+]
+Flag = Annotated[bool, Expected("true or false")]
+Sizes = Annotated[
+    tuple[Count, ...], BeforeValidator(_tuple), Expected("a list of integers, as in [64, 64] or []")
+]
+EnvId = Annotated[
+    str,
+    Field(min_length=1),
+    AfterValidator(_plain),
+    Expected("the id of a Gymnasium environment, as in CartPole-v1"),
+]
+Keyword = Annotated[
+    str, Field(pattern=r"^[^\W\d]\w*\z"), Expected("the name of a keyword argument")
+]
+PlainValue = Annotated[
+    Any,
+    AfterValidator(_plain),
+    Expected("text without ${, a number, true, false, null, or lists or mappings of these"),
+]
+# A task's name is part of its folder's and its DVC stages' names.
+TaskName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*\z"),
+    Expected("a task name: a letter, then letters, digits, _ and -"),
+]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: no unknown field, no conversion but that of integers to floats."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class EnvParams(Section):
+    """What the task's policies act in."""
+
+    id: EnvId = Field(description="an installed environment; module:Id imports module first")
+    kwargs: Annotated[
+        dict[Keyword, PlainValue], Expected("keyword arguments, as in {gravity: 9.8}")
+    ] = Field(default_factory=dict, description="keyword arguments of the environment")
+
+
+class PolicyParams(Section):
+    """The policy network."""
+
+    hidden_sizes: Sizes = Field(description="units of each hidden layer")
+    activation: Annotated[Activation, one_of(get_args(Activation))] = Field(
+        description="of the hidden layers"
+    )
+
+
+class RolloutParams(Section):
+    """The episodes sampled from the initial policies."""
+
+    num_episodes: Count = Field(description="episodes sampled from each run's initial policy")
+
+
+class TrainParams(Section):
+    """REINFORCE."""
+
+    num_episodes: Count = Field(description="episodes that each run learns from")
+    episodes_per_update: Count = Field(description="episodes sampled for each optimizer step")
+    gamma: Fraction = Field(description="the discount of a reward per step")
+    optimizer: Annotated[Optimizer, one_of(get_args(Optimizer))] = Field(
+        description="which takes the steps"
+    )
+    learning_rate: Positive = Field(description="the optimizer's step size")
+    baseline: Annotated[Baseline, one_of(get_args(Baseline))] = Field(
+        description="what is subtracted from each return"
+    )
+    normalize_advantages: Flag = Field(
+        description="whether an update's advantages get mean 0 and standard deviation 1"
+    )
+    entropy_coefficient: NotNegative = Field(description="the weight of the policy's entropy")
+    max_gradient_norm: PositiveOrNone = Field(
+        description="the norm above which a gradient is scaled down, null for none"
+    )
+
+
+class EvaluateParams(Section):
+    """The episodes that judge the exported policies."""
+
+    num_episodes: Count = Field(description="episodes for each run's policy and way of acting")
+
+
+class TaskParams(Section):
+    """One task: an environment, and how its policies are trained and judged."""
+
+    num_runs: Count = Field(description="independent runs, each with its own initial weights")
+    env: EnvParams = Field(description="what the policies act in")
+    policy: PolicyParams = Field(description="the policy network")
+    rollout: RolloutParams = Field(description="episodes of the initial policies")
+    train: TrainParams = Field(description="how the policies learn")
+    evaluate: EvaluateParams = Field(description="how the policies are judged")
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: Seed = Field(description="the root of all random streams")
+    tasks: Annotated[
+        dict[TaskName, TaskParams],
+        Field(min_length=1),
+        Expected("at least one section, under the name of its task"),
+    ] = Field(description="what to learn")
+
+
+class Validated(NamedTuple):
+    """What could be made of a file, mistakes or not."""
+
+    params: Params | None  # None if there is any mistake
+    environments: dict[str, EnvParams]  # of the tasks whose section env is well-formed
+    mistakes: list[Mistake]  # all of them, none if params is there
+
+
+def load_params(path: Path) -> Params:
+    """Reads and checks params.yaml, but for what only Gymnasium knows (see `pipeline.check`).
+
+    Raises:
+        UserError: If there is any mistake; the message has a line for each.
+    """
+    params, _, mistakes = validate(path)
+    if params is None:
+        raise UserError("\n".join(mistake.line(path) for mistake in mistakes))
+    return params
+
+
+def validate(path: Path) -> Validated:
+    """Reads params.yaml and finds all its mistakes.
+
+    Raises:
+        UserError: If the file cannot be read or is not YAML.
+    """
+    data = read_yaml(path)
+    params, mistakes = None, []
+    invalid: set[Location] = set()
+    try:
+        params = Params.model_validate(data)
+    except ValidationError as error:
+        mistakes = mistakes_in(error, data, Params)
+        invalid = {details["loc"] for details in error.errors()}
+    sections = _Sections(data, invalid)
+    mistakes += [mistake for name in sections.tasks() for mistake in _rules(sections, name)]
+    environments = {
+        name: EnvParams.model_validate(section)
+        for name in sections.tasks()
+        if (section := sections.valid("tasks", name, "env")) is not None
+    }
+    return Validated(None if mistakes else params, environments, mistakes)
+
+
+class _Sections(NamedTuple):
+    """A file's data, of which some is not valid."""
+
+    data: Any
+    invalid: set[Location]  # where the mistakes are
+
+    def tasks(self) -> list[str]:
+        """Names of the tasks, well-formed or not."""
+        tasks = self.data.get("tasks") if isinstance(self.data, dict) else None
+        return list(tasks) if isinstance(tasks, dict) else []
+
+    def valid(self, *location: str) -> Any:
+        """The value there if neither it nor anything in or around it is a mistake, else None.
+
+        Valid numbers and text are in the file just as they are in Params.
+        """
+        for other in self.invalid:
+            if all(a == b for a, b in zip(location, other, strict=False)):
+                return None
+        return value_at(self.data, location)
+
+
+def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
+    """Yields the mistakes between fields of a task.
+
+    No validators of the sections: pydantic runs these only where no field at all is wrong, and the
+    user is to see all mistakes at once.
+    """
+    train = ("tasks", task, "train")
+    baseline = sections.valid(*train, "baseline")
+    num_episodes = sections.valid(*train, "num_episodes")
+    per_update = sections.valid(*train, "episodes_per_update")
+    num_rollouts = sections.valid("tasks", task, "rollout", "num_episodes")
+    if per_update is None:
+        return
+    if per_update == 1 and baseline in BASELINES_OVER_OTHER_EPISODES:
+        text = (
+            f"at least 2, since the baseline {baseline} is a mean over an update's other episodes"
+        )
+        yield Mistake((*train, "episodes_per_update"), expected(text, per_update))
+    if num_episodes is not None and num_episodes % per_update:
+        below = num_episodes - num_episodes % per_update
+        nearest = f"{below} or {below + per_update}" if below else f"{per_update}"
+        text = f"a multiple of episodes_per_update ({per_update}), such as {nearest}"
+        yield Mistake((*train, "num_episodes"), expected(text, num_episodes))
+    if num_rollouts is not None and num_rollouts < per_update:
+        text = (
+            f"at least train.episodes_per_update ({per_update}), since the first update uses them"
+        )
+        yield Mistake(("tasks", task, "rollout", "num_episodes"), expected(text, num_rollouts))

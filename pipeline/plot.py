@@ -1,0 +1,62 @@
+"""Stage `plot`: pictures of the learning curve, the evaluation and what the policy does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.artifacts import TaskFiles, read_table, replacing
+from pipeline.errors import UserError
+from pipeline.figures.evaluation import draw_evaluation
+from pipeline.figures.learning_curve import draw_learning_curve
+from pipeline.figures.policy import draw_policy
+from pipeline.figures.style import png
+from pipeline.stage import Task, run_stage
+
+
+def plot(task: Task) -> None:
+    """Draws a task's pictures from the tables that `train` and `evaluate` wrote."""
+    pictures = draw_pictures(task.files, task.name)
+    with replacing(task.files.plots) as folder:
+        folder.mkdir()
+        for name, picture in pictures.items():
+            (folder / name).write_bytes(picture)
+    print(f"{task.name}: {', '.join(pictures)} in {task.files.plots}")
+
+
+def draw_pictures(files: TaskFiles, task: str) -> dict[str, bytes]:
+    """A task's pictures as PNG, by file name.
+
+    Args:
+        files: Where the tables are.
+        task: The task's name, for the titles.
+
+    Raises:
+        UserError: If a table is missing, damaged, or not one that can be drawn.
+    """
+    pictures = {}
+    with _naming(files.learning_curve):
+        curve = read_table(
+            files.learning_curve, ["run", "num_episodes", "num_env_steps", "mean_return"]
+        )
+        pictures["learning_curve.png"] = png(draw_learning_curve(curve, task))
+    with _naming(files.evaluation):
+        evaluation = read_table(files.evaluation, ["run", "mode", "episode_return"])
+        pictures["evaluation.png"] = png(draw_evaluation(evaluation, task))
+    with _naming(files.action_distribution, files.visited):
+        distributions = read_table(files.action_distribution, ["run", "num_episodes"])
+        visited = read_table(files.visited, ["observation_0"])
+        pictures["policy.png"] = png(draw_policy(distributions, visited, task))
+    return pictures
+
+
+@contextmanager
+def _naming(*paths: Path) -> Iterator[None]:
+    """Puts the files in front of what is wrong with their tables."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{', '.join(map(str, paths))}: {error}") from error
+
+
+if __name__ == "__main__":
+    run_stage(plot)

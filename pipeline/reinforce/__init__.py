@@ -1,0 +1,1 @@
+"""REINFORCE: episodes, returns, baselines, loss, sampling and the compiled update."""

@@ -1,0 +1,60 @@
+"""Advantages, and the loss whose gradient is the policy gradient."""
+
+import tensorflow as tf
+
+ROUNDING = 1e-4  # relative; differences between advantages far below this are float32's, not data
+
+
+def normalized(advantages: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Advantages with mean 0 and standard deviation 1 over the valid steps.
+
+    Biased: the mean and the deviation depend on the actions that they judge. The deviation is the
+    population's (a single step has 0, not NaN), and equal advantages give 0.
+
+    Args:
+        advantages: `[B, T]` float.
+        valid: `[B, T]` bool; padding neither counts nor changes.
+
+    Returns:
+        `[B, T]`; 0 on padding.
+    """
+    mask = tf.cast(valid, advantages.dtype)
+    count = tf.reduce_sum(mask)
+    mean = tf.reduce_sum(mask * advantages) / count
+    mean_square = tf.reduce_sum(mask * advantages**2) / count
+    centred = mask * (advantages - mean)
+    variance = tf.reduce_sum(centred**2) / count
+    return tf.math.divide_no_nan(centred, tf.sqrt(variance + ROUNDING**2 * mean_square))
+
+
+def policy_loss(
+    log_probs: tf.Tensor,
+    advantages: tf.Tensor,
+    entropies: tf.Tensor,
+    valid: tf.Tensor,
+    entropy_coefficient: float,
+) -> tf.Tensor:
+    """L = −(1/B) Σ_b Σ_t [log π(a_t|s_t) · A_t + c · H(π(·|s_t))], A under stop-gradient.
+
+    Minimising L is gradient ascent along ĝ = (1/B) Σ_b Σ_t ∇log π(a_t|s_t) · A_t: a sum over the
+    steps of an episode and a mean over episodes. The factor γ^t of the exact gradient of the
+    discounted objective is left out, as nearly everywhere.
+
+    Args:
+        log_probs: `[B, T]`, log π(a_t|s_t) of the actions as they were sampled; carries the
+            gradient.
+        advantages: `[B, T]`, A_t = G_t − b_t; a constant to the gradient.
+        entropies: `[B, T]`, H(π(·|s_t)); carries a gradient.
+        valid: `[B, T]` bool; padding counts for nothing.
+        entropy_coefficient: c ≥ 0.
+
+    Returns:
+        The loss, a scalar.
+
+    Source: Williams (1992), "Simple statistical gradient-following algorithms for connectionist
+    reinforcement learning"; Sutton, McAllester, Singh & Mansour (2000), theorem 1. The entropy
+    bonus: Williams & Peng (1991).
+    """
+    objective = log_probs * tf.stop_gradient(advantages) + entropy_coefficient * entropies
+    num_episodes = tf.cast(tf.shape(valid)[0], objective.dtype)
+    return -tf.reduce_sum(tf.where(valid, objective, 0)) / num_episodes

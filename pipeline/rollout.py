@@ -1,0 +1,42 @@
+"""Stage `rollout`: the initial policy of every run, and complete episodes sampled by it."""
+
+from contextlib import closing
+
+import numpy as np
+
+from pipeline.seeds import Purpose, stream
+from pipeline.stage import Task, run_stage, start_tensorflow
+
+
+def rollout(task: Task) -> None:
+    """Creates the initial policy of every run and samples complete episodes with it."""
+    start_tensorflow()
+    from pipeline.environments.vector import make_environments
+    from pipeline.policies import compile_act, get_weights, make_policy, set_weights, stack_weights
+    from pipeline.reinforce.sampling import sample_episodes
+    from pipeline.rollouts import Rollouts, write_rollouts
+
+    params, specification = task.params, task.specification
+    runs, num_episodes = range(params.num_runs), params.rollout.num_episodes
+    seeds = [stream(task.seed, Purpose.INITIAL_WEIGHTS, run) for run in runs]
+    policies = [make_policy(params.policy, specification, seed) for seed in seeds]
+    weights = stack_weights([get_weights(policy) for policy in policies])
+
+    policy = policies[0]  # the runs take turns in its variables: one compilation serves all
+    act = compile_act(policy)
+    episodes = []
+    with closing(make_environments(specification, num_episodes)) as environments:
+        for run in runs:
+            set_weights(policy, weights, run)
+            seed = stream(task.seed, Purpose.ROLLOUT, run)
+            episodes.append(sample_episodes(environments, act, num_episodes, seed))
+    write_rollouts(task.files, Rollouts(weights, episodes))
+    mean_return = np.mean([batch.episode_returns for batch in episodes])
+    print(
+        f"{task.name}: {params.num_runs} initial policies, {num_episodes} episodes of each, "
+        f"mean return {mean_return:.4g}"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(rollout)

@@ -1,0 +1,85 @@
+"""The rollouts' files: initial policies, and episodes that are known to be theirs."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from models.policy import Policy
+from pipeline.artifacts import (
+    out_of_step,
+    TaskFiles,
+    Weights,
+    read_arrays,
+    weights_digest,
+    write_arrays,
+)
+from pipeline.policies import read_weights, set_weights
+from pipeline.reinforce.episodes import Episodes, stack_runs
+
+LOG_PROB_TOLERANCE = 1e-5  # absolute and relative, between sampling and recomputing
+DIGESTS = "weights_sha256"  # the array that names, run by run, the weights that sampled
+
+
+class Rollouts(NamedTuple):
+    """What stage `rollout` leaves to stage `train`."""
+
+    weights: Weights  # the initial policies, [R, …]
+    episodes: list[Episodes]  # R batches, sampled by these policies
+
+
+def write_rollouts(files: TaskFiles, rollouts: Rollouts) -> None:
+    """Writes the initial policies and their episodes, with the digests of the weights."""
+    runs = range(len(rollouts.episodes))
+    digests = np.array([weights_digest(rollouts.weights, run) for run in runs])
+    write_arrays(files.initial_weights, rollouts.weights)
+    write_arrays(
+        files.rollouts, stack_runs(rollouts.episodes)._asdict() | {DIGESTS: digests}
+    )
+
+
+def read_rollouts(files: TaskFiles, policy: Policy, num_runs: int) -> Rollouts:
+    """Reads the initial policies and their episodes, and refuses what is not on-policy.
+
+    REINFORCE may learn only from episodes that its current policy sampled, so each run's episodes
+    must name the digest of its weights, and their log-probabilities, recomputed here, must agree.
+
+    Args:
+        files: Where to read from.
+        policy: A policy of the right shape; its weights are overwritten.
+        num_runs: R, how many runs there should be.
+
+    Raises:
+        UserError: If a file is missing or damaged, or if weights or episodes are not those of this
+            task's parameters or do not belong together.
+    """
+    weights = read_weights(files.initial_weights, policy, num_runs)
+    arrays = read_arrays(files.rollouts)
+    digests = [weights_digest(weights, run) for run in range(num_runs)]
+    if list(arrays.pop(DIGESTS, [])) != digests:
+        raise out_of_step(
+            files.rollouts,
+            f"episodes sampled by the policies in {files.initial_weights}",
+            "episodes whose digests name other weights",
+        )
+    if set(arrays) != set(Episodes._fields):
+        raise out_of_step(files.rollouts, f"arrays {Episodes._fields}", str(tuple(arrays)))
+    stacked = Episodes(**arrays)
+    episodes = [Episodes(*(field[run] for field in stacked)) for run in range(num_runs)]
+    for run in range(num_runs):
+        set_weights(policy, weights, run)
+        _check_log_probs(files, policy, episodes[run], run)
+    return Rollouts(weights, episodes)
+
+
+def _check_log_probs(files: TaskFiles, policy: Policy, episodes: Episodes, run: int) -> None:
+    """Raises UserError unless `policy` gives the log-probabilities that the episodes carry."""
+    outputs = policy.outputs(episodes.observations)
+    log_probs = policy.head.log_prob(outputs, episodes.actions).numpy()
+    difference = np.abs(log_probs - episodes.log_probs)
+    allowed = LOG_PROB_TOLERANCE * (1 + np.abs(log_probs))
+    if not np.all((difference <= allowed)[episodes.valid]):
+        raise out_of_step(
+            files.rollouts,
+            f"log-probabilities of the initial policy of run {run} (within {LOG_PROB_TOLERANCE})",
+            f"log-probabilities that differ by up to {difference[episodes.valid].max():.3g}",
+        )

@@ -1,0 +1,110 @@
+"""What all stages share: the command line, the parameters, and how a mistake ends.
+
+A stage's function imports TensorFlow, and what builds on it, when it runs: a mistake in params.yaml
+is then answered in half a second and not after TensorFlow's start.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.artifacts import TaskFiles
+from pipeline.check import check
+from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
+from pipeline.errors import UserError
+from pipeline.params import TaskParams
+
+DATA = Path("data")
+
+
+class Task(NamedTuple):
+    """One task as a stage sees it."""
+
+    name: str
+    seed: int  # root of all random streams
+    params: TaskParams
+    specification: EnvironmentSpecification
+    files: TaskFiles
+
+
+def load_task(params_path: Path, name: str) -> Task:
+    """Reads and checks the parameters of one task.
+
+    Raises:
+        UserError: If params.yaml holds mistakes, or no such task.
+    """
+    params = check(params_path, [name])
+    task = params.tasks[name]
+    return Task(
+        name=name,
+        seed=params.seed,
+        params=task,
+        specification=inspect_environment(task.env.id, task.env.kwargs),
+        files=TaskFiles(DATA / name),
+    )
+
+
+def run_stage(stage: Callable[[Task], None]) -> None:
+    """Runs a stage as a command, `python -m pipeline.<stage> <task>`, and exits.
+
+    The exit status is 1 after a user's mistake or a file that cannot be read or written, with one
+    message and no traceback; 130 after Ctrl-C.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m pipeline.{stage.__name__}", description=stage.__doc__
+    )
+    parser.add_argument("task", help="a section of `tasks` in params.yaml")
+    parser.add_argument(
+        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
+    )
+    arguments = parser.parse_args()
+    try:
+        stage(load_task(arguments.params, arguments.task))
+    except UserError as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{error.filename or parser.prog}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow without its start-up noise, and makes what it computes reproducible.
+
+    One thread for each operation and deterministic operations: the same bits on any number of
+    cores. (With networks as small as these, one thread is also the fastest.)
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    with _stderr_withheld():
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.experimental.enable_op_determinism()
+        tf.config.list_logical_devices()  # looks for GPUs, and says so where there is none
+
+
+@contextmanager
+def _stderr_withheld() -> Iterator[None]:
+    """Withholds what is written to the standard error, C++ code's included, unless it fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as withheld:
+        os.dup2(withheld.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            withheld.seek(0)
+            os.write(kept, withheld.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,127 @@
+"""Stage `train`: REINFORCE, from the initial policies and their episodes to trained weights."""
+
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from pipeline.artifacts import Table, write_arrays, write_table
+from pipeline.errors import UserError
+from pipeline.seeds import Purpose, stream
+from pipeline.stage import Task, run_stage, start_tensorflow
+
+if TYPE_CHECKING:
+    from pipeline.reinforce.episodes import Episodes
+    from pipeline.reinforce.training import UpdateRecord
+
+
+def train(task: Task) -> None:
+    """Trains every run of a task by REINFORCE; writes learning curves and final weights."""
+    start_tensorflow()
+    from pipeline import policies
+    from pipeline.environments.vector import make_environments
+    from pipeline.reinforce.sampling import sample_episodes
+    from pipeline.reinforce.training import train_run
+    from pipeline.rollouts import read_rollouts
+
+    params, batch_size = task.params, task.params.train.episodes_per_update
+    any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
+    policy = policies.make_policy(params.policy, task.specification, any_seed)
+    rollouts = read_rollouts(task.files, policy, params.num_runs)
+    learner, act = policies.make_learner(params.train, policy), policies.compile_act(policy)
+    environments = make_environments(task.specification, batch_size)
+
+    started, records, weights, distributions = time.monotonic(), [], [], []
+    with closing(environments), _progress_bar(task) as bar:
+        for run in range(params.num_runs):
+
+            def sample(update: int, run: int = run) -> "Episodes":
+                seed = stream(task.seed, Purpose.TRAINING, run, update)
+                return sample_episodes(environments, act, batch_size, seed)
+
+            policies.set_weights(policy, rollouts.weights, run)
+            first = rollouts.episodes[run].take(batch_size)
+            distributions.append(learner.mean_distribution(first).numpy())
+            updates = train_run(learner, first, sample, params.train.num_episodes // batch_size)
+            records.append(list(_watched(updates, task, run, bar)))
+            weights.append(policies.get_weights(policy))
+
+    write_arrays(task.files.final_weights, policies.stack_weights(weights))
+    write_table(task.files.learning_curve, learning_curve(records))
+    write_table(
+        task.files.action_distribution,
+        action_distribution(distributions, records, policy.head.parameter_names),
+    )
+    _summarize(task, records, time.monotonic() - started)
+
+
+def learning_curve(records: list[list["UpdateRecord"]]) -> Table:
+    """A row for each update of each run: `run` and the fields of UpdateRecord that are numbers."""
+    rows = [(run, *record[:-1]) for run, updates in enumerate(records) for record in updates]
+    names = ("run", *records[0][0]._fields[:-1])
+    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True))}
+
+
+def action_distribution(
+    initial: list[np.ndarray], records: list[list["UpdateRecord"]], names: Iterable[str]
+) -> Table:
+    """A row for each run before training and after each update: the distribution's parameters."""
+    rows = []
+    for run, updates in enumerate(records):
+        rows.append((run, 0, *initial[run]))
+        rows += [(run, update.num_episodes, *update.distribution) for update in updates]
+    columns = zip(*rows, strict=True)
+    names = ("run", "num_episodes", *names)
+    return {name: np.array(column) for name, column in zip(names, columns, strict=True)}
+
+
+def _progress_bar(task: Task) -> tqdm:
+    """Counts episodes; quiet when the standard error is not a terminal."""
+    return tqdm(
+        total=task.params.num_runs * task.params.train.num_episodes,
+        desc=task.name,
+        unit=" episodes",
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def _watched(
+    updates: Iterable["UpdateRecord"], task: Task, run: int, bar: tqdm
+) -> Iterable["UpdateRecord"]:
+    """Passes the updates of one run on, moves the bar, and says where training broke down."""
+    update, num_episodes, started = -1, 0, time.monotonic()
+    try:
+        for record in updates:
+            yield record
+            speed = record.num_env_steps / (time.monotonic() - started)
+            bar.set_postfix_str(
+                f"run {run + 1} of {task.params.num_runs}, mean return {record.mean_return:.4g}, "
+                f"{speed:,.0f} env steps/s",
+                refresh=False,
+            )
+            bar.update(record.num_episodes - num_episodes)
+            update, num_episodes = record.update, record.num_episodes
+    except FloatingPointError as error:
+        raise UserError(
+            f"{task.name}: run {run}, update {update + 1}: training stopped, since {error}; "
+            f"try a smaller tasks.{task.name}.train.learning_rate, or "
+            f"tasks.{task.name}.train.max_gradient_norm: 0.5"
+        ) from error
+
+
+def _summarize(task: Task, records: list[list["UpdateRecord"]], seconds: float) -> None:
+    num_env_steps = sum(updates[-1].num_env_steps for updates in records)
+    mean_return = np.mean([updates[-1].mean_return for updates in records])
+    print(
+        f"{task.name}: {len(records)} runs of {task.params.train.num_episodes} episodes, mean "
+        f"return of the last update {mean_return:.4g}; {num_env_steps:,} env steps in "
+        f"{seconds:.1f} s ({num_env_steps / seconds:,.0f} a second)"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(train)

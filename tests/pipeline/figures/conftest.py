@@ -1,0 +1,101 @@
+"""Tables such as the stages write, for pictures of every shape of task."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts import Table
+
+
+class Tables(NamedTuple):
+    """What a task's pictures are drawn from."""
+
+    learning_curve: Table
+    evaluation: Table
+    action_distribution: Table
+    visited: Table
+
+
+def make_tables(
+    num_runs: int = 5,
+    num_updates: int = 50,
+    episodes_per_update: int = 32,
+    kind: str = "probability",
+    num_actions: int = 2,
+    num_observations: int = 4,
+    num_visited: int = 500,
+) -> Tables:
+    """Tables of a task in which the first action is learnt; no observations means a constant one."""
+    random = np.random.default_rng(0)
+    run, update = (i.ravel() for i in np.indices((num_runs, num_updates)))
+    progress = (update + 1) / num_updates
+    num_episodes = (update + 1) * episodes_per_update
+    learning_curve = {
+        "run": run,
+        "update": update,
+        "num_episodes": num_episodes,
+        # One-step episodes where nothing is observed; otherwise longer in later runs.
+        "num_env_steps": num_episodes * (1 if num_observations == 0 else 10 + run),
+        "mean_return": 500 * progress + random.normal(size=run.size),
+    }
+    rows = np.indices((num_runs, 2, 20)).reshape(3, -1)
+    evaluation = {
+        "run": rows[0],
+        "mode": np.array(["greedy", "sampled"])[rows[1]],
+        "episode": rows[2],
+        "episode_return": random.normal(100, 10, size=rows.shape[1]),
+    }
+    run, point = (i.ravel() for i in np.indices((num_runs, num_updates + 1)))
+    logits = np.outer(point / num_updates, [2.0, *[0.0] * (num_actions - 1)])
+    action_distribution = {"run": run, "num_episodes": point * episodes_per_update}
+    observations = random.normal(size=(num_visited, num_observations or 1))
+    if num_observations == 0:
+        observations[:] = 1
+    visited = {f"observation_{i}": column for i, column in enumerate(observations.T)}
+    return Tables(
+        learning_curve,
+        evaluation,
+        action_distribution | _distribution(kind, logits),
+        visited | _distribution(kind, np.outer(observations[:, 0], np.arange(num_actions))),
+    )
+
+
+def _distribution(kind: str, parameters: np.ndarray) -> Table:
+    if kind == "probability":
+        parameters = np.exp(parameters) / np.exp(parameters).sum(axis=1, keepdims=True)
+        return {f"probability_{i}": column for i, column in enumerate(parameters.T)}
+    columns = {}
+    for i, column in enumerate(parameters.T):
+        columns[f"mean_{i}"] = column
+        columns[f"standard_deviation_{i}"] = np.full_like(column, 0.5)
+    return columns
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "bandit": {
+        "num_runs": 20,
+        "num_updates": 300,
+        "episodes_per_update": 1,
+        "num_observations": 0,
+    },
+    "cartpole": {"num_updates": 125, "episodes_per_update": 16},
+    "pendulum": {"num_runs": 3, "kind": "mean", "num_actions": 1, "num_observations": 3},
+    "one run, one update": {"num_runs": 1, "num_updates": 1, "num_visited": 1},
+    "many runs, one update": {"num_runs": 3, "num_updates": 1, "num_visited": 30},
+    "many updates": {"num_runs": 2, "num_updates": 2_000},
+    "many actions": {"num_actions": 12},
+    "many observations": {"kind": "mean", "num_actions": 2, "num_observations": 30},
+    "many dimensions": {"kind": "mean", "num_actions": 9, "num_observations": 6},
+}
+
+
+@pytest.fixture(params=CASES)
+def tables(request: pytest.FixtureRequest) -> Tables:
+    """The tables of each case in turn."""
+    return make_tables(**CASES[request.param])
+
+
+@pytest.fixture(name="make_tables")
+def _make_tables():
+    return make_tables

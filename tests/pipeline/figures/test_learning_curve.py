@@ -1,0 +1,100 @@
+"""The picture of the learning curve."""
+
+import numpy as np
+import pytest
+
+from pipeline.figures.learning_curve import draw_learning_curve, smoothing_window
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def curve(returns, episodes_per_update=32, steps_per_episode=(1,)):
+    """A learning curve from returns [R, U]; run r's episodes have steps_per_episode[r] steps."""
+    run, update = (i.ravel() for i in np.indices(np.shape(returns)))
+    num_episodes = (update + 1) * episodes_per_update
+    return {
+        "run": run,
+        "num_episodes": num_episodes,
+        "num_env_steps": num_episodes * np.resize(steps_per_episode, len(returns))[run],
+        "mean_return": np.ravel(returns),
+    }
+
+
+def test_every_run_is_faint_and_their_interquartile_mean_bold():
+    # Five runs: one is left out at each end, (300 + 400 + 500) / 3 = 400 and (3 + 4 + 5) / 3 = 4.
+    returns = [[0, 3], [300, 4], [400, 5], [500, 0], [500, 9]]
+    figure = draw_learning_curve(curve(returns), "cartpole")
+    (panel,) = figure.axes
+    *runs, bold = panel.lines
+    np.testing.assert_array_equal([line.get_ydata() for line in runs], returns)
+    np.testing.assert_allclose(bold.get_ydata(), [400, 4])
+    np.testing.assert_array_equal(bold.get_xdata(), [32, 64])
+    assert bold.get_linewidth() > 2 * max(line.get_linewidth() for line in runs)
+    assert len(panel.collections) == 1  # the interval
+    assert figure.get_suptitle() == "cartpole: learning curve, 5 runs"
+    assert [text.get_text() for text in figure.legends[0].texts] == [
+        "each run",
+        "interquartile mean over runs",
+        "its 95 % bootstrap interval",
+    ]
+
+
+def test_second_panel_over_env_steps_covers_what_all_runs_cover():
+    # Runs of 10 and 20 steps an episode, 32 episodes an update: 320, 640, 960 and 640, 1,280, 1,920
+    # env steps. Both have been at 640 … 960. With returns equal to env steps so is their mean.
+    returns = [[320, 640, 960], [640, 1_280, 1_920]]
+    figure = draw_learning_curve(curve(returns, steps_per_episode=(10, 20)), "task")
+    episodes, steps = figure.axes
+    assert episodes.get_xlabel() == "training episodes of a run"
+    assert steps.get_xlabel() == "env steps of a run"
+    np.testing.assert_array_equal(steps.lines[1].get_xdata(), [640, 1_280, 1_920])
+    np.testing.assert_allclose(steps.lines[2].get_xdata(), [640, 800, 960])
+    np.testing.assert_allclose(steps.lines[2].get_ydata(), [640, 800, 960])
+
+
+def test_single_episodes_are_smoothed_and_the_picture_says_so():
+    # 200 updates of one episode with returns 0, 1, 0, 1, …: any 20 in a row have the mean 0.5.
+    returns = np.tile([0, 1], (3, 100))
+    (panel,) = draw_learning_curve(curve(returns, episodes_per_update=1), "bandit").axes
+    assert panel.get_ylabel() == "mean episode return\n(moving average over 20 updates)"
+    bold = panel.lines[-1]
+    assert bold.get_xdata()[0] == 20  # the first to have 20 episodes behind it
+    np.testing.assert_allclose(bold.get_ydata(), np.full(181, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("num_updates", "episodes_per_update", "window"),
+    [
+        (300, 1, 20),  # 20 episodes are 20 updates
+        (125, 16, 2),  # 20 / 16, rounded up
+        (160, 32, 1),  # one update has more than 20
+        (40, 1, 4),  # a tenth of 40
+        (1, 1, 1),  # never less than one
+        (3_000, 64, 10),  # 3,000 updates as 300 points
+    ],
+)
+def test_window(num_updates, episodes_per_update, window):
+    num_episodes = np.arange(1.0, num_updates + 1) * episodes_per_update
+    assert smoothing_window(num_episodes) == window
+
+
+def test_one_run_has_no_interval():
+    figure = draw_learning_curve(curve([[1, 2, 3]]), "task")
+    (panel,) = figure.axes
+    assert len(panel.lines) == 1
+    assert len(panel.collections) == 0
+    assert [text.get_text() for text in figure.legends[0].texts] == ["the run"]
+    assert figure.get_suptitle() == "task: learning curve, 1 run"
+
+
+def test_a_single_update_is_a_visible_point():
+    (panel,) = draw_learning_curve(curve([[1], [2]]), "task").axes
+    assert {line.get_marker() for line in panel.lines} == {"o"}
+
+
+def test_refuses_runs_of_different_lengths():
+    shorter = {name: column[:-1] for name, column in curve([[1, 2], [3, 4]]).items()}
+    with pytest.raises(
+        ValueError, match="as many rows of every run, received 2 of run 0, 1 of run 1"
+    ):
+        draw_learning_curve(shorter, "task")

@@ -1,0 +1,130 @@
+"""The picture of what the policy does."""
+
+import numpy as np
+import pytest
+
+from pipeline.figures.policy import draw_policy
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def draw(tables):
+    return draw_policy(tables.action_distribution, tables.visited, "task")
+
+
+def captions(figure):
+    return [part.get_suptitle() for part in figure.subfigs]
+
+
+def test_of_two_actions_the_second_one_is_drawn_over_training():
+    # Three runs whose P(action 1) rises from 0.5 to 0.8, 0.9 and 0.95: the median is 0.9.
+    second = np.array([0.5, 0.8, 0.5, 0.9, 0.5, 0.95])
+    curve = {
+        "run": np.array([0, 0, 1, 1, 2, 2]),
+        "num_episodes": np.array([0, 300] * 3),
+        "probability_0": 1 - second,
+        "probability_1": second,
+    }
+    visited = {"observation_0": np.ones(2), "probability_0": np.full(2, 0.1)}
+    figure = draw_policy(curve, visited, "bandit")
+    (panel,) = figure.axes  # and no other: its observation is constant
+    *runs, bold = panel.lines
+    np.testing.assert_array_equal([line.get_ydata() for line in runs], second.reshape(3, 2))
+    np.testing.assert_array_equal(bold.get_xdata(), [0, 300])
+    np.testing.assert_allclose(bold.get_ydata(), [0.5, 0.9])
+    assert panel.get_ylabel() == "P(action 1)"
+    assert panel.get_ylim() == pytest.approx((0, 1), abs=0.05)
+    assert not figure.legends
+    assert "every run faint, their median bold" in captions(figure)[0]
+
+
+def test_each_observation_that_varies_has_a_panel(make_tables):
+    tables = make_tables(num_observations=4)
+    tables.visited["observation_2"][:] = 1
+    figure = draw(tables)
+    assert [panel.get_xlabel() for panel in figure.axes] == [
+        "training episodes of a run",
+        "observation[0]",
+        "observation[1]",
+        "observation[3]",
+    ]
+    points, binned = figure.axes[1].lines
+    np.testing.assert_array_equal(points.get_xdata(), tables.visited["observation_0"])
+    np.testing.assert_array_equal(points.get_ydata(), tables.visited["probability_1"])
+    assert len(binned.get_xdata()) == 20
+    # The policy's P(action 1) rises with observation 0.
+    assert (np.diff(binned.get_ydata()) > 0).all()
+
+
+def test_normal_distribution_has_mean_and_standard_deviation(make_tables):
+    figure = draw(make_tables(kind="mean", num_actions=1, num_observations=3))
+    assert [panel.get_ylabel() for panel in figure.axes] == [
+        "mean of the action",
+        "standard deviation of the action",
+        "mean of the action",
+        "",
+        "",
+    ]
+    assert "binned means ± standard deviation" in captions(figure)[1]
+    # The band is 0.5 wide to both sides of the binned mean, everywhere.
+    (band,) = figure.axes[2].collections
+    low, high = np.sort(band.get_paths()[0].vertices[:, 1])[[0, -1]]
+    means = figure.axes[2].lines[1].get_ydata()
+    np.testing.assert_allclose([low, high], [means.min() - 0.5, means.max() + 0.5])
+
+
+def test_of_many_actions_the_most_probable_are_drawn(make_tables):
+    tables = make_tables(num_actions=12, num_runs=3)
+    last = tables.action_distribution["num_episodes"] == 50 * 32
+    for action in range(12):  # in the end ever more probable from 11 down to 0, but for 5
+        tables.action_distribution[f"probability_{action}"][last] = (12 - action) / 100
+    tables.action_distribution["probability_5"][last] = 0
+    figure = draw(tables)
+    shown = [text.get_text() for text in figure.legends[0].texts]
+    assert shown == [f"action {action}" for action in (0, 1, 2, 3, 4, 6, 7)]
+    assert "7 of 12 actions, those most probable in the end" in captions(figure)[0]
+    assert len(figure.axes[0].lines) == 7 * (3 + 1)
+    assert len(figure.axes[1].lines) == 7  # binned means without points
+    assert figure.axes[0].get_ylabel() == "P(action)"
+
+
+def test_panels_share_limits_that_hold_every_line(make_tables):
+    figure = draw(make_tables(num_actions=12))
+    for panel in figure.axes[1:]:
+        low, high = panel.get_ylim()
+        assert low == 0
+        assert max(line.get_ydata().max() for line in panel.lines) < high
+
+
+def test_of_many_observations_eight_are_drawn(make_tables):
+    figure = draw(make_tables(kind="mean", num_actions=2, num_observations=30))
+    assert [panel.get_xlabel() for panel in figure.axes[2:]] == [
+        f"observation[{i}]" for i in range(8)
+    ]
+    assert captions(figure)[1].endswith("first 8 of 30 observations that vary")
+    shown = [text.get_text() for text in figure.legends[0].texts]
+    assert shown == ["action dimension 0", "action dimension 1"]
+
+
+def test_of_many_dimensions_seven_are_drawn(make_tables):
+    figure = draw(make_tables(kind="mean", num_actions=9))
+    assert len(figure.legends[0].texts) == 7
+    assert captions(figure)[0].endswith("first 7 of 9 dimensions of the action")
+
+
+def test_one_run_is_bold(make_tables):
+    figure = draw(make_tables(num_runs=1))
+    assert len(figure.axes[0].lines) == 1
+    assert "faint" not in captions(figure)[0]
+
+
+def test_refuses_a_table_without_a_distribution(make_tables):
+    tables = make_tables()
+    with pytest.raises(ValueError, match="expected columns probability_0, … or mean_0"):
+        draw_policy({"run": np.zeros(1), "num_episodes": np.zeros(1)}, tables.visited, "task")
+
+
+def test_refuses_visited_steps_of_another_distribution(make_tables):
+    visited = make_tables(kind="mean").visited
+    with pytest.raises(ValueError, match="expected a column probability_1, received observation_0"):
+        draw_policy(make_tables().action_distribution, visited, "task")

@@ -1,0 +1,136 @@
+"""The check of params.yaml with its environments, as a function and as a command."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import check as module
+from pipeline.check import check, main
+from pipeline.errors import UserError
+from pipeline.params import load_params
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = (ROOT / "params.yaml").read_text()
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(*edits):
+        """The committed file with the first occurrence of each old text made new."""
+        text = COMMITTED
+        for old, new in edits:
+            assert old in text
+            text = text.replace(old, new, 1)
+        path = tmp_path / "params.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def inspected(monkeypatch):
+    """The environments that were inspected; one called Bad-v0 is refused."""
+    seen = []
+
+    def inspect_environment(env_id, kwargs):
+        seen.append((env_id, kwargs))
+        if env_id == "Bad-v0":
+            raise UserError("expected a good one,\n    received Bad-v0")
+
+    monkeypatch.setattr(module, "inspect_environment", inspect_environment)
+    return seen
+
+
+def message(path, tasks=None):
+    with pytest.raises(UserError) as error:
+        check(path, tasks)
+    return str(error.value)
+
+
+def test_a_good_file_gives_its_params(write):
+    path = write()
+    assert check(path) == load_params(path)
+
+
+def test_every_environment_is_inspected_with_its_keyword_arguments(write, inspected):
+    check(write())
+    assert inspected == [
+        ("Bandit-v0", {"probabilities": [0.3, 0.7]}),
+        ("CartPole-v1", {}),
+        ("InvertedPendulum-v5", {}),
+    ]
+
+
+def test_only_the_named_tasks_environments_are_inspected(write, inspected):
+    check(write(("Bandit-v0", "Bad-v0")), ["cartpole"])
+    assert inspected == [("CartPole-v1", {})]
+
+
+@pytest.mark.usefixtures("inspected")
+def test_an_environment_that_is_refused(write):
+    path = write(("CartPole-v1", "Bad-v0"))
+    assert message(path) == f"{path}: tasks.cartpole.env: expected a good one, received Bad-v0"
+
+
+@pytest.mark.usefixtures("inspected")
+def test_mistakes_of_fields_and_of_environments_are_told_at_once(write):
+    path = write(("Bandit-v0", "Bad-v0"), ("gamma: 1.0", "gamma: 2.0"), ("CartPole-v1", "Bad-v0"))
+    assert message(path).splitlines() == [
+        f"{path}: tasks.bandit.train.gamma: expected a number from 0 to 1, received 2.0",
+        f"{path}: tasks.bandit.env: expected a good one, received Bad-v0",
+        f"{path}: tasks.cartpole.env: expected a good one, received Bad-v0",
+    ]
+
+
+@pytest.mark.usefixtures("inspected")
+def test_a_stage_refuses_a_mistake_in_another_task_too(write):
+    path = write(("gamma: 0.99", "gamma: 2"))
+    assert message(path, ["bandit"]) == (
+        f"{path}: tasks.cartpole.train.gamma: expected a number from 0 to 1, received 2"
+    )
+
+
+@pytest.mark.usefixtures("inspected")
+def test_a_task_that_is_not_in_the_file(write):
+    path = write()
+    assert message(path, ["cartpol"]) == (
+        f"{path}: tasks: expected the name of a task, one of bandit, cartpole, inverted_pendulum, "
+        "received 'cartpol'; did you mean cartpole?"
+    )
+
+
+def test_an_unknown_environment(write):
+    path = write(("CartPole-v1", "CartPool-v1"))
+    (line,) = message(path).splitlines()
+    assert line.startswith(f"{path}: tasks.cartpole.env: expected the id of an installed Gymnasium")
+    assert "'CartPool-v1'" in line
+
+
+@pytest.mark.usefixtures("inspected")
+def test_the_command_says_that_all_is_well(write, capsys):
+    path = write()
+    assert main(["--params", str(path)]) == 0
+    assert capsys.readouterr() == (
+        f"{path}: 3 tasks (bandit, cartpole, inverted_pendulum), no mistakes\n",
+        "",
+    )
+
+
+def test_the_command_tells_mistakes_on_stderr_and_fails_without_a_traceback(write):
+    path = write(("seed: 0", "seed: -1"), ("CartPole-v1", "CartPool-v1"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline.check", "--params", path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    lines = ended.stderr.splitlines()
+    assert lines[0] == f"{path}: seed: expected an integer from 0 to 4294967295, received -1"
+    assert lines[1].startswith(f"{path}: tasks.cartpole.env: expected")
+    assert len(lines) == 2

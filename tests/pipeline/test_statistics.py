@@ -1,0 +1,94 @@
+"""The interquartile mean over runs and its bootstrap interval."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from pipeline.statistics import Interval, bootstrap_interval, interquartile_mean
+
+
+def test_interquartile_mean_leaves_out_a_quarter_at_each_end():
+    # Eight runs: ⌊8 / 4⌋ = 2 are left out at each end, (3 + 4 + 5 + 6) / 4 = 4.5 remains.
+    # The outlier counts by its rank alone; the plain mean would be 16.625.
+    assert interquartile_mean([4, 100, 1, 6, 3, 7, 2, 5]) == 4.5
+
+
+def test_interquartile_mean_rounds_the_quarter_down():
+    # Five runs: ⌊5 / 4⌋ = 1 at each end, (200 + 300 + 400) / 3 = 300.
+    assert interquartile_mean([500, 200, 300, 0, 400]) == 300
+    # Three runs: nothing is left out, (0 + 0 + 9) / 3 = 3.
+    assert interquartile_mean([0, 9, 0]) == 3
+
+
+def test_interquartile_mean_runs_along_the_first_axis():
+    # Columns (0, 1, 2, 9) and (5, 5, 5, 5): (1 + 2) / 2 = 1.5, and 5.
+    values = [[0, 5], [9, 5], [1, 5], [2, 5]]
+    np.testing.assert_array_equal(interquartile_mean(values), [1.5, 5])
+
+
+def test_interval_is_that_of_all_resamples():
+    # Four runs have 4⁴ = 256 equally likely resamples, few enough to list. Their interquartile
+    # means (mean of the middle two) are multiples of 0.5 here, so that 2,000 random resamples find
+    # the same 2.5 % and 97.5 % points: resamples at or below 0 have three or four of 0 (13 of 256 =
+    # 5.1 % > 2.5 %), those at or above 9 three or four of 9 (likewise): the interval is [0, 9].
+    values = [0.0, 4.0, 5.0, 9.0]
+    means = [np.mean(sorted(resample)[1:3]) for resample in itertools.product(values, repeat=4)]
+    assert tuple(np.percentile(means, [2.5, 97.5])) == (0, 9)
+    assert bootstrap_interval(values) == Interval(np.float64(0), np.float64(9))
+
+
+def test_interval_contains_the_mean_and_narrows_with_runs():
+    # The standard error falls with the root of R: 64 runs have about a quarter of 4 runs' width.
+    values = np.random.default_rng(1).normal(300, 50, size=64)
+    few, many = bootstrap_interval(values[:4]), bootstrap_interval(values)
+    assert few is not None
+    assert many is not None
+    assert few.low < interquartile_mean(values[:4]) < few.high
+    assert many.low < interquartile_mean(values) < many.high
+    assert many.high - many.low < 0.6 * (few.high - few.low)
+
+
+def test_interval_of_a_curve_is_that_of_each_point():
+    curves = np.random.default_rng(2).normal(size=(5, 2_000))  # 5 · 2,000: several batches
+    interval = bootstrap_interval(curves)
+    assert interval is not None
+    assert np.shape(interval.low) == np.shape(interval.high) == (2_000,)
+    for point in (0, 1_234, 1_999):
+        alone = bootstrap_interval(curves[:, point])
+        assert tuple(np.asarray(interval)[:, point]) == alone
+
+
+@pytest.mark.parametrize("value", [500.0, 0.1, -1e-3, 1 / 3])
+@pytest.mark.parametrize("num_runs", [2, 3, 5, 20])
+def test_equal_runs_give_exactly_their_value(value, num_runs):
+    assert interquartile_mean([value] * num_runs) == value
+    assert bootstrap_interval([value] * num_runs) == Interval(value, value)
+
+
+def test_one_run_has_a_mean_but_no_interval():
+    assert interquartile_mean([7.0]) == 7
+    assert bootstrap_interval([7.0]) is None
+    assert bootstrap_interval([[7.0, 8.0]]) is None
+
+
+def test_interval_neither_reads_nor_moves_global_randomness():
+    values = np.random.default_rng(3).normal(size=9)
+    np.random.seed(1)
+    first, drawn_after = bootstrap_interval(values), np.random.random()
+    np.random.seed(1)
+    assert np.random.random() == drawn_after  # the interval drew nothing
+    assert bootstrap_interval(values) == first  # though the global state is another now
+
+
+@pytest.mark.parametrize("values", [[], 3.0, np.zeros((0, 4)), np.zeros((2, 2, 2))])
+def test_refuses_what_is_not_one_row_per_run(values):
+    with pytest.raises(ValueError, match=r"expected \[R\] or \[R, U\].*Received: shape="):
+        interquartile_mean(values)
+    with pytest.raises(ValueError, match=r"expected \[R\] or \[R, U\].*Received: shape="):
+        bootstrap_interval(values)
+
+
+def test_refuses_numbers_that_are_not_finite():
+    with pytest.raises(ValueError, match="expected finite numbers. Received: 2 that are not, of 4"):
+        bootstrap_interval([1.0, np.nan, 2.0, np.inf])
