@@ -11,10 +11,8 @@ from typing import Protocol
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 from gymnasium import spaces
-
-tfd = tfp.distributions
+from tensorflow_probability import distributions as tfd
 
 
 class ActionHead(Protocol):
@@ -32,7 +30,9 @@ class ActionHead(Protocol):
     def parameter_names(self) -> tuple[str, ...]:
         """A name for each of the distribution's parameters, in the order of `parameters`."""
 
-    def outputs(self, features: keras.KerasTensor, kernel_initializer) -> keras.KerasTensor:
+    def outputs(
+        self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
+    ) -> keras.KerasTensor:
         """Adds the network's last layer: features `[…, F]` → outputs `[…, P]`."""
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
@@ -73,7 +73,9 @@ class CategoricalHead:
     def parameter_names(self) -> tuple[str, ...]:
         return tuple(f"probability_{self.start + a}" for a in range(self.num_actions))
 
-    def outputs(self, features: keras.KerasTensor, kernel_initializer) -> keras.KerasTensor:
+    def outputs(
+        self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
+    ) -> keras.KerasTensor:
         return keras.layers.Dense(
             self.num_actions, kernel_initializer=kernel_initializer, name="logits"
         )(features)
@@ -104,7 +106,7 @@ class CategoricalHead:
 
 @dataclass(frozen=True)
 class NormalHead:
-    """Box actions, n = prod(shape) independent Normals; outputs: n means, n log standard deviations.
+    """Box actions, n = prod(shape) independent Normals; outputs: n means, n log deviations.
 
     The standard deviations are learnt and do not depend on the state; they begin at 1. An action is
     scored as it was sampled and clipped to `[low, high]` only on its way into the environment:
@@ -128,7 +130,9 @@ class NormalHead:
             f"{name}_{i}" for name in ("mean", "standard_deviation") for i in range(self.low.size)
         )
 
-    def outputs(self, features: keras.KerasTensor, kernel_initializer) -> keras.KerasTensor:
+    def outputs(
+        self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
+    ) -> keras.KerasTensor:
         means = keras.layers.Dense(
             self.low.size, kernel_initializer=kernel_initializer, name="mean"
         )(features)
@@ -158,9 +162,7 @@ class NormalHead:
         return tf.concat([means, tf.exp(log_standard_deviations)], axis=-1)
 
     def for_environment(self, actions: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(
-            actions, self.low.astype(np.float32), self.high.astype(np.float32)
-        )
+        return tf.clip_by_value(actions, self.low.astype(np.float32), self.high.astype(np.float32))
 
 
 class AppendLogStandardDeviation(keras.layers.Layer):

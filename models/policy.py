@@ -1,11 +1,11 @@
 """The policy π(a|s): a Keras network whose outputs parametrise a distribution over actions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from models.action import Action
 from models.heads import ActionHead
@@ -17,14 +17,13 @@ class Policy:
     """A network and an action head.
 
     Args:
-        network: Observations `[N, O]` → outputs `[N, P]`.
+        network: A Keras model, or anything else that maps observations `[N, O]` to outputs
+            `[N, P]`.
         head: What the outputs mean.
         observation_size: O, the number of components of an observation.
     """
 
-    def __init__(
-        self, network: Callable[[tf.Tensor], tf.Tensor], head: ActionHead, observation_size: int
-    ) -> None:
+    def __init__(self, network: keras.Model, head: ActionHead, observation_size: int) -> None:
         self.network = network
         self.head = head
         self.observation_size = observation_size
@@ -35,7 +34,7 @@ class Policy:
         shape = tf.concat([tf.shape(observations)[:-1], [flat.shape[-1]]], axis=0)
         return tf.reshape(flat, shape)
 
-    def distribution(self, observations: tf.Tensor) -> tfp.distributions.Distribution:
+    def distribution(self, observations: tf.Tensor) -> tfd.Distribution:
         """Observations `[…, O]` → π(·|s), batch shape `[…]`."""
         return self.head.distribution(self.outputs(observations))
 

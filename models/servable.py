@@ -11,9 +11,9 @@ from models.policy import Policy
 class ServablePolicy(tf.Module):
     """A policy whose weights are the module's own variables, with its signatures.
 
-    A Keras 3 model inside a `tf.Module` gives a SavedModel that Python loads but that the C++ loader,
-    hence TF Serving and `saved_model_cli run`, refuses. So the variables are copies, and the
-    network is run on them by `stateless_call`.
+    A Keras 3 model inside a `tf.Module` gives a SavedModel that Python loads but that the C++
+    loader, hence TF Serving and `saved_model_cli run`, refuses. So the variables are copies, and
+    the network is run on them by `stateless_call`.
 
     Args:
         policy: Its network must be a Keras model.
@@ -45,7 +45,7 @@ class ServablePolicy(tf.Module):
         observation, seed = policy.sample_signature
         action = tf.TensorSpec([None, *head.action_shape], head.action_dtype, name="action")
 
-        def parameters(observation):
+        def parameters(observation: tf.Tensor) -> dict[str, tf.Tensor]:
             columns = tf.unstack(head.parameters(policy.outputs(observation)), axis=-1)
             return dict(zip(head.parameter_names, columns, strict=True))
 

@@ -8,7 +8,6 @@ what was there. Nothing that is read is unpickled or trusted: what is missing or
 import csv
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import zipfile
@@ -99,7 +98,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield written
         if path.is_dir():
             path.rename(Path(folder) / "replaced")
-        os.replace(written, path)
+        written.replace(path)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -112,7 +112,7 @@ def _thinned(values: np.ndarray, num: int) -> np.ndarray:
 
 
 def _columns(name: str, values: np.ndarray) -> Table:
-    """`[N, O]` → O columns `name_0`, `name_1`, …"""
+    """Splits `[N, O]` into O columns `name_0`, `name_1`, and so on."""
     return {f"{name}_{i}": values[:, i] for i in range(values.shape[1])}
 
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from models.policy import Policy
 from pipeline.artifacts import (
-    out_of_step,
     TaskFiles,
     Weights,
+    out_of_step,
     read_arrays,
     weights_digest,
     write_arrays,
@@ -32,9 +32,7 @@ def write_rollouts(files: TaskFiles, rollouts: Rollouts) -> None:
     runs = range(len(rollouts.episodes))
     digests = np.array([weights_digest(rollouts.weights, run) for run in runs])
     write_arrays(files.initial_weights, rollouts.weights)
-    write_arrays(
-        files.rollouts, stack_runs(rollouts.episodes)._asdict() | {DIGESTS: digests}
-    )
+    write_arrays(files.rollouts, stack_runs(rollouts.episodes)._asdict() | {DIGESTS: digests})
 
 
 def read_rollouts(files: TaskFiles, policy: Policy, num_runs: int) -> Rollouts:

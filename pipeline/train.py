@@ -63,7 +63,8 @@ def learning_curve(records: list[list["UpdateRecord"]]) -> Table:
     """A row for each update of each run: `run` and the fields of UpdateRecord that are numbers."""
     rows = [(run, *record[:-1]) for run, updates in enumerate(records) for record in updates]
     names = ("run", *records[0][0]._fields[:-1])
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True))}
+    columns = zip(*rows, strict=True)
+    return {name: np.array(column) for name, column in zip(names, columns, strict=True)}
 
 
 def action_distribution(

@@ -6,7 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent, Event
 from ruamel.yaml.reader import ReaderError
 
@@ -32,7 +32,7 @@ def read_yaml(path: Path) -> Any:
         refused = [f"{path}: line {line}: {what}" for line, what in _refused_syntax(text)]
         data = None if refused else _yaml().load(text)
         refused += [mistake.line(path) for mistake in _refused_keys(data, ())]
-    except YAMLError as error:
+    except (MarkedYAMLError, ReaderError) as error:
         raise UserError(f"{path}: {_syntax_mistake(error, text)}") from error
     except ValueError as error:  # a date without such a day, an integer of thousands of digits
         reason = str(error).partition(":")[0]  # what follows would advise programmers
@@ -106,12 +106,10 @@ def _refused_keys(data: Any, location: Location) -> Iterator[Mistake]:
             yield from _refused_keys(value, (*location, index))
 
 
-def _syntax_mistake(error: YAMLError, text: str) -> str:
+def _syntax_mistake(error: MarkedYAMLError | ReaderError, text: str) -> str:
     if isinstance(error, ReaderError):
         line = text.count("\n", 0, error.position) + 1
         return f"line {line}: expected text, received the character {text[error.position]!r}"
-    if not isinstance(error, MarkedYAMLError):
-        return f"expected YAML: {error}"
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1
     if isinstance(error, DuplicateKeyError):

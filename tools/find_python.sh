@@ -78,7 +78,7 @@ fi
 cat >&2 <<END
 setup: Python: expected CPython 3.11, 3.12 or 3.13 with venv and ensurepip.
   Looked for: $looked_for
-  Received: ${seen:-nothing of these names}
+  Received:${seen:- nothing of these names}
   Install one (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python@3.12),
   or say where it is: make PYTHON=/path/to/python3.12 <target>
 END

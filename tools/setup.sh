@@ -49,7 +49,7 @@ why_remake() {
 make_venv() {
     base=$(sh tools/find_python.sh "$python") || exit 1
     say "making .venv with Python $("$base" -V | cut -d' ' -f2) ($base)"
-    [ -d .venv ] || rm -f .venv
+    if [ -L .venv ] || [ ! -d .venv ]; then rm -f .venv; fi # venv refuses a link
     mkdir -p .venv
     rm -f .venv/.installed
     printf '%s\n' "$lock" >.venv/.lock
@@ -81,8 +81,7 @@ package_names() { sed -n 's/^\([A-Za-z0-9][A-Za-z0-9._-]*\)==.*/\1/p' "$1"; }
 
 # In place, so that what the user has added to .venv (say, the package of an environment) stays.
 update_venv() {
-    dropped=$(package_names .venv/.installed | grep -vxF -e "$(package_names "$lock")" | sort -u) ||
-        dropped=
+    dropped=$(package_names .venv/.installed | grep -vxF -e "$(package_names "$lock")" | sort -u)
     rm -f .venv/.installed
     printf '%s\n' "$lock" >.venv/.lock
     install_lock
@@ -104,7 +103,7 @@ reason=$(why_remake)
 if [ -z "$reason" ] && installed_facts | cmp -s - .venv/.installed; then exit 0; fi
 
 if [ -z "$reason" ]; then
-    say ".venv is older than $lock"
+    say ".venv holds something else than $lock says: changing it"
     update_venv
 else
     [ ! -e .venv ] || say ".venv $reason"

@@ -39,13 +39,16 @@ def inspect_environment(env_id: str, kwargs: Mapping[str, Any]) -> EnvironmentSp
         UserError: If the environment is unknown, cannot be made with these keyword arguments, or
             has spaces that no policy here serves. The message says which.
     """
+    expected_id = (
+        "expected the id of an installed Gymnasium environment (`Id`, or `module:Id` to import "
+        f"`module` first), received {env_id!r}"
+    )
+    if env_id.count(":") > 1:
+        raise UserError(expected_id)
     try:
         env = gymnasium.make(env_id, **kwargs)
     except (gymnasium.error.Error, ImportError) as error:
-        raise UserError(
-            "expected the id of an installed Gymnasium environment (`Id`, or `module:Id` to import "
-            f"`module` first), received {env_id!r}: {error}"
-        ) from error
+        raise UserError(f"{expected_id}: {error}") from error
     except Exception as error:  # a third party's constructor may raise anything
         raise UserError(
             f"expected keyword arguments with which {env_id} can be made, received "
@@ -59,23 +62,22 @@ def inspect_environment(env_id: str, kwargs: Mapping[str, Any]) -> EnvironmentSp
             f"expected an environment with a Box observation of rank 1, received {env_id} with "
             f"{observation_space}"
         )
-    _check_action_space(env_id, action_space)
     return EnvironmentSpecification(
         id=env_id,
         kwargs=dict(kwargs),
         observation_space=observation_space,
-        action_space=action_space,
+        action_space=_served(env_id, action_space),
         max_episode_steps=spec.max_episode_steps,
         has_vector_entry_point=bool(spec.vector_entry_point) and not spec.additional_wrappers,
     )
 
 
-def _check_action_space(env_id: str, space: gymnasium.Space[Any]) -> None:
-    """Raises UserError unless a policy here serves `space`."""
+def _served(env_id: str, space: gymnasium.Space[Any]) -> ActionSpace:
+    """`space`, if a policy here serves it; else raises UserError."""
     if isinstance(space, spaces.Discrete):
-        return
-    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating) and space.shape:
-        return
+        return space
+    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
+        return space
     raise UserError(
         "expected an environment with a Discrete action or a Box action of floats, received "
         f"{env_id} with {space}"

@@ -1,8 +1,8 @@
 """Baselines b_{i,t}: what a return is compared with, to lower the variance of the gradient.
 
-A baseline must not depend on the action that it judges, nor on what followed from it; then it leaves
-the expected gradient as it is (Williams 1992; Greensmith, Bartlett & Baxter 2004). Those here look
-at the *other* episodes of the batch alone, which are independent of the one that is judged.
+A baseline must not depend on the action that it judges, nor on what followed from it; then it
+leaves the expected gradient as it is (Williams 1992; Greensmith, Bartlett & Baxter 2004). Those
+here look at the *other* episodes of the batch alone, which are independent of the one judged.
 
 In the shapes, B is the number of episodes and T that of steps, padded.
 """

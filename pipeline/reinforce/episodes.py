@@ -28,8 +28,7 @@ class Episodes(NamedTuple):
     @property
     def episode_returns(self) -> np.ndarray:
         """Undiscounted sum of each episode's rewards, `[B]`, in float64."""
-        return np.sum(self.rewards, axis=-1, dtype=np.float64, where=self.valid)
-
+        return np.asarray(np.sum(self.rewards, axis=-1, dtype=np.float64, where=self.valid))
 
     def take(self, num_episodes: int) -> "Episodes":
         """The first `num_episodes` of the episodes, without padding that none of them needs."""

@@ -2,14 +2,13 @@
 
 import tensorflow as tf
 
-ROUNDING = 1e-4  # relative; differences between advantages far below this are float32's, not data
-
 
 def normalized(advantages: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     """Advantages with mean 0 and standard deviation 1 over the valid steps.
 
     Biased: the mean and the deviation depend on the actions that they judge. The deviation is the
-    population's (a single step has 0, not NaN), and equal advantages give 0.
+    population's (a single step has 0, not NaN). Equal advantages give exactly 0: the mean is taken
+    of their differences from the first, since its rounding error would else be blown up.
 
     Args:
         advantages: `[B, T]` float.
@@ -20,11 +19,9 @@ def normalized(advantages: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     """
     mask = tf.cast(valid, advantages.dtype)
     count = tf.reduce_sum(mask)
-    mean = tf.reduce_sum(mask * advantages) / count
-    mean_square = tf.reduce_sum(mask * advantages**2) / count
-    centred = mask * (advantages - mean)
-    variance = tf.reduce_sum(centred**2) / count
-    return tf.math.divide_no_nan(centred, tf.sqrt(variance + ROUNDING**2 * mean_square))
+    differences = mask * (advantages - advantages[0, 0])
+    centred = mask * (differences - tf.reduce_sum(differences) / count)
+    return tf.math.divide_no_nan(centred, tf.sqrt(tf.reduce_sum(centred**2) / count))
 
 
 def policy_loss(

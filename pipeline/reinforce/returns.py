@@ -22,13 +22,15 @@ def discounted_returns(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf
     rewards = tf.where(valid, rewards, 0)  # [B, T]
     num_steps = tf.shape(rewards)[1]
 
-    def double(window, discount, sums):
+    def double(
+        window: tf.Tensor, discount: tf.Tensor, sums: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         later = tf.pad(sums[:, window:], [[0, 0], [0, window]])  # W_{t+w}, 0 beyond the end
         return 2 * window, discount**2, sums + tf.ensure_shape(discount * later, rewards.shape)
 
     _, _, returns = tf.while_loop(
         lambda window, discount, sums: window < num_steps,
         double,
-        (1, tf.cast(gamma, rewards.dtype), rewards),
+        (1, tf.constant(gamma, rewards.dtype), rewards),
     )
     return returns

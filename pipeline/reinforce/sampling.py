@@ -1,6 +1,6 @@
 """Sampling complete episodes: one function for rollout, training and evaluation."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -98,12 +98,12 @@ def _run(
             )
         )
         step += 1
-        num_resetting = np.count_nonzero(resetting)
+        num_resetting = int(np.count_nonzero(resetting))
         step[resetting] = 0
         episode[resetting] = num_started + np.arange(num_resetting)
         num_started += num_resetting
         resetting = (terminated | truncated) & ~resetting
-        num_finished += np.count_nonzero(resetting & recorded)
+        num_finished += int(np.count_nonzero(resetting & recorded))
         observations = following
     return steps
 

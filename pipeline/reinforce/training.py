@@ -11,7 +11,7 @@ from pipeline.reinforce.learner import Learner
 
 
 class UpdateRecord(NamedTuple):
-    """One update, as the learning curve shows it: the policy before the update, and its episodes."""
+    """One update, as the learning curve shows it: the policy before it, and its episodes."""
 
     update: int  # number of the update, from 0
     num_episodes: int  # sampled so far, this update's included

@@ -12,14 +12,36 @@ from pipeline.errors import UserError
 from pipeline.params import load_params
 
 ROOT = Path(__file__).parents[2]
-COMMITTED = (ROOT / "params.yaml").read_text()
+
+TASK = """
+    num_runs: 2
+    policy: {hidden_sizes: [8], activation: tanh}
+    rollout: {num_episodes: 10}
+    train:
+      num_episodes: 20
+      episodes_per_update: 2
+      gamma: 1.0
+      optimizer: adam
+      learning_rate: 0.01
+      baseline: none
+      normalize_advantages: false
+      entropy_coefficient: 0.0
+      max_gradient_norm: null
+    evaluate: {num_episodes: 3}
+    env: """
+ENVIRONMENTS = {
+    "bandit": "{id: Bandit-v0, kwargs: {probabilities: [0.3, 0.7]}}",
+    "cartpole": "{id: CartPole-v1}",
+    "acrobot": "{id: Acrobot-v1}",
+}
+VALID = "seed: 0\ntasks:" + "".join(f"\n  {key}:{TASK}{ENVIRONMENTS[key]}" for key in ENVIRONMENTS)
 
 
 @pytest.fixture
 def write(tmp_path):
     def write(*edits):
-        """The committed file with the first occurrence of each old text made new."""
-        text = COMMITTED
+        """The valid file with the first occurrence of each old text made new."""
+        text = VALID
         for old, new in edits:
             assert old in text
             text = text.replace(old, new, 1)
@@ -55,12 +77,16 @@ def test_a_good_file_gives_its_params(write):
     assert check(path) == load_params(path)
 
 
+def test_the_committed_file_and_its_environments_are_good():
+    assert check(ROOT / "params.yaml")
+
+
 def test_every_environment_is_inspected_with_its_keyword_arguments(write, inspected):
     check(write())
     assert inspected == [
         ("Bandit-v0", {"probabilities": [0.3, 0.7]}),
         ("CartPole-v1", {}),
-        ("InvertedPendulum-v5", {}),
+        ("Acrobot-v1", {}),
     ]
 
 
@@ -87,7 +113,7 @@ def test_mistakes_of_fields_and_of_environments_are_told_at_once(write):
 
 @pytest.mark.usefixtures("inspected")
 def test_a_stage_refuses_a_mistake_in_another_task_too(write):
-    path = write(("gamma: 0.99", "gamma: 2"))
+    path = write((f"cartpole:{TASK}", f"cartpole:{TASK.replace('1.0', '2')}"))
     assert message(path, ["bandit"]) == (
         f"{path}: tasks.cartpole.train.gamma: expected a number from 0 to 1, received 2"
     )
@@ -97,7 +123,7 @@ def test_a_stage_refuses_a_mistake_in_another_task_too(write):
 def test_a_task_that_is_not_in_the_file(write):
     path = write()
     assert message(path, ["cartpol"]) == (
-        f"{path}: tasks: expected the name of a task, one of bandit, cartpole, inverted_pendulum, "
+        f"{path}: tasks: expected the name of a task, one of bandit, cartpole, acrobot, "
         "received 'cartpol'; did you mean cartpole?"
     )
 
@@ -114,9 +140,17 @@ def test_the_command_says_that_all_is_well(write, capsys):
     path = write()
     assert main(["--params", str(path)]) == 0
     assert capsys.readouterr() == (
-        f"{path}: 3 tasks (bandit, cartpole, inverted_pendulum), no mistakes\n",
+        f"{path}: 3 tasks (bandit, cartpole, acrobot), no mistakes\n",
         "",
     )
+
+
+@pytest.mark.usefixtures("inspected")
+def test_the_command_counts_one_task(tmp_path, capsys):
+    path = tmp_path / "params.yaml"
+    path.write_text(VALID.partition("  cartpole:")[0])
+    assert main(["--params", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: 1 task (bandit), no mistakes\n"
 
 
 def test_the_command_tells_mistakes_on_stderr_and_fails_without_a_traceback(write):

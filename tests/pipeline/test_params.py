@@ -256,6 +256,12 @@ def test_params_are_frozen(tmp_path):
             "env.id: expected the id of a Gymnasium environment, as in CartPole-v1, received ''",
         ),
         (
+            "id: Bandit-v0",
+            "id: '${seed}'",
+            "env.id: expected the id of a Gymnasium environment, as in CartPole-v1, received "
+            "'${seed}'",
+        ),
+        (
             "{probabilities: [0.3, 0.7]}",
             "",
             "env.kwargs: expected keyword arguments, as in {gravity: 9.8}, received null",

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 @pytest.fixture
-def task(tmp_path) -> Any:
+def task(tmp_path):
     """What the stage reads of a task, with the tables of two runs of a small bandit."""
     files = TaskFiles(tmp_path / "data" / "bandit")
     run, point = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])

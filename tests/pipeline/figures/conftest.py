@@ -26,7 +26,7 @@ def make_tables(
     num_observations: int = 4,
     num_visited: int = 500,
 ) -> Tables:
-    """Tables of a task in which the first action is learnt; no observations means a constant one."""
+    """Tables of a task in which the first action is learnt; 0 observations are a constant one."""
     random = np.random.default_rng(0)
     run, update = (i.ravel() for i in np.indices((num_runs, num_updates)))
     progress = (update + 1) / num_updates

@@ -8,6 +8,10 @@ from pipeline.figures.evaluation import draw_evaluation
 pytestmark = pytest.mark.filterwarnings("error")
 
 
+def draw(greedy, sampled):
+    return draw_evaluation(evaluation(greedy, sampled), "task")
+
+
 def evaluation(greedy, sampled):
     """An evaluation from episode returns [R, episodes] of each mode."""
     columns = []
@@ -22,13 +26,11 @@ def test_episodes_means_and_interval_of_each_mode():
     # Greedy, run means 2, 4 and 9: of three runs none is left out, (2 + 4 + 9) / 3 = 5. The 27
     # resamples of three runs: all 2 in one of 27 = 3.7 %, more than 2.5 %, all 9 likewise, so that
     # the interval is [2, 9]. Sampled, all means 1: [1, 1].
-    figure = draw_evaluation(
-        evaluation(greedy=[[1, 3], [4, 4], [8, 10]], sampled=[[1, 1], [0, 2], [2, 0]]), "cartpole"
-    )
+    figure = draw(greedy=[[1, 3], [4, 4], [8, 10]], sampled=[[1, 1], [0, 2], [2, 0]])
     greedy, sampled = figure.axes
     assert greedy.get_title() == "greedy: IQM 5 [2, 9]"
     assert sampled.get_title() == "sampled: IQM 1 [1, 1]"
-    assert figure.get_suptitle() == "cartpole: evaluation of 3 runs, 2 episodes each"
+    assert figure.get_suptitle() == "task: evaluation of 3 runs, 2 episodes each"
     episodes, means, mean = greedy.lines
     np.testing.assert_array_equal(episodes.get_ydata(), [1, 3, 4, 4, 8, 10])
     np.testing.assert_array_equal(np.round(episodes.get_xdata()), [0, 0, 1, 1, 2, 2])
@@ -40,7 +42,7 @@ def test_episodes_means_and_interval_of_each_mode():
 
 
 def test_equal_returns_stand_side_by_side():
-    greedy, _ = draw_evaluation(evaluation(*[np.full((5, 100), 500)] * 2), "task").axes
+    greedy, _ = draw(*[np.full((5, 100), 500)] * 2).axes
     assert len(set(greedy.lines[0].get_xdata())) == 500
     low, high = greedy.get_ylim()
     assert low < 500 < high
@@ -48,7 +50,7 @@ def test_equal_returns_stand_side_by_side():
 
 
 def test_one_run_has_its_mean_alone():
-    figure = draw_evaluation(evaluation([[1, 3]], [[0, 1]]), "task")
+    figure = draw([[1, 3]], [[0, 1]])
     assert [panel.get_title() for panel in figure.axes] == ["greedy: mean 2", "sampled: mean 0.5"]
     assert all(len(panel.patches) == 0 for panel in figure.axes)
     assert [text.get_text() for text in figure.legends[0].texts] == ["episode", "mean of a run"]
@@ -58,7 +60,7 @@ def test_one_run_has_its_mean_alone():
     ("num_runs", "ticks"), [(1, [0]), (3, [0, 1, 2]), (25, [0, 3, 6, 9, 12, 15, 18, 21, 24])]
 )
 def test_ticks_are_runs(num_runs, ticks):
-    greedy, _ = draw_evaluation(evaluation(*[np.zeros((num_runs, 2))] * 2), "task").axes
+    greedy, _ = draw(*[np.zeros((num_runs, 2))] * 2).axes
     np.testing.assert_array_equal(greedy.get_xticks(), ticks)
 
 

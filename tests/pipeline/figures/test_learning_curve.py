@@ -20,10 +20,14 @@ def curve(returns, episodes_per_update=32, steps_per_episode=(1,)):
     }
 
 
+def draw(*arguments, **options):
+    return draw_learning_curve(curve(*arguments, **options), "task")
+
+
 def test_every_run_is_faint_and_their_interquartile_mean_bold():
     # Five runs: one is left out at each end, (300 + 400 + 500) / 3 = 400 and (3 + 4 + 5) / 3 = 4.
     returns = [[0, 3], [300, 4], [400, 5], [500, 0], [500, 9]]
-    figure = draw_learning_curve(curve(returns), "cartpole")
+    figure = draw(returns)
     (panel,) = figure.axes
     *runs, bold = panel.lines
     np.testing.assert_array_equal([line.get_ydata() for line in runs], returns)
@@ -31,7 +35,7 @@ def test_every_run_is_faint_and_their_interquartile_mean_bold():
     np.testing.assert_array_equal(bold.get_xdata(), [32, 64])
     assert bold.get_linewidth() > 2 * max(line.get_linewidth() for line in runs)
     assert len(panel.collections) == 1  # the interval
-    assert figure.get_suptitle() == "cartpole: learning curve, 5 runs"
+    assert figure.get_suptitle() == "task: learning curve, 5 runs"
     assert [text.get_text() for text in figure.legends[0].texts] == [
         "each run",
         "interquartile mean over runs",
@@ -43,7 +47,7 @@ def test_second_panel_over_env_steps_covers_what_all_runs_cover():
     # Runs of 10 and 20 steps an episode, 32 episodes an update: 320, 640, 960 and 640, 1,280, 1,920
     # env steps. Both have been at 640 … 960. With returns equal to env steps so is their mean.
     returns = [[320, 640, 960], [640, 1_280, 1_920]]
-    figure = draw_learning_curve(curve(returns, steps_per_episode=(10, 20)), "task")
+    figure = draw(returns, steps_per_episode=(10, 20))
     episodes, steps = figure.axes
     assert episodes.get_xlabel() == "training episodes of a run"
     assert steps.get_xlabel() == "env steps of a run"
@@ -55,7 +59,7 @@ def test_second_panel_over_env_steps_covers_what_all_runs_cover():
 def test_single_episodes_are_smoothed_and_the_picture_says_so():
     # 200 updates of one episode with returns 0, 1, 0, 1, …: any 20 in a row have the mean 0.5.
     returns = np.tile([0, 1], (3, 100))
-    (panel,) = draw_learning_curve(curve(returns, episodes_per_update=1), "bandit").axes
+    (panel,) = draw(returns, episodes_per_update=1).axes
     assert panel.get_ylabel() == "mean episode return\n(moving average over 20 updates)"
     bold = panel.lines[-1]
     assert bold.get_xdata()[0] == 20  # the first to have 20 episodes behind it
@@ -79,7 +83,7 @@ def test_window(num_updates, episodes_per_update, window):
 
 
 def test_one_run_has_no_interval():
-    figure = draw_learning_curve(curve([[1, 2, 3]]), "task")
+    figure = draw([[1, 2, 3]])
     (panel,) = figure.axes
     assert len(panel.lines) == 1
     assert len(panel.collections) == 0
@@ -88,8 +92,15 @@ def test_one_run_has_no_interval():
 
 
 def test_a_single_update_is_a_visible_point():
-    (panel,) = draw_learning_curve(curve([[1], [2]]), "task").axes
+    (panel,) = draw([[1], [2]]).axes
     assert {line.get_marker() for line in panel.lines} == {"o"}
+
+
+def test_legend_stands_where_runs_share_no_env_steps():
+    # One update each, after 320 and 640 env steps: nothing to average in the second panel.
+    figure = draw([[1], [2]], steps_per_episode=(10, 20))
+    assert [len(panel.lines) for panel in figure.axes] == [3, 2]
+    assert len(figure.legends[0].texts) == 3
 
 
 def test_refuses_runs_of_different_lengths():

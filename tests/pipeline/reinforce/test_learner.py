@@ -1,0 +1,191 @@
+"""The compiled update."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from gymnasium import spaces
+
+from models.heads import make_head
+from models.policy import Policy, make_network
+from pipeline.reinforce.episodes import Episodes
+from pipeline.reinforce.learner import Learner
+
+DEFAULTS: dict[str, Any] = {
+    "gamma": 1.0,
+    "baseline": "none",
+    "normalize_advantages": False,
+    "entropy_coefficient": 0.0,
+    "max_gradient_norm": None,
+}
+
+
+def make_policy(action_space, observation_size=1, hidden_sizes=()):
+    head = make_head(action_space)
+    seed = np.random.SeedSequence(0)
+    network = make_network(observation_size, hidden_sizes, "tanh", head, seed)
+    return Policy(network, head, observation_size)
+
+
+def make_learner(policy, optimizer=None, **changed):
+    return Learner(policy, optimizer or keras.optimizers.SGD(0.1), **(DEFAULTS | changed))
+
+
+def make_episodes(observations, actions, rewards, valid=None):
+    """Episodes of nested lists, `[B, T, …]`."""
+    rewards = np.array(rewards, np.float32)
+    observations = np.array(observations, np.float32)
+    return Episodes(
+        observations=observations.reshape(*rewards.shape, -1),
+        actions=np.array(actions),
+        log_probs=np.zeros_like(rewards),
+        rewards=rewards,
+        terminated=np.zeros(rewards.shape, bool),
+        truncated=np.zeros(rewards.shape, bool),
+        valid=np.ones(rewards.shape, bool) if valid is None else np.array(valid),
+    )
+
+
+def random_episodes(policy, num_episodes, num_steps, seed=0):
+    generator = np.random.default_rng(seed)
+    valid = np.arange(num_steps) < generator.integers(1, num_steps + 1, num_episodes)[:, None]
+    valid[0] = True
+    shape = (num_episodes, num_steps)
+    head = policy.head
+    if head.action_dtype == tf.int64:
+        actions = generator.integers(head.start, head.start + head.num_actions, shape)
+    else:
+        actions = generator.normal(size=(*shape, *head.action_shape)).astype(np.float32)
+    observations = generator.normal(size=(*shape, policy.observation_size))
+    rewards = generator.normal(size=shape)
+    return make_episodes(observations, actions, rewards, valid)
+
+
+def test_gradient_of_a_softmax_policy_by_hand():
+    # One observation x = 1, logits z = w x + b with w = (0.2, −0.1), b = 0:
+    # π(0) = e^0.3 / (1 + e^0.3) = 0.574443. Episode 1 takes 0, then 1, rewards 1, 2, γ = 0.5:
+    # G = (2, 2). Episode 2 takes 1, reward 4: G = 4.
+    # ∇_z log π(a) = onehot(a) − π, so with Δ0 = (1 − π0, −π1), Δ1 = (−π0, 1 − π1)
+    # ĝ = [2 Δ0 + 2 Δ1 + 4 Δ1] / 2, and the loss's gradient is −ĝ, the same for w (x = 1) and b.
+    policy = make_policy(spaces.Discrete(2))
+    policy.network.set_weights([np.array([[0.2, -0.1]]), np.zeros(2)])
+    episodes = make_episodes(
+        [[1, 1], [1, 0]], [[0, 1], [1, 0]], [[1, 2], [4, 9]], [[True, True], [True, False]]
+    )
+    gradients, loss, _ = make_learner(policy, gamma=0.5).gradient(episodes)
+    p0 = np.exp(0.3) / (1 + np.exp(0.3))
+    d0, d1 = np.array([1 - p0, p0 - 1]), np.array([-p0, p0])
+    expected = -(2 * d0 + 6 * d1) / 2
+    np.testing.assert_allclose(gradients[0], [expected], rtol=1e-5)
+    np.testing.assert_allclose(gradients[1], expected, rtol=1e-5)
+    np.testing.assert_allclose(loss, -(2 * np.log(p0) + 6 * np.log(1 - p0)) / 2, rtol=1e-5)
+
+
+def test_gradient_of_a_normal_policy_by_hand():
+    # μ = w x + b = 0.5 · 1, σ = 1; the sample 3 lies outside the bounds ±1 and is scored as it is:
+    # ∂ log N / ∂μ = (a − μ) / σ² = 2.5 and ∂ log N / ∂ log σ = (a − μ)² / σ² − 1 = 5.25; G = 2.
+    policy = make_policy(spaces.Box(-1, 1, (1,)))
+    policy.network.set_weights([np.array([[0.5]]), np.zeros(1), np.zeros(1)])
+    gradients, *_ = make_learner(policy).gradient(make_episodes([[1]], [[[3.0]]], [[2]]))
+    actual = [float(tf.squeeze(gradient)) for gradient in gradients]
+    np.testing.assert_allclose(actual, [-5, -5, -10.5], rtol=1e-5)
+
+
+@pytest.mark.parametrize("action_space", [spaces.Discrete(3), spaces.Box(-1, 1, (2,))])
+@pytest.mark.parametrize("baseline", ["none", "leave_one_out", "per_step"])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_padding_changes_nothing(action_space, baseline, normalize):
+    policy = make_policy(action_space, observation_size=3, hidden_sizes=(8,))
+    learner = make_learner(
+        policy, baseline=baseline, normalize_advantages=normalize, entropy_coefficient=0.1
+    )
+    episodes = random_episodes(policy, num_episodes=4, num_steps=6)
+    padded = Episodes(*(np.pad(v, [(0, 0), (0, 5)] + [(0, 0)] * (v.ndim - 2)) for v in episodes))
+    padded.rewards[~padded.valid] = 1e3
+    padded.observations[~padded.valid] = -7
+    for plain, other in zip(
+        learner.gradient(episodes)[0], learner.gradient(padded)[0], strict=True
+    ):
+        np.testing.assert_allclose(other, plain, rtol=1e-4, atol=1e-6)
+
+
+def test_one_trace_for_all_shapes_and_runs():
+    policy = make_policy(spaces.Discrete(2), observation_size=3, hidden_sizes=(8,))
+    learner = make_learner(policy, baseline="per_step", normalize_advantages=True)
+    for num_episodes, num_steps in [(2, 1), (2, 7), (5, 7), (3, 300), (16, 2)]:
+        learner.update(random_episodes(policy, num_episodes, num_steps))
+    learner.reset_optimizer()
+    learner.update(random_episodes(policy, 2, 9))
+    assert learner.update.experimental_get_tracing_count() == 1
+
+
+def test_the_update_names_no_device_and_needs_no_host():
+    policy = make_policy(spaces.Box(-1, 1, (2,)), observation_size=3, hidden_sizes=(8,))
+    learner = make_learner(policy, baseline="per_step", normalize_advantages=True)
+    graph = learner.update.get_concrete_function().graph
+    functions = graph.as_graph_def().library.function
+    nodes = [*graph.as_graph_def().node, *(node for f in functions for node in f.node_def)]
+    assert {node.device for node in nodes} == {""}
+    host_only = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "Print", "PrintV2", "Assert"}
+    assert not {node.op for node in nodes} & host_only
+
+
+def test_an_update_raises_the_probability_of_what_was_rewarded():
+    policy = make_policy(spaces.Discrete(2))
+    learner = make_learner(policy)
+    episodes = make_episodes([[1], [1]], [[0], [1]], [[0], [1]])
+    before = learner.mean_distribution(episodes).numpy()
+    after = learner.update(episodes).distribution.numpy()
+    assert before[1] < after[1]
+    np.testing.assert_allclose(learner.mean_distribution(episodes), after)
+
+
+def test_clipping_scales_the_gradient_and_reports_the_norm_before():
+    policy = make_policy(spaces.Discrete(2))
+    policy.network.set_weights([np.zeros((1, 2)), np.zeros(2)])
+    learner = make_learner(policy, keras.optimizers.SGD(1.0), max_gradient_norm=0.5)
+    # π = (½, ½), reward 8 for action 0: ĝ = 8 (½, −½) for w and for b, of norm 8 · √(4 · ¼) = 8.
+    statistics = learner.update(make_episodes([[1]], [[0]], [[8]]))
+    np.testing.assert_allclose(statistics.gradient_norm, 8, rtol=1e-6)
+    # The step has norm 0.5: each of its four components is ± 0.25.
+    np.testing.assert_allclose(policy.network.get_weights()[1], [0.25, -0.25], rtol=1e-6)
+
+
+def test_reset_optimizer_forgets_the_past():
+    policy = make_policy(spaces.Discrete(2), hidden_sizes=(4,))
+    learner = make_learner(policy, keras.optimizers.Adam(0.1))
+    weights = policy.network.get_weights()
+    episodes = random_episodes(policy, 3, 4)
+
+    def train():
+        policy.network.set_weights(weights)
+        learner.reset_optimizer()
+        for _ in range(3):
+            learner.update(episodes)
+        return policy.network.get_weights()
+
+    for first, second in zip(train(), train(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_statistics_by_hand():
+    # Episodes of 2 and 1 steps, γ = 0.5, rewards (1, 2) and (4): G_0 = 2 and 4, their mean 3.
+    # An indifferent policy over 2 actions has entropy log 2 at each of the 3 valid steps.
+    policy = make_policy(spaces.Discrete(2))
+    policy.network.set_weights([np.zeros((1, 2)), np.zeros(2)])
+    episodes = make_episodes(
+        [[1, 1], [1, 0]], [[0, 1], [1, 0]], [[1, 2], [4, 9]], [[True, True], [True, False]]
+    )
+    statistics = make_learner(policy, gamma=0.5).update(episodes)
+    np.testing.assert_allclose(statistics.objective, 3, rtol=1e-6)
+    np.testing.assert_allclose(statistics.entropy, np.log(2), rtol=1e-6)
+
+
+def test_the_policy_scores_with_tfp():
+    policy = make_policy(spaces.Discrete(3), observation_size=2)
+    distribution = policy.distribution(tf.zeros((4, 5, 2)))
+    assert isinstance(distribution, tfp.distributions.Categorical)
+    assert distribution.batch_shape == (4, 5)

@@ -1,0 +1,143 @@
+"""Sampling complete episodes."""
+
+from collections import Counter
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from models.action import Action
+from pipeline.reinforce.sampling import sample_episodes
+
+
+class Corridor(gymnasium.Env):
+    """The first action is the length of the episode; the observation counts the steps taken.
+
+    Every step's reward is its number, 1, 2, …; the last one terminates, or where `truncate` says
+    so, truncates.
+    """
+
+    def __init__(self, truncate=False):
+        self.observation_space = spaces.Box(0, 100, (1,))
+        self.action_space = spaces.Discrete(100)
+        self.truncate = truncate
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.step_number = 0
+        return self._observation(), {}
+
+    def step(self, action):
+        if self.step_number == 0:
+            self.length = action
+        self.step_number += 1
+        over = bool(self.step_number == self.length)
+        reward, terminated = float(self.step_number), over and not self.truncate
+        return self._observation(), reward, terminated, over and self.truncate, {}
+
+    def _observation(self):
+        return np.array([self.step_number], np.float32)
+
+
+def corridors(num_envs, **kwargs):
+    return SyncVectorEnv([lambda: Corridor(**kwargs)] * num_envs)
+
+
+def choose(lengths):
+    """A policy that draws each episode's length uniformly from `lengths`."""
+
+    def act(observations, seed):
+        generator = np.random.default_rng(np.abs(seed.astype(np.int64)))
+        action = generator.choice(lengths, size=len(observations))
+        return Action(action, action, np.full(len(observations), -0.5, np.float32))
+
+    return act
+
+
+SEED = np.random.SeedSequence(7)
+
+
+@pytest.mark.parametrize(("num_envs", "num_episodes"), [(1, 1), (1, 3), (4, 4), (4, 11), (8, 3)])
+def test_exactly_the_episodes_that_were_asked_for_and_each_whole(num_envs, num_episodes):
+    episodes = sample_episodes(corridors(num_envs), choose([1, 2, 5]), num_episodes, SEED)
+    assert len(episodes.valid) == num_episodes
+    for episode in range(num_episodes):
+        length = episodes.num_steps[episode]
+        assert length == episodes.actions[episode, 0]  # as its first action said
+        # Observations 0, 1, … and rewards 1, 2, … in their order: no step is missing or there
+        # twice, and none is the dead one that follows an end, whose reward is 0.
+        np.testing.assert_array_equal(episodes.observations[episode, :length, 0], range(length))
+        np.testing.assert_array_equal(episodes.rewards[episode, :length], 1 + np.arange(length))
+        assert episodes.valid[episode, :length].all()
+        assert not episodes.valid[episode, length:].any()
+    assert episodes.valid.shape[1] == episodes.num_steps.max()
+    np.testing.assert_array_equal(
+        episodes.episode_returns, episodes.num_steps * (episodes.num_steps + 1) / 2
+    )
+
+
+def test_short_episodes_are_not_over_represented():
+    # Half of all episodes have 1 step, half 20. Of the first 64 to finish in 32 copies, nearly all
+    # would be short; fixed before they start, 32 ± 4 √(64 / 4) are.
+    episodes = sample_episodes(corridors(32), choose([1, 20]), 64, SEED)
+    counts = Counter(episodes.num_steps.tolist())
+    assert set(counts) == {1, 20}
+    assert abs(counts[1] - 32) <= 16
+
+
+@pytest.mark.parametrize("truncate", [False, True])
+def test_terminated_and_truncated_stay_apart(truncate):
+    episodes = sample_episodes(corridors(2, truncate=truncate), choose([3]), 4, SEED)
+    last = np.tile([False, False, True], (4, 1))
+    np.testing.assert_array_equal(episodes.truncated, last & truncate)
+    np.testing.assert_array_equal(episodes.terminated, last & (not truncate))
+
+
+def test_the_same_seed_gives_the_same_episodes_whatever_ran_before():
+    environments = corridors(3)
+    first = sample_episodes(environments, choose([1, 2, 3]), 5, SEED)
+    other = sample_episodes(environments, choose([1, 2, 3]), 5, np.random.SeedSequence(8))
+    again = sample_episodes(environments, choose([1, 2, 3]), 5, SEED)
+    for expected, received in zip(first, again, strict=True):
+        np.testing.assert_array_equal(received, expected)
+    assert first.num_steps.tolist() != other.num_steps.tolist()
+
+
+def test_the_recorded_action_is_the_sampled_one_and_the_environment_gets_the_other():
+    taken = []
+
+    class Recorder(gymnasium.Env):
+        observation_space = spaces.Box(-1, 1, (1,))
+        action_space = spaces.Box(-1, 1, (1,))
+
+        def reset(self, *, seed=None, options=None):
+            return np.zeros(1, np.float32), {}
+
+        def step(self, action):
+            taken.append(float(action[0]))
+            return np.zeros(1, np.float32), 0.0, True, False, {}
+
+    def act(observations, _seed):
+        raw = np.full((len(observations), 1), 2.5, np.float32)
+        return Action(np.clip(raw, -1, 1), raw, np.zeros(len(observations), np.float32))
+
+    episodes = sample_episodes(SyncVectorEnv([Recorder]), act, 1, SEED)
+    assert taken == [1.0]
+    assert episodes.actions.tolist() == [[[2.5]]]
+
+
+def test_a_policy_that_is_not_finite_never_reaches_the_environment():
+    def act(observations, _seed):
+        nothing = np.zeros(len(observations), np.int64)
+        return Action(nothing, nothing, np.full(len(observations), np.nan, np.float32))
+
+    with pytest.raises(FloatingPointError, match="log-probabilities are not finite"):
+        sample_episodes(corridors(1), act, 1, SEED)
+
+
+def test_another_autoreset_mode_is_refused():
+    environments = SyncVectorEnv([Corridor], autoreset_mode=AutoresetMode.SAME_STEP)
+    with pytest.raises(ValueError, match="next-step autoreset"):
+        sample_episodes(environments, choose([1]), 1, SEED)

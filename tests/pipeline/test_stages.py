@@ -1,0 +1,253 @@
+"""The stages end to end, on small tasks in a temporary folder."""
+
+import copy
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts import read_arrays, read_table, write_arrays
+from pipeline.errors import UserError
+from pipeline.evaluate import evaluate
+from pipeline.export import export, final_returns
+from pipeline.plot import plot
+from pipeline.rollout import rollout
+from pipeline.stage import load_task
+from pipeline.train import train
+from tests.pipeline.task import BANDIT, write_params
+
+REPOSITORY = Path(__file__).parents[2]
+STAGES = (rollout, train, export, evaluate, plot)
+
+
+def run_stages(folder, monkeypatch, name="task", params=BANDIT, stages=STAGES):
+    """Runs stages in `folder` as `python -m pipeline.<stage> <task>` there would."""
+    monkeypatch.chdir(folder)
+    task = load_task(write_params(folder, **{name: params}), name)
+    for stage in stages:
+        stage(task)
+    return task
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """All stages, run once on the small bandit."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        folder = tmp_path_factory.mktemp("bandit")
+        task = run_stages(folder, monkeypatch, "bandit")
+    return folder / task.files.folder
+
+
+def test_every_stage_leaves_its_files(finished):
+    assert {path.name for path in finished.iterdir()} == {
+        "initial_weights.npz",
+        "rollouts.npz",
+        "final_weights.npz",
+        "learning_curve.csv",
+        "action_distribution.csv",
+        "policies",
+        "policy",
+        "evaluation.csv",
+        "visited.csv",
+        "metrics.json",
+        "plots",
+    }
+    assert {path.name for path in (finished / "plots").iterdir()} == {
+        "learning_curve.png",
+        "evaluation.png",
+        "policy.png",
+    }
+
+
+def test_the_learning_curve_has_a_row_for_each_update_of_each_run(finished):
+    with (finished / "learning_curve.csv").open() as file:
+        header = next(csv.reader(file))
+    assert header == [
+        "run",
+        "update",
+        "num_episodes",
+        "num_env_steps",
+        "mean_return",
+        "objective",
+        "loss",
+        "entropy",
+        "gradient_norm",
+    ]
+    curve = read_table(finished / "learning_curve.csv", header)
+    assert curve["run"].tolist() == [0] * 10 + [1] * 10
+    assert curve["update"].tolist() == [*range(10)] * 2
+    # One step an episode, 4 episodes an update; γ = 1: the objective is the mean return.
+    assert curve["num_episodes"].tolist() == [*range(4, 41, 4)] * 2
+    assert curve["num_env_steps"].tolist() == curve["num_episodes"].tolist()
+    np.testing.assert_allclose(curve["objective"], curve["mean_return"], rtol=1e-6)
+
+
+def test_the_first_update_learns_from_the_rollouts_episodes(finished):
+    rewards = read_arrays(finished / "rollouts.npz")["rewards"]  # [R, B, T]
+    curve = read_table(finished / "learning_curve.csv", ["update", "mean_return"])
+    first = curve["mean_return"][curve["update"] == 0]
+    np.testing.assert_allclose(first, rewards[:, :4, 0].mean(axis=1))
+
+
+def test_the_action_distribution_goes_from_indifferent_to_trained(finished):
+    table = read_table(finished / "action_distribution.csv", ["run", "num_episodes"])
+    assert table["num_episodes"].tolist() == [*range(0, 41, 4)] * 2
+    np.testing.assert_allclose(table["probability_0"] + table["probability_1"], 1, rtol=1e-6)
+    before, after = table["probability_1"][[0, 11]], table["probability_1"][[10, 21]]
+    np.testing.assert_allclose(before, 0.5, atol=0.01)
+    assert np.all(np.abs(after - before) > 0.02)
+
+
+def test_runs_differ(finished):
+    for name in ("initial_weights.npz", "final_weights.npz"):
+        kernel = read_arrays(finished / name)["logits/kernel"]
+        assert not np.array_equal(kernel[0], kernel[1])
+
+
+def test_metrics_are_what_the_evaluation_says(finished):
+    metrics = json.loads((finished / "metrics.json").read_text())["bandit"]
+    assert list(metrics) == [
+        *(f"greedy{end}" for end in ("", "_low", "_high", "_worst_run")),
+        *(f"sampled{end}" for end in ("", "_low", "_high", "_worst_run")),
+        "objective",
+        "objective_before",
+    ]
+    table = read_table(finished / "evaluation.csv", ["run", "mode", "episode_return"])
+    assert len(table["run"]) == 2 * 2 * 50
+    for mode in ("greedy", "sampled"):
+        means = [
+            table["episode_return"][(table["mode"] == mode) & (table["run"] == run)].mean()
+            for run in (0, 1)
+        ]
+        # Two runs: nothing is trimmed, the interquartile mean is the mean.
+        np.testing.assert_allclose(metrics[mode], np.mean(means), rtol=1e-5)
+        np.testing.assert_allclose(metrics[f"{mode}_worst_run"], min(means), rtol=1e-5)
+    rewards = read_arrays(finished / "rollouts.npz")["rewards"]
+    np.testing.assert_allclose(metrics["objective_before"], rewards.mean(), rtol=1e-5)
+
+
+def test_the_chosen_policy_is_that_of_the_best_last_training_episodes(finished):
+    returns = final_returns(read_table(finished / "learning_curve.csv", ["run", "mean_return"]))
+    chosen = json.loads((finished / "policy" / "spec.json").read_text())["run"]
+    assert chosen == np.argmax(returns)
+    for path in (finished / "policy").rglob("*"):
+        if path.is_file():
+            of_run = finished / "policies" / str(chosen) / path.relative_to(finished / "policy")
+            assert path.read_bytes() == of_run.read_bytes()
+
+
+def test_final_returns_are_means_over_the_last_tenth_of_the_updates():
+    # 20 updates: the last 2; run 0 ends with 18 and 19, run 1 with 38 and 39.
+    curve = {"run": np.repeat([0, 1], 20), "mean_return": np.arange(40.0)}
+    np.testing.assert_array_equal(final_returns(curve), [18.5, 38.5])
+
+
+def test_the_same_parameters_give_the_same_bytes(finished, tmp_path, monkeypatch):
+    again = run_stages(tmp_path, monkeypatch, "bandit", stages=(rollout, train)).files.folder
+    for name in ("initial_weights.npz", "rollouts.npz", "final_weights.npz", "learning_curve.csv"):
+        assert (tmp_path / again / name).read_bytes() == (finished / name).read_bytes()
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "InvertedPendulum-v5"])
+def test_other_environments_run_through(env_id, tmp_path, monkeypatch):
+    params = copy.deepcopy(BANDIT)
+    params["env"]["id"] = env_id
+    params["num_runs"] = 1
+    params["policy"]["hidden_sizes"] = [8]
+    params["train"] |= {"num_episodes": 8, "baseline": "per_step", "normalize_advantages": True}
+    params["evaluate"]["num_episodes"] = 3
+    task = run_stages(tmp_path, monkeypatch, params=params)
+    metrics = json.loads(task.files.metrics.read_text())["task"]
+    assert metrics["greedy_low"] is None  # one run has no interval
+    assert metrics["sampled"] > 1
+
+
+# What a stage refuses ---------------------------------------------------------------------------
+
+
+def test_training_refuses_episodes_of_other_weights(tmp_path, monkeypatch):
+    task = run_stages(tmp_path, monkeypatch, stages=(rollout,))
+    weights = read_arrays(task.files.initial_weights)
+    weights["logits/bias"] = weights["logits/bias"] + np.float32(1e-6)
+    write_arrays(task.files.initial_weights, weights)
+    with pytest.raises(UserError, match=r"rollouts\.npz: expected episodes sampled by the pol"):
+        train(task)
+    assert not task.files.final_weights.exists()
+
+
+def test_training_refuses_log_probabilities_that_are_not_its_policys(tmp_path, monkeypatch):
+    task = run_stages(tmp_path, monkeypatch, stages=(rollout,))
+    arrays = read_arrays(task.files.rollouts)
+    arrays["log_probs"][1, 3, 0] += np.float32(1e-3)
+    write_arrays(task.files.rollouts, arrays)
+    with pytest.raises(UserError, match="log-probabilities of the initial policy of run 1"):
+        train(task)
+
+
+def test_training_refuses_weights_of_another_network(tmp_path, monkeypatch):
+    run_stages(tmp_path, monkeypatch, stages=(rollout,))
+    other = copy.deepcopy(BANDIT)
+    other["policy"]["hidden_sizes"] = [3]
+    with pytest.raises(UserError, match=r"initial_weights\.npz: expected weights of shape"):
+        run_stages(tmp_path, monkeypatch, params=other, stages=(train,))
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_training_that_breaks_down_says_where(tmp_path, monkeypatch):
+    exploding = copy.deepcopy(BANDIT)
+    exploding["env"]["kwargs"] = {"payouts": [1e38, 3e38]}
+    exploding["train"] |= {"baseline": "none", "optimizer": "sgd", "learning_rate": 10.0}
+    with pytest.raises(
+        UserError, match=r"^task: run 0, update \d+: training stopped.*learning_rate"
+    ):
+        run_stages(tmp_path, monkeypatch, params=exploding, stages=(rollout, train))
+
+
+@pytest.mark.parametrize("stage", STAGES[1:])
+def test_a_missing_input_is_named(stage, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"^data/task/.*no such file"):
+        run_stages(tmp_path, monkeypatch, stages=(stage,))
+
+
+def test_a_damaged_input_is_named_and_nothing_is_lost(tmp_path, monkeypatch):
+    task = run_stages(tmp_path, monkeypatch, stages=(rollout, train))
+    before = task.files.final_weights.read_bytes()
+    task.files.rollouts.write_bytes(task.files.rollouts.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"rollouts\.npz: expected an \.npz file of arrays"):
+        train(task)
+    assert task.files.final_weights.read_bytes() == before
+
+
+def command(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(REPOSITORY), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_mistake_ends_a_command_with_one_message(tmp_path):
+    bad = copy.deepcopy(BANDIT)
+    bad["train"]["gamma"] = 1.5
+    write_params(tmp_path, bandit=bad)
+    result = command(tmp_path, "pipeline.train", "bandit")
+    assert result.returncode == 1
+    expected = (
+        "params.yaml: tasks.bandit.train.gamma: expected a number from 0 to 1, received 1.5\n"
+    )
+    assert (result.stdout, result.stderr) == ("", expected)
+
+
+def test_commands_are_quiet_and_say_one_line(tmp_path):
+    write_params(tmp_path, bandit=BANDIT)
+    result = command(tmp_path, "pipeline.rollout", "bandit")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("bandit: 2 initial policies, 6 episodes of each")
+    assert result.stdout.count("\n") == 1
