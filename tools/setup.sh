@@ -71,7 +71,7 @@ pip_install() { pip install --no-user --compile --require-hashes "$@"; }
 # One requirement has no wheel, and pip would build it with the newest setuptools, unlocked and
 # unhashed. So the locked one goes first, with `wheel` for an old pip, and the build uses these.
 install_lock() {
-    say "installing $lock into .venv (at first some minutes and about 3 GB, with CUDA about 9 GB)"
+    say "installing $lock into .venv (at first some minutes and about 3 GB, with CUDA about 7 GB)"
     awk '/^[a-z]/ { wanted = /^(packaging|setuptools|wheel)==/ } wanted' "$lock" >.venv/.build.txt
     pip_install -r .venv/.build.txt
     pip_install --no-build-isolation -r "$lock"
