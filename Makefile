@@ -8,13 +8,17 @@ PYTHON =
 # the user is in. The echo says what is run.
 in_venv = @echo '$(1)'; unset PYTHONHOME; VIRTUAL_ENV="$$PWD/.venv" PATH="$$PWD/.venv/bin:$$PATH" $(1)
 
-.PHONY: help setup gpu repro test lock
+# The pictures of the README, from what the last `dvc repro` wrote.
+PICTURES = bandit-policy cartpole-learning_curve inverted_pendulum-policy
+
+.PHONY: help setup gpu repro test lock pictures
 
 help:
 	@echo 'make repro    everything: set-up, check of params.yaml, then dvc repro'
 	@echo 'make test     set-up, then format, lint, types and tests'
 	@echo 'make setup    the set-up alone: .venv, with what requirements.txt says'
 	@echo 'make gpu      the set-up with CUDA, for Linux with an NVIDIA GPU; later makes keep it'
+	@echo 'make pictures copy the pictures of README.md from data/ to docs/'
 	@echo 'make lock     write requirements.txt and requirements-gpu.txt anew from the .in files'
 	@echo
 	@echo 'Daily use: . .venv/bin/activate, then dvc repro, dvc exp run and so on.'
@@ -35,6 +39,12 @@ test: setup
 	$(call in_venv,ruff check .)
 	$(call in_venv,mypy)
 	$(call in_venv,pytest)
+
+pictures:
+	@mkdir -p docs/pictures
+	@for picture in $(PICTURES); do \
+	  cp "data/$${picture%%-*}/plots/$${picture#*-}.png" "docs/pictures/$$picture.png" || exit 1; \
+	done
 
 lock:
 	@sh tools/lock.sh "$(PYTHON)"

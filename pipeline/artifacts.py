@@ -118,8 +118,8 @@ def read_arrays(path: Path, required: Iterable[str] = ()) -> dict[str, np.ndarra
         UserError: If the file is missing, is not a whole .npz file or lacks an array.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
         _require(required, arrays)
         return arrays
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, OSError, AttributeError) as error:

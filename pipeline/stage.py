@@ -70,7 +70,7 @@ def run_stage(stage: Callable[[Task], None]) -> None:
     except OSError as error:
         sys.exit(f"{error.filename or parser.prog}: {error.strerror or error}")
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         sys.exit(130)
 
 
