@@ -102,7 +102,7 @@ def _run(
         step[resetting] = 0
         episode[resetting] = num_started + np.arange(num_resetting)
         num_started += num_resetting
-        resetting = (terminated | truncated) & ~resetting
+        resetting = terminated | truncated  # never during a dead step
         num_finished += int(np.count_nonzero(resetting & recorded))
         observations = following
     return steps

@@ -49,7 +49,14 @@ def test_tables_come_back_with_float32_to_the_last_bit(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"run\n", b"run,loss\n1\n", b"run,loss\n1,2\n3\n", b"other,loss\n1,2\n", b"\xff\xfe,\n1,2"],
+    [
+        b"",
+        b"run\n",
+        b"run,loss\n1\n",
+        b"run,loss\n1,2\n3\n",
+        b"other,loss\n1,2\n",
+        b"\xff\xfe,\n1,2",
+    ],
 )
 def test_a_damaged_table_is_named(tmp_path, content):
     path = tmp_path / "table.csv"

@@ -173,15 +173,52 @@ def test_reset_optimizer_forgets_the_past():
 
 def test_statistics_by_hand():
     # Episodes of 2 and 1 steps, γ = 0.5, rewards (1, 2) and (4): G_0 = 2 and 4, their mean 3.
-    # An indifferent policy over 2 actions has entropy log 2 at each of the 3 valid steps.
+    # Logits (0, x log 3) at x = 1: π = (¼, ¾), of entropy log 4 − ¾ log 3; at x = 0: (½, ½), of
+    # entropy log 2. The padding, where x = 0 too, does not enter the means over the 3 valid steps.
     policy = make_policy(spaces.Discrete(2))
-    policy.network.set_weights([np.zeros((1, 2)), np.zeros(2)])
+    policy.network.set_weights([np.array([[0, np.log(3)]]), np.zeros(2)])
     episodes = make_episodes(
-        [[1, 1], [1, 0]], [[0, 1], [1, 0]], [[1, 2], [4, 9]], [[True, True], [True, False]]
+        [[1, 0], [1, 0]], [[0, 1], [1, 0]], [[1, 2], [4, 9]], [[True, True], [True, False]]
     )
-    statistics = make_learner(policy, gamma=0.5).update(episodes)
+    learner = make_learner(policy, gamma=0.5)
+    np.testing.assert_allclose(learner.mean_distribution(episodes), [1 / 3, 2 / 3], rtol=1e-6)
+    statistics = learner.update(episodes)
     np.testing.assert_allclose(statistics.objective, 3, rtol=1e-6)
-    np.testing.assert_allclose(statistics.entropy, np.log(2), rtol=1e-6)
+    entropy = (2 * (np.log(4) - 0.75 * np.log(3)) + np.log(2)) / 3
+    np.testing.assert_allclose(statistics.entropy, entropy, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # Rewards (1, 2) and (4, 0), γ = 1: G = (3, 2) and (4, 0).
+        ({"baseline": "none"}, [[3, 2], [4, 0]]),
+        ({"baseline": "leave_one_out"}, [[3 - 4, 2 - 4], [4 - 3, 0 - 3]]),
+        ({"baseline": "per_step"}, [[3 - 4, 2 - 0], [4 - 3, 0 - 2]]),
+        # (−1, 2, 1, −2): mean 0, variance 10 / 4.
+        (
+            {"baseline": "per_step", "normalize_advantages": True},
+            np.array([[-1, 2], [1, -2]]) / np.sqrt(2.5),
+        ),
+    ],
+)
+def test_advantages_by_hand(options, expected):
+    learner = make_learner(make_policy(spaces.Discrete(2)), **options)
+    episodes = make_episodes([[1, 1], [1, 1]], [[0, 0], [0, 0]], [[1, 2], [4, 0]])
+    np.testing.assert_allclose(learner.advantages(episodes), expected, rtol=1e-6)
+
+
+def test_the_entropy_bonus_draws_the_policy_towards_indifference():
+    # No reward, logits (0, 1): the bonus alone raises the logit of the less probable action.
+    policy = make_policy(spaces.Discrete(2))
+    policy.network.set_weights([np.zeros((1, 2)), np.array([0.0, 1.0])])
+    learner = make_learner(policy, entropy_coefficient=0.5)
+    (_, bias), *_ = learner.gradient(make_episodes([[1]], [[0]], [[0]]))
+    # ∂H/∂z_a = −π_a (log π_a + H); the loss is −0.5 H.
+    probabilities = np.exp([0.0, 1.0]) / (1 + np.e)
+    entropy = -np.sum(probabilities * np.log(probabilities))
+    expected = 0.5 * probabilities * (np.log(probabilities) + entropy)
+    np.testing.assert_allclose(bias, expected, rtol=1e-5)
 
 
 def test_the_policy_scores_with_tfp():

@@ -79,12 +79,23 @@ def test_exactly_the_episodes_that_were_asked_for_and_each_whole(num_envs, num_e
 
 
 def test_short_episodes_are_not_over_represented():
-    # Half of all episodes have 1 step, half 20. Of the first 64 to finish in 32 copies, nearly all
-    # would be short; fixed before they start, 32 ± 4 √(64 / 4) are.
-    episodes = sample_episodes(corridors(32), choose([1, 20]), 64, SEED)
+    # Half of all episodes have 1 step, half 20. The first 32 to finish in 32 copies would all be
+    # short; fixed before they start, 16 ± 4 √(32 / 4) = 16 ± 11 are.
+    episodes = sample_episodes(corridors(32), choose([1, 20]), 32, SEED)
     counts = Counter(episodes.num_steps.tolist())
     assert set(counts) == {1, 20}
-    assert abs(counts[1] - 32) <= 16
+    assert abs(counts[1] - 16) <= 11
+
+
+def test_episodes_are_numbered_as_they_start_and_no_later_one_overtakes():
+    # One copy plays 1 long episode while the other plays 9 short ones: with 3 asked for, these are
+    # the long one and the first two of the short ones, however many short ones could finish.
+    def act(observations, _seed):
+        action = np.array([20, 1])
+        return Action(action, action, np.zeros(len(observations), np.float32))
+
+    episodes = sample_episodes(corridors(2), act, 3, SEED)
+    assert episodes.num_steps.tolist() == [20, 1, 1]
 
 
 @pytest.mark.parametrize("truncate", [False, True])
@@ -103,6 +114,20 @@ def test_the_same_seed_gives_the_same_episodes_whatever_ran_before():
     for expected, received in zip(first, again, strict=True):
         np.testing.assert_array_equal(received, expected)
     assert first.num_steps.tolist() != other.num_steps.tolist()
+
+
+def test_the_seed_reaches_the_environments_as_well_as_the_policy():
+    class RandomStart(Corridor):
+        def _observation(self):
+            return self.np_random.uniform(size=1).astype(np.float32)
+
+    def starts(seed):
+        environments = SyncVectorEnv([RandomStart] * 2)
+        sequence = np.random.SeedSequence(seed)
+        return sample_episodes(environments, choose([1]), 4, sequence).observations.ravel()
+
+    np.testing.assert_array_equal(starts(1), starts(1))
+    assert len({*starts(1), *starts(2)}) == 8
 
 
 def test_the_recorded_action_is_the_sampled_one_and_the_environment_gets_the_other():
