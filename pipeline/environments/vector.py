@@ -1,5 +1,7 @@
 """Parallel copies of a Gymnasium environment."""
 
+import math
+
 import gymnasium
 from gymnasium.vector import AutoresetMode, VectorEnv
 
@@ -19,7 +21,8 @@ def make_environments(specification: EnvironmentSpecification, num_episodes: int
         specification: The environment.
         num_episodes: How many episodes are to be sampled at a time.
     """
-    num_envs = min(num_episodes, MAX_PARALLEL)
+    num_rounds = math.ceil(num_episodes / MAX_PARALLEL)
+    num_envs = math.ceil(num_episodes / num_rounds)  # 100 episodes: twice 50, not 64 and 36
     if specification.has_vector_entry_point:
         native = gymnasium.make_vec(
             specification.id,

@@ -1,7 +1,5 @@
 """Files: written whole or not at all, read with an error that names them."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -90,7 +88,7 @@ def test_damaged_json_is_named(tmp_path, content):
 def test_json_has_no_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "metrics.json", {"mean": float("nan")})
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -118,7 +116,7 @@ def test_what_fails_halfway_leaves_what_was_there(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert path.read_text() == "before"
-    assert os.listdir(tmp_path) == ["file"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_replaces_a_folder(tmp_path):
@@ -127,8 +125,8 @@ def test_a_folder_replaces_a_folder(tmp_path):
         folder.mkdir()
         (folder / name).write_text(name)
     copy_folder(new, old)
-    assert os.listdir(old) == ["there"]
-    assert sorted(os.listdir(tmp_path)) == ["new", "old"]
+    assert list(old.iterdir()) == [old / "there"]
+    assert sorted(tmp_path.iterdir()) == [new, old]
 
 
 def test_the_digest_tells_weights_apart_by_a_single_bit():

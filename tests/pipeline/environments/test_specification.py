@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 
 from pipeline.environments.specification import inspect_environment
-from pipeline.environments.vector import MAX_PARALLEL, make_environments
+from pipeline.environments.vector import make_environments
 from pipeline.errors import UserError
 
 
@@ -37,9 +37,14 @@ def test_cartpole():
 
 
 def test_an_environment_without_a_vector_entry_point_is_stepped_copy_by_copy():
-    environments = make_environments(inspect_environment("Bandit-v0", {}), 1000)
+    environments = make_environments(inspect_environment("Bandit-v0", {}), 3)
     assert isinstance(environments, gymnasium.vector.SyncVectorEnv)
-    assert environments.num_envs == MAX_PARALLEL
+
+
+@pytest.mark.parametrize(("num_episodes", "num_envs"), [(1, 1), (64, 64), (65, 33), (100, 50)])
+def test_as_many_copies_as_episodes_or_an_even_share_of_them(num_episodes, num_envs):
+    environments = make_environments(inspect_environment("CartPole-v1", {}), num_episodes)
+    assert environments.num_envs == num_envs
 
 
 def test_a_third_partys_environment_is_imported_by_its_module(tmp_path, monkeypatch):
