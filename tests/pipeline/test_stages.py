@@ -6,16 +6,20 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from pipeline import policies
 from pipeline.artifacts import read_arrays, read_table, write_arrays
 from pipeline.errors import UserError
 from pipeline.evaluate import evaluate
 from pipeline.export import export, final_returns
 from pipeline.plot import plot
+from pipeline.reinforce import sampling
 from pipeline.rollout import rollout
+from pipeline.seeds import Purpose
 from pipeline.stage import load_task
 from pipeline.train import train
 from tests.pipeline.task import BANDIT, write_params
@@ -164,6 +168,44 @@ def test_other_environments_run_through(env_id, tmp_path, monkeypatch):
     metrics = json.loads(task.files.metrics.read_text())["task"]
     assert metrics["greedy_low"] is None  # one run has no interval
     assert metrics["sampled"] > 1
+
+
+def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_learns(
+    tmp_path, monkeypatch
+):
+    seeds: list[Any] = []
+    of_act: list[Any] = []
+    of_learner: list[Any] = []
+    original = sampling.sample_episodes
+
+    def sample_episodes(environments, act, num_episodes, seed):
+        seeds.append(seed.entropy)
+        return original(environments, act, num_episodes, seed)
+
+    def watch(name, seen, argument):
+        function = getattr(policies, name)
+
+        def watched(*arguments):
+            seen.append(arguments[argument])
+            return function(*arguments)
+
+        monkeypatch.setattr(policies, name, watched)
+
+    monkeypatch.setattr(sampling, "sample_episodes", sample_episodes)
+    watch("compile_act", of_act, 0)
+    watch("make_learner", of_learner, 1)
+    run_stages(tmp_path, monkeypatch, stages=(rollout, train, export, evaluate))
+    assert seeds == [
+        *([0, Purpose.ROLLOUT, run, 0] for run in range(2)),
+        # 10 updates, the first of which learns from the rollouts.
+        *([0, Purpose.TRAINING, run, update] for run in range(2) for update in range(1, 10)),
+        *(
+            [0, purpose, run, 0]
+            for run in range(2)
+            for purpose in (Purpose.GREEDY_EVALUATION, Purpose.SAMPLED_EVALUATION)
+        ),
+    ]
+    assert of_act[-1] is of_learner[-1]
 
 
 # What a stage refuses ---------------------------------------------------------------------------

@@ -1,9 +1,13 @@
 """What is read from an environment, and which environments are refused."""
 
+from functools import partial
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.envs.registration import WrapperSpec
+from gymnasium.vector import AutoresetMode
 
 from pipeline.environments.specification import inspect_environment
 from pipeline.environments.vector import make_environments
@@ -18,6 +22,7 @@ class Custom(gymnasium.Env):
         self.action_space = action_space
 
 
+BANDIT = "pipeline.environments.bandit:Bandit"
 VECTOR = spaces.Box(-1, 1, (2,))
 gymnasium.register("Custom-v0", lambda **kwargs: Custom(**kwargs))
 
@@ -39,6 +44,35 @@ def test_cartpole():
 def test_an_environment_without_a_vector_entry_point_is_stepped_copy_by_copy():
     environments = make_environments(inspect_environment("Bandit-v0", {}), 3)
     assert isinstance(environments, gymnasium.vector.SyncVectorEnv)
+
+
+def test_a_native_vector_environment_that_does_not_reset_itself_by_the_next_step_is_not_used():
+    class Disabled(gymnasium.vector.SyncVectorEnv):
+        def __init__(self, num_envs):
+            make = partial(gymnasium.make, "Bandit-v0")
+            super().__init__([make] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
+
+    gymnasium.register("Disabled-v0", BANDIT, vector_entry_point=lambda **kw: Disabled(**kw))
+    specification = inspect_environment("Disabled-v0", {})
+    assert specification.has_vector_entry_point
+    environments = make_environments(specification, 2)
+    assert environments.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+
+
+def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used():
+    wrapper = "gymnasium.wrappers:TransformReward"
+    cartpole = gymnasium.spec("CartPole-v1")
+    gymnasium.register(
+        "Wrapped-v0",
+        cartpole.entry_point,
+        vector_entry_point=cartpole.vector_entry_point,
+        additional_wrappers=(
+            WrapperSpec("Double", wrapper, {"func": lambda reward: 2.0 * reward}),
+        ),
+    )
+    environments = make_environments(inspect_environment("Wrapped-v0", {}), 2)
+    environments.reset(seed=0)
+    assert environments.step(np.zeros(2, np.int64))[1].tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(("num_episodes", "num_envs"), [(1, 1), (64, 64), (65, 33), (100, 50)])

@@ -153,6 +153,23 @@ def test_the_recorded_action_is_the_sampled_one_and_the_environment_gets_the_oth
     assert episodes.actions.tolist() == [[[2.5]]]
 
 
+def test_the_environment_gets_actions_of_its_own_type():
+    class Double(Corridor):
+        def __init__(self):
+            super().__init__()
+            self.action_space = spaces.Box(-1, 1, (1,), np.float64)
+
+        def step(self, action):
+            assert action.dtype == np.float64
+            return self._observation(), 0.0, True, False, {}
+
+    def act(observations, _seed):
+        action = np.zeros((len(observations), 1), np.float32)
+        return Action(action, action, np.zeros(len(observations), np.float32))
+
+    assert len(sample_episodes(SyncVectorEnv([Double]), act, 2, SEED).valid) == 2
+
+
 def test_a_policy_that_is_not_finite_never_reaches_the_environment():
     def act(observations, _seed):
         nothing = np.zeros(len(observations), np.int64)

@@ -58,3 +58,17 @@ def test_a_loss_that_is_not_finite_stops_training():
     next(updates)
     with pytest.raises(FloatingPointError, match="the loss is inf"):
         next(updates)
+
+
+def test_a_run_does_not_depend_on_the_one_before_it():
+    policy = make_policy(spaces.Discrete(2))
+    learner = make_learner(policy, keras.optimizers.Adam(0.1))
+    weights = policy.network.get_weights()
+    episodes = bandit_episodes(policy, [0, 1], [0.0, 1.0])
+    finals = []
+    for _ in range(2):
+        policy.network.set_weights(weights)
+        list(train_run(learner, episodes, lambda _: episodes, 3))
+        finals.append(policy.network.get_weights())
+    for first, second in zip(*finals, strict=True):
+        np.testing.assert_array_equal(first, second)
