@@ -5,6 +5,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+SEED = 5
 BANDIT: dict[str, Any] = {
     "num_runs": 2,
     "env": {"id": "Bandit-v0"},
@@ -29,5 +30,5 @@ def write_params(folder: Path, **tasks: Any) -> Path:
     """Writes a params.yaml with these tasks."""
     path = folder / "params.yaml"
     with path.open("w") as file:
-        YAML(typ="safe").dump({"seed": 0, "tasks": tasks}, file)
+        YAML(typ="safe").dump({"seed": SEED, "tasks": tasks}, file)
     return path

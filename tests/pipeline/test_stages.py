@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline import policies
-from pipeline.artifacts import read_arrays, read_table, write_arrays
+from pipeline.artifacts import read_arrays, read_json, read_table, write_arrays, write_table
 from pipeline.errors import UserError
 from pipeline.evaluate import evaluate
 from pipeline.export import export, final_returns
@@ -22,7 +22,7 @@ from pipeline.rollout import rollout
 from pipeline.seeds import Purpose
 from pipeline.stage import load_task
 from pipeline.train import train
-from tests.pipeline.task import BANDIT, write_params
+from tests.pipeline.task import BANDIT, SEED, write_params
 
 REPOSITORY = Path(__file__).parents[2]
 STAGES = (rollout, train, export, evaluate, plot)
@@ -156,6 +156,55 @@ def test_the_same_parameters_give_the_same_bytes(finished, tmp_path, monkeypatch
         assert (tmp_path / again / name).read_bytes() == (finished / name).read_bytes()
 
 
+@pytest.mark.parametrize("best", [0, 1])
+def test_each_run_is_exported_and_evaluated_for_itself(best, tmp_path, monkeypatch):
+    # Arm 1 always wins, arm 0 never. Run 0 pulls arm 1 with probability 0.6: 1 when greedy, about
+    # 0.6 when sampled (± 4 √(0.24 / 400) = 0.1). Run 1 always pulls arm 0.
+    params = copy.deepcopy(BANDIT)
+    params["env"]["kwargs"] = {"probabilities": [0.0, 1.0]}
+    params["evaluate"]["num_episodes"] = 400
+    task = run_stages(tmp_path, monkeypatch, params=params, stages=(rollout,))
+    weights = {
+        "logits/kernel": np.zeros((2, 1, 2), np.float32),
+        "logits/bias": np.log(np.array([[0.4, 0.6], [1 - 1e-9, 1e-9]], np.float32)),
+    }
+    write_arrays(task.files.final_weights, weights)
+    # The policy is chosen by its training returns; that the other one is better does not count.
+    curve = {"run": np.array([0, 1]), "mean_return": np.array([0.5, 0.4 + 0.2 * best])}
+    write_table(task.files.learning_curve, curve)
+    export(task)
+    evaluate(task)
+
+    table = read_table(task.files.evaluation, [])
+    for run, mode, expected, tolerance in [
+        (0, "greedy", 1, 0),
+        (0, "sampled", 0.6, 0.1),
+        (1, "greedy", 0, 0),
+        (1, "sampled", 0, 0),
+    ]:
+        returns = table["episode_return"][(table["run"] == run) & (table["mode"] == mode)]
+        assert abs(returns.mean() - expected) <= tolerance
+    assert read_json(task.files.policy / "spec.json", ["run"])["run"] == best
+    visited = read_table(task.files.visited, ["observation_0", "probability_0", "probability_1"])
+    np.testing.assert_allclose(visited["probability_1"], [0.6, 0][best], rtol=1e-5, atol=1e-6)
+
+
+def test_the_objective_is_discounted(tmp_path, monkeypatch):
+    params = copy.deepcopy(BANDIT)
+    params["env"]["id"] = "CartPole-v1"
+    params["train"] |= {"gamma": 0.5, "num_episodes": 4}
+    params["evaluate"]["num_episodes"] = 5
+    task = run_stages(tmp_path, monkeypatch, params=params)
+    # A reward of 1 at each of n steps: 1 + ½ + … = 2 (1 − ½^n).
+    table = read_table(task.files.evaluation, [])
+    expected = 2 * (1 - 0.5 ** table["num_steps"])
+    np.testing.assert_allclose(table["discounted_return"], expected, rtol=1e-6)
+    np.testing.assert_allclose(table["episode_return"], table["num_steps"])
+    metrics = json.loads(task.files.metrics.read_text())["task"]
+    np.testing.assert_allclose(metrics["objective"], 2, atol=0.02)  # some ten steps and more
+    np.testing.assert_allclose(metrics["objective_before"], 2, atol=0.02)
+
+
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "InvertedPendulum-v5"])
 def test_other_environments_run_through(env_id, tmp_path, monkeypatch):
     params = copy.deepcopy(BANDIT)
@@ -196,11 +245,11 @@ def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_
     watch("make_learner", of_learner, 1)
     run_stages(tmp_path, monkeypatch, stages=(rollout, train, export, evaluate))
     assert seeds == [
-        *([0, Purpose.ROLLOUT, run, 0] for run in range(2)),
+        *([SEED, Purpose.ROLLOUT, run, 0] for run in range(2)),
         # 10 updates, the first of which learns from the rollouts.
-        *([0, Purpose.TRAINING, run, update] for run in range(2) for update in range(1, 10)),
+        *([SEED, Purpose.TRAINING, run, update] for run in range(2) for update in range(1, 10)),
         *(
-            [0, purpose, run, 0]
+            [SEED, purpose, run, 0]
             for run in range(2)
             for purpose in (Purpose.GREEDY_EVALUATION, Purpose.SAMPLED_EVALUATION)
         ),
@@ -224,7 +273,7 @@ def test_training_refuses_episodes_of_other_weights(tmp_path, monkeypatch):
 def test_training_refuses_log_probabilities_that_are_not_its_policys(tmp_path, monkeypatch):
     task = run_stages(tmp_path, monkeypatch, stages=(rollout,))
     arrays = read_arrays(task.files.rollouts)
-    arrays["log_probs"][1, 3, 0] += np.float32(1e-3)
+    arrays["log_probs"][1, 3, 0] += np.float32(4e-5)  # allowed: 1e-5 · (1 + log 2)
     write_arrays(task.files.rollouts, arrays)
     with pytest.raises(UserError, match="log-probabilities of the initial policy of run 1"):
         train(task)
