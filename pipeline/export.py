@@ -3,9 +3,9 @@
 It does nothing else: what ran earlier in a process changes the bytes of a SavedModel.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
 
@@ -45,48 +45,50 @@ def final_returns(curve: Table) -> np.ndarray:
 
 
 def describe(task: Task, run: int) -> dict[str, Any]:
-    """What a user of the SavedModel needs to know, as JSON."""
+    """What a user of the SavedModel needs to know, as JSON; infinities are "inf" and "-inf"."""
     specification = task.specification
-    observation, action = specification.observation_space, specification.action_space
-    return {
-        "environment": {
-            "id": specification.id,
-            "kwargs": dict(specification.kwargs),
-            "max_episode_steps": specification.max_episode_steps,
-        },
-        "observation_space": _describe_space(observation),
-        "action_space": _describe_space(action),
-        "task": task.name,
-        "run": run,
-        "parameters": {"seed": task.seed} | task.params.model_dump(mode="json"),
-        "signatures": {
-            "serving_default": "observation -> action, the most probable one",
-            "sample": "observation, seed [2] -> action for the environment, raw_action as sampled, "
-            "log_prob of raw_action",
-            "distribution": "observation -> parameters of the action distribution",
-            "log_prob": "observation, action as sampled -> log_prob",
-        },
-    }
+    return _jsonable(
+        {
+            "environment": {
+                "id": specification.id,
+                "kwargs": specification.kwargs,
+                "max_episode_steps": specification.max_episode_steps,
+            },
+            "observation_space": _describe_space(specification.observation_space),
+            "action_space": _describe_space(specification.action_space),
+            "task": task.name,
+            "run": run,
+            "parameters": {"seed": task.seed} | task.params.model_dump(),
+            "signatures": {
+                "serving_default": "observation -> action, the most probable one",
+                "sample": "observation, seed [2] -> action for the environment, raw_action as "
+                "sampled, log_prob of raw_action",
+                "distribution": "observation -> parameters of the action distribution",
+                "log_prob": "observation, action as sampled -> log_prob",
+            },
+        }
+    )
 
 
-def _describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:
-    """A space as JSON; infinite bounds, for which JSON has no word, are null."""
-    described: dict[str, Any] = {"type": type(space).__name__, "dtype": str(space.dtype)}
+def _describe_space(space: spaces.Discrete | spaces.Box) -> dict[str, Any]:
     if isinstance(space, spaces.Discrete):
-        return described | {"n": int(space.n), "start": int(space.start)}
-    assert isinstance(space, spaces.Box)
-    bounds = {"low": space.low, "high": space.high}
-    return described | {
-        "shape": list(space.shape),
-        **{name: _finite(bound.astype(float).tolist()) for name, bound in bounds.items()},
+        return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
+    return {
+        "type": "Box",
+        "dtype": str(space.dtype),
+        "shape": space.shape,
+        "low": space.low.astype(float).tolist(),
+        "high": space.high.astype(float).tolist(),
     }
 
 
-def _finite(value: Any) -> Any:
-    """Nested lists of floats with null for what is infinite."""
-    if isinstance(value, list):
-        return [_finite(element) for element in value]
-    return value if np.isfinite(value) else None
+def _jsonable(value: Any) -> Any:
+    """The same in what JSON has: no tuples, and text for what is not finite."""
+    if isinstance(value, Mapping):
+        return {key: _jsonable(element) for key, element in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(element) for element in value]
+    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pipeline import policies
 from pipeline.artifacts import read_arrays, read_json, read_table, write_arrays, write_table
 from pipeline.errors import UserError
 from pipeline.evaluate import evaluate
-from pipeline.export import export, final_returns
+from pipeline.export import describe, export, final_returns
 from pipeline.plot import plot
 from pipeline.reinforce import sampling
 from pipeline.rollout import rollout
@@ -142,6 +142,28 @@ def test_the_chosen_policy_is_that_of_the_best_last_training_episodes(finished):
         if path.is_file():
             of_run = finished / "policies" / str(chosen) / path.relative_to(finished / "policy")
             assert path.read_bytes() == of_run.read_bytes()
+
+
+def test_spec_json_describes_the_policy(finished):
+    spec = json.loads((finished / "policies" / "1" / "spec.json").read_text())
+    assert spec["environment"] == {"id": "Bandit-v0", "kwargs": {}, "max_episode_steps": None}
+    assert spec["action_space"] == {"type": "Discrete", "n": 2, "start": 0}
+    assert spec["parameters"] == {"seed": SEED} | BANDIT | {"env": BANDIT["env"] | {"kwargs": {}}}
+    assert (spec["task"], spec["run"]) == ("bandit", 1)
+
+
+def test_spec_json_writes_infinite_bounds_and_arguments_as_text(tmp_path, monkeypatch):
+    params = copy.deepcopy(BANDIT)
+    params["env"] = {"id": "InvertedPendulum-v5", "kwargs": {"frame_skip": 2}}
+    monkeypatch.chdir(tmp_path)
+    task = load_task(write_params(tmp_path, task=params), "task")
+    kwargs = {"frame_skip": 2, "range": (1, float("inf"))}  # Hopper-v5 takes such a one
+    task = task._replace(specification=task.specification._replace(kwargs=kwargs))
+    spec = json.loads(json.dumps(describe(task, 0), allow_nan=False))
+    assert spec["observation_space"]["low"] == ["-inf"] * 4
+    assert spec["observation_space"]["high"] == ["inf"] * 4
+    assert spec["action_space"]["low"] == [-3.0]
+    assert spec["environment"]["kwargs"] == {"frame_skip": 2, "range": [1, "inf"]}
 
 
 def test_final_returns_are_means_over_the_last_tenth_of_the_updates():
