@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import Table, read_arrays, read_json, write_json, write_table
+from pipeline.artifacts import Table, out_of_step, read_arrays, read_json, write_json, write_table
 from pipeline.reinforce.episodes import Episodes
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
@@ -24,6 +24,9 @@ def evaluate(task: Task) -> None:
     num_episodes, files = task.params.evaluate.num_episodes, task.files
     rollouts = read_arrays(files.rollouts, ["rewards", "valid"])
     chosen = read_json(files.policy / "spec.json", ["run"])["run"]
+    if chosen not in range(task.params.num_runs):
+        expected = f"the policy of one of {task.params.num_runs} runs"
+        raise out_of_step(files.policy, expected, f"that of run {chosen}")
     before, parts = [], []
     with closing(make_environments(task.specification, num_episodes)) as environments:
         for run in range(task.params.num_runs):
@@ -49,7 +52,7 @@ def evaluate(task: Task) -> None:
     write_table(files.visited, visited)
     write_json(files.metrics, {task.name: metrics})
     print(
-        f"{task.name}: interquartile mean over {task.params.num_runs} runs of the mean return, "
+        f"{task.name}: interquartile mean over runs of the mean return, "
         f"greedy {metrics['greedy']}, sampled {metrics['sampled']}; worst run "
         f"{metrics['greedy_worst_run']} and {metrics['sampled_worst_run']}"
     )

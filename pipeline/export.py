@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from pipeline.artifacts import Table, copy_folder, read_table, replacing, write_json
+from pipeline.artifacts import Table, copy_folder, out_of_step, read_table, replacing, write_json
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
 
@@ -25,6 +25,9 @@ def export(task: Task) -> None:
     policy = make_policy(params.policy, task.specification, any_seed)
     weights = read_weights(files.final_weights, policy, params.num_runs)
     returns = final_returns(read_table(files.learning_curve, ["run", "mean_return"]))
+    if len(returns) != params.num_runs:
+        expected = f"a learning curve of {params.num_runs} runs"
+        raise out_of_step(files.learning_curve, expected, f"one of {len(returns)}")
     chosen = int(np.argmax(returns))
     with replacing(files.policies) as folder:
         for run in range(params.num_runs):
@@ -33,7 +36,7 @@ def export(task: Task) -> None:
             write_json(folder / str(run) / "spec.json", describe(task, run))
     copy_folder(files.policies / str(chosen), files.policy)
     print(
-        f"{task.name}: exported {params.num_runs} policies; chose run {chosen}, mean return "
+        f"{task.name}: policies exported; chose run {chosen} of {params.num_runs}, mean return "
         f"{returns[chosen]:.4g} over its last training episodes"
     )
 

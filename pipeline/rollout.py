@@ -33,8 +33,8 @@ def rollout(task: Task) -> None:
     write_rollouts(task.files, Rollouts(weights, episodes))
     mean_return = np.mean([batch.episode_returns for batch in episodes])
     print(
-        f"{task.name}: {params.num_runs} initial policies, {num_episodes} episodes of each, "
-        f"mean return {mean_return:.4g}"
+        f"{task.name}: initial policies, number of runs {params.num_runs}, episodes of each "
+        f"{num_episodes}, mean return {mean_return:.4g}"
     )
 
 

@@ -118,8 +118,9 @@ def _summarize(task: Task, records: list[list["UpdateRecord"]], seconds: float) 
     num_env_steps = sum(updates[-1].num_env_steps for updates in records)
     mean_return = np.mean([updates[-1].mean_return for updates in records])
     print(
-        f"{task.name}: {len(records)} runs of {task.params.train.num_episodes} episodes, mean "
-        f"return of the last update {mean_return:.4g}; {num_env_steps:,} env steps in "
+        f"{task.name}: number of runs {len(records)}, episodes of each "
+        f"{task.params.train.num_episodes}, mean return of the last update {mean_return:.4g}; "
+        f"{num_env_steps:,} env steps in "
         f"{seconds:.1f} s ({num_env_steps / seconds:,.0f} a second)"
     )
 

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from pipeline import policies
-from pipeline.artifacts import read_arrays, read_json, read_table, write_arrays, write_table
+from pipeline.artifacts import (
+    read_arrays,
+    read_json,
+    read_table,
+    write_arrays,
+    write_json,
+    write_table,
+)
 from pipeline.errors import UserError
 from pipeline.evaluate import evaluate
 from pipeline.export import describe, export, final_returns
@@ -326,6 +333,22 @@ def test_a_missing_input_is_named(stage, tmp_path, monkeypatch):
         run_stages(tmp_path, monkeypatch, stages=(stage,))
 
 
+def test_files_of_another_number_of_runs_are_refused(tmp_path, monkeypatch):
+    task = run_stages(tmp_path, monkeypatch, stages=(rollout, train))
+    curve = read_table(task.files.learning_curve, ["run", "mean_return"])
+    of_run_0 = curve["run"] == 0
+    write_table(
+        task.files.learning_curve, {name: values[of_run_0] for name, values in curve.items()}
+    )
+    with pytest.raises(
+        UserError, match=r"learning_curve\.csv: expected a learning curve of 2 runs"
+    ):
+        export(task)
+    write_json(task.files.policy / "spec.json", {"run": 2})
+    with pytest.raises(UserError, match="expected the policy of one of 2 runs, received that of"):
+        evaluate(task)
+
+
 def test_a_damaged_input_is_named_and_nothing_is_lost(tmp_path, monkeypatch):
     task = run_stages(tmp_path, monkeypatch, stages=(rollout, train))
     before = task.files.final_weights.read_bytes()
@@ -362,5 +385,7 @@ def test_commands_are_quiet_and_say_one_line(tmp_path):
     write_params(tmp_path, bandit=BANDIT)
     result = command(tmp_path, "pipeline.rollout", "bandit")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith("bandit: 2 initial policies, 6 episodes of each")
+    assert result.stdout.startswith(
+        "bandit: initial policies, number of runs 2, episodes of each 6"
+    )
     assert result.stdout.count("\n") == 1
