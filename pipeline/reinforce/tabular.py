@@ -1,0 +1,101 @@
+"""Problems and policies small enough to be written out as tables.
+
+In the shapes, S is the number of states and A that of actions. A policy is the table of its action
+probabilities, `[S, A]`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class TabularMDP:
+    """A Markov decision process given by its tables. Every array is float64 but for `terminal`.
+
+    Raises:
+        ValueError: If the shapes do not fit each other, or probabilities do not sum to 1.
+    """
+
+    start: np.ndarray  # [S] probability of each state to be the first; 0 for terminal ones
+    transitions: np.ndarray  # [S, A, S] p(s'|s, a); what is said of terminal states is not used
+    rewards: np.ndarray  # [S, A, S] r(s, a, s')
+    terminal: np.ndarray  # [S] bool, states in which an episode ends
+    features: np.ndarray  # [S, …] what the policy sees; states of equal features are aliased
+    horizon: int | None  # steps after which an episode is cut off; None: it goes on until it ends
+
+    def __post_init__(self) -> None:
+        num_states, num_actions = self.transitions.shape[:2]
+        for name, shape in [
+            ("start", (num_states,)),
+            ("transitions", (num_states, num_actions, num_states)),
+            ("rewards", (num_states, num_actions, num_states)),
+            ("terminal", (num_states,)),
+        ]:
+            if getattr(self, name).shape != shape:
+                raise ValueError(
+                    f"Expected `{name}` of shape {shape}. Received: {getattr(self, name).shape}"
+                )
+        if len(self.features) != num_states:
+            raise ValueError(
+                f"Expected `features` of {num_states} states. Received: {len(self.features)}"
+            )
+        for name, table in [
+            ("start", self.start),
+            ("transitions", self.transitions[~self.terminal]),
+        ]:
+            if (table < 0).any() or not np.allclose(table.sum(axis=-1), 1, rtol=0, atol=1e-12):
+                raise ValueError(
+                    f"Expected `{name}` to be probabilities that sum to 1. Received: {table}"
+                )
+        if self.start[self.terminal].any():
+            raise ValueError("Expected `start` to be 0 in terminal states.")
+
+    @property
+    def continuing(self) -> np.ndarray:
+        """p(s'|s, a), and 0 for terminal s: `[S, A, S]`. Nothing follows a terminal state."""
+        return self.transitions * ~self.terminal[:, None, None]
+
+
+def bandit(
+    rewards: np.ndarray, probabilities: np.ndarray, features: np.ndarray | None = None
+) -> TabularMDP:
+    """A bandit: one step, whose reward is one of K with the probabilities of the arm.
+
+    Args:
+        rewards: `[K]`.
+        probabilities: `[A, K]`, of each reward under each arm.
+        features: `[A, …]` of the arms, for `softmax_policy`. Defaults to one logit for each arm.
+
+    Returns:
+        The MDP: state 0 is where the arm is chosen, state 1 + k where reward k has been given.
+    """
+    num_arms, num_rewards = probabilities.shape
+    num_states = 1 + num_rewards
+    features = np.eye(num_arms) if features is None else features
+    transitions = np.zeros((num_states, num_arms, num_states))
+    transitions[0, :, 1:] = probabilities
+    return TabularMDP(
+        start=np.eye(num_states)[0],
+        transitions=transitions,
+        rewards=np.broadcast_to(np.append(0.0, rewards), transitions.shape),
+        terminal=np.arange(num_states) > 0,
+        features=np.broadcast_to(features, (num_states, *features.shape)),
+        horizon=1,
+    )
+
+
+def softmax_policy(features: np.ndarray, theta: tf.Tensor) -> tf.Tensor:
+    """π(a|s) ∝ exp(θ · x(s, a)), linear in features of the state and the action.
+
+    Args:
+        features: x(s, a), `[S, A, …]`.
+        theta: θ, `[…]`.
+
+    Returns:
+        `[S, A]`.
+
+    Source: Sutton & Barto (2018), equations 13.2 and 13.3.
+    """
+    return tf.nn.softmax(tf.tensordot(features, theta, axes=theta.shape.rank))
