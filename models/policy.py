@@ -1,16 +1,11 @@
 """The policy π(a|s): a Keras network whose outputs parametrise a distribution over actions."""
 
-from collections.abc import Sequence
-
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from models.action import Action
 from models.heads import ActionHead
-
-OUTPUT_SCALE = 0.01  # of the last layer's initial weights: every policy begins close to indifferent
 
 
 class Policy:
@@ -59,38 +54,3 @@ class Policy:
     def greedy(self, observations: tf.Tensor) -> tf.Tensor:
         """The most probable action of each observation `[E, O]`, as the environment takes it."""
         return self.head.for_environment(self.head.mode(self.outputs(observations)))
-
-
-def make_network(
-    observation_size: int,
-    hidden_sizes: Sequence[int],
-    activation: str,
-    head: ActionHead,
-    seed: np.random.SeedSequence,
-) -> keras.Model:
-    """A policy network with fresh weights: orthogonal, zero biases (Saxe et al. 2014).
-
-    The last layer's weights are scaled by 0.01, so that the initial policy hardly prefers any
-    action (Andrychowicz et al. 2021, "What matters in on-policy reinforcement learning?").
-
-    Args:
-        observation_size: O, the number of components of an observation.
-        hidden_sizes: Units of each hidden layer; may be empty.
-        activation: Keras's name of the hidden layers' activation.
-        head: Adds the last layer.
-        seed: Determines the initial weights.
-
-    Returns:
-        A Keras model, observations `[N, O]` → outputs `[N, P]`.
-    """
-    seeds = iter(seed.generate_state(len(hidden_sizes) + 1).tolist())
-    observations = features = keras.Input((observation_size,), name="observation")
-    for layer, size in enumerate(hidden_sizes):
-        features = keras.layers.Dense(
-            size,
-            activation=activation,
-            kernel_initializer=keras.initializers.Orthogonal(np.sqrt(2), seed=next(seeds)),
-            name=f"hidden_{layer}",
-        )(features)
-    last = keras.initializers.Orthogonal(OUTPUT_SCALE, seed=next(seeds))
-    return keras.Model(observations, head.outputs(features, last), name="policy")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 
@@ -22,12 +23,12 @@ class ServablePolicy(tf.Module):
     def __init__(self, policy: Policy) -> None:
         super().__init__(name="policy")
         network = policy.network
-        self.weights = [
-            tf.Variable(variable.value, name=variable.path.replace("/", "_"))
-            for variable in network.trainable_variables
-        ]
+        self.weights = [_copied(variable) for variable in network.trainable_variables]
+        self.statistics = [_copied(variable) for variable in network.non_trainable_variables]
         self._policy = Policy(
-            network=lambda observations: network.stateless_call(self.weights, [], observations)[0],
+            network=lambda observations: network.stateless_call(
+                self.weights, self.statistics, observations
+            )[0],
             head=policy.head,
             observation_size=policy.observation_size,
         )
@@ -66,6 +67,10 @@ class ServablePolicy(tf.Module):
                 input_signature=[observation, action],
             ),
         }
+
+
+def _copied(variable: keras.Variable) -> tf.Variable:
+    return tf.Variable(variable.value, name=variable.path.replace("/", "_"))
 
 
 def save(policy: Policy, folder: Path) -> None:

@@ -2,13 +2,15 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline.environments.specification import inspect_environment
+from gymnasium import spaces
+
+from pipeline.environments.specification import ActionSpace, inspect_environment
 from pipeline.errors import UserError
 from pipeline.mistakes import Mistake, expected
-from pipeline.params import EnvParams, Params, validate
+from pipeline.params import EnvParams, Params, PolicyParams, validate
 
 
 def check(path: Path, tasks: Iterable[str] | None = None) -> Params:
@@ -22,13 +24,13 @@ def check(path: Path, tasks: Iterable[str] | None = None) -> Params:
         UserError: If there is any mistake in the file, in one of these environments, or in `tasks`;
             the message has a line for each.
     """
-    params, environments, mistakes = validate(path)
+    params, environments, policies, mistakes = validate(path)
     names = list(environments) if tasks is None else list(tasks)
     if params is not None:
         mistakes += [_unknown_task(name, params) for name in names if name not in params.tasks]
     for name in names:
         if name in environments:
-            mistakes += _environment_mistakes(name, environments[name])
+            mistakes += _environment_mistakes(name, environments[name], policies.get(name))
     if params is None or mistakes:
         raise UserError("\n".join(mistake.line(path) for mistake in mistakes))
     return params
@@ -39,12 +41,32 @@ def _unknown_task(name: str, params: Params) -> Mistake:
     return Mistake(("tasks",), expected(known, name, params.tasks))
 
 
-def _environment_mistakes(name: str, env: EnvParams) -> list[Mistake]:
+def _environment_mistakes(
+    name: str, env: EnvParams, policy: PolicyParams | None
+) -> Iterator[Mistake]:
     try:
-        inspect_environment(env.id, env.kwargs)
+        specification = inspect_environment(env.id, env.kwargs, env.max_episode_steps)
     except UserError as error:
-        return [Mistake(("tasks", name, "env"), " ".join(str(error).split()))]
-    return []
+        yield Mistake(("tasks", name, "env"), " ".join(str(error).split()))
+        return
+    if policy is not None:
+        yield from _policy_mistakes(name, policy, specification.action_space)
+
+
+def _policy_mistakes(name: str, policy: PolicyParams, space: ActionSpace) -> Iterator[Mistake]:
+    """Yields what a policy is asked for that these actions do not have."""
+    for field in ("standard_deviation", "bounded_actions"):
+        received, default = getattr(policy, field), PolicyParams.model_fields[field].default
+        location = ("tasks", name, "policy", field)
+        if isinstance(space, spaces.Box):
+            if received == "squash" and (space.low >= space.high).any():
+                text = f"clip, since {space} has bounds that leave nothing to squash to"
+                yield Mistake(location, expected(text, received))
+        elif received != default:
+            text = (
+                f"{default}, since only a Box of actions has a Normal policy, and these are {space}"
+            )
+            yield Mistake(location, expected(text, received))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 
 from pipeline.artifacts import Table, copy_folder, out_of_step, read_table, replacing, write_json
+from pipeline.environments.description import describe_flattening, describe_space
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
 
@@ -57,32 +57,28 @@ def describe(task: Task, run: int) -> dict[str, Any]:
                 "kwargs": specification.kwargs,
                 "max_episode_steps": specification.max_episode_steps,
             },
-            "observation_space": _describe_space(specification.observation_space),
-            "action_space": _describe_space(specification.action_space),
+            "observation_space": describe_space(specification.observation_space),
+            "observation": {
+                "shape": [specification.observation_size],
+                "dtype": "float32",
+                "from": "gymnasium.spaces.flatten(observation_space, observation)",
+                "parts": describe_flattening(specification.observation_space),
+            },
+            "action_space": describe_space(specification.action_space),
             "task": task.name,
             "run": run,
             "parameters": {"seed": task.seed} | task.params.model_dump(),
             "signatures": {
-                "serving_default": "observation -> action, the most probable one",
+                "serving_default": "observation -> action, the most probable one (of a squashed "
+                "Normal: the median)",
                 "sample": "observation, seed [2] -> action for the environment, raw_action as "
-                "sampled, log_prob of raw_action",
-                "distribution": "observation -> parameters of the action distribution",
-                "log_prob": "observation, action as sampled -> log_prob",
+                "sampled, before it is clipped or squashed, log_prob",
+                "distribution": "observation -> parameters of the action distribution (of a "
+                "squashed Normal: before it is squashed)",
+                "log_prob": "observation, action (a raw_action) -> log_prob",
             },
         }
     )
-
-
-def _describe_space(space: spaces.Discrete | spaces.Box) -> dict[str, Any]:
-    if isinstance(space, spaces.Discrete):
-        return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
-    return {
-        "type": "Box",
-        "dtype": str(space.dtype),
-        "shape": space.shape,
-        "low": space.low.astype(float).tolist(),
-        "high": space.high.astype(float).tolist(),
-    }
 
 
 def _jsonable(value: Any) -> Any:

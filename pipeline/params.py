@@ -13,7 +13,10 @@ from pipeline.yaml_file import read_yaml
 
 Activation = Literal["tanh", "relu", "elu", "gelu", "silu", "sigmoid"]
 Optimizer = Literal["adam", "sgd", "rmsprop"]
-Baseline = Literal["none", "leave_one_out", "per_step"]
+Baseline = Literal["none", "leave_one_out", "per_step", "value"]
+Schedule = Literal["constant", "linear", "cosine", "exponential"]
+StandardDeviation = Literal["state_independent", "state_dependent"]
+BoundedActions = Literal["clip", "squash"]
 
 BASELINES_OVER_OTHER_EPISODES: tuple[Baseline, ...] = ("leave_one_out", "per_step")
 
@@ -46,6 +49,9 @@ def _tuple(value: Any) -> Any:
 
 Seed = Annotated[int, Field(ge=0, lt=2**32), Expected("an integer from 0 to 4294967295")]
 Count = Annotated[int, Field(ge=1), Expected("an integer of at least 1")]
+CountOrNone = Annotated[
+    Annotated[int, Field(ge=1)] | None, Expected("an integer of at least 1, or null")
+]
 Fraction = Annotated[float, Field(ge=0, le=1), Expected("a number from 0 to 1")]
 NotNegative = Annotated[float, Field(ge=0), Expected("a number of at least 0")]
 Positive = Annotated[float, Field(gt=0), Expected("a number above 0")]
@@ -91,6 +97,9 @@ class EnvParams(Section):
     kwargs: Annotated[
         dict[Keyword, PlainValue], Expected("keyword arguments, as in {gravity: 9.8}")
     ] = Field(default_factory=dict, description="keyword arguments of the environment")
+    max_episode_steps: CountOrNone = Field(
+        default=None, description="env steps after which an episode is cut off, null for its own"
+    )
 
 
 class PolicyParams(Section):
@@ -100,12 +109,40 @@ class PolicyParams(Section):
     activation: Annotated[Activation, one_of(get_args(Activation))] = Field(
         description="of the hidden layers"
     )
+    normalize_observations: Flag = Field(
+        default=False, description="whether observations get a running mean 0 and deviation 1"
+    )
+    standard_deviation: Annotated[StandardDeviation, one_of(get_args(StandardDeviation))] = Field(
+        default="state_independent", description="of a Normal policy"
+    )
+    bounded_actions: Annotated[BoundedActions, one_of(get_args(BoundedActions))] = Field(
+        default="clip", description="how a Normal policy keeps to the bounds of its actions"
+    )
 
 
 class RolloutParams(Section):
     """The episodes sampled from the initial policies."""
 
     num_episodes: Count = Field(description="episodes sampled from each run's initial policy")
+
+
+class ValueParams(Section):
+    """The network that predicts returns for the baseline `value`."""
+
+    hidden_sizes: Sizes = Field(default=(64, 64), description="units of each hidden layer")
+    activation: Annotated[Activation, one_of(get_args(Activation))] = Field(
+        default="tanh", description="of the hidden layers"
+    )
+    optimizer: Annotated[Optimizer, one_of(get_args(Optimizer))] = Field(
+        default="adam", description="which takes the steps"
+    )
+    learning_rate: Positive = Field(default=0.003, description="the optimizer's step size")
+    steps_per_update: Count = Field(
+        default=10, description="optimizer steps on each update's returns"
+    )
+    normalize_targets: Flag = Field(
+        default=True, description="whether it predicts returns in units of their running deviation"
+    )
 
 
 class TrainParams(Section):
@@ -118,8 +155,18 @@ class TrainParams(Section):
         description="which takes the steps"
     )
     learning_rate: Positive = Field(description="the optimizer's step size")
+    learning_rate_schedule: Annotated[Schedule, one_of(get_args(Schedule))] = Field(
+        default="constant", description="how the learning rate falls over the updates"
+    )
+    final_learning_rate: NotNegative = Field(
+        default=0.0, description="what the schedule brings the learning rate to"
+    )
+    reward_scale: Positive = Field(default=1.0, description="the factor of every reward")
     baseline: Annotated[Baseline, one_of(get_args(Baseline))] = Field(
         description="what is subtracted from each return"
+    )
+    value: ValueParams = Field(
+        default=ValueParams(), description="the network of the baseline value"
     )
     normalize_advantages: Flag = Field(
         description="whether an update's advantages get mean 0 and standard deviation 1"
@@ -163,6 +210,7 @@ class Validated(NamedTuple):
 
     params: Params | None  # None if there is any mistake
     environments: dict[str, EnvParams]  # of the tasks whose section env is well-formed
+    policies: dict[str, PolicyParams]  # of the tasks whose section policy is well-formed
     mistakes: list[Mistake]  # all of them, none if params is there
 
 
@@ -172,7 +220,7 @@ def load_params(path: Path) -> Params:
     Raises:
         UserError: If there is any mistake; the message has a line for each.
     """
-    params, _, mistakes = validate(path)
+    params, *_, mistakes = validate(path)
     if params is None:
         raise UserError("\n".join(mistake.line(path) for mistake in mistakes))
     return params
@@ -194,12 +242,12 @@ def validate(path: Path) -> Validated:
         invalid = {details["loc"] for details in error.errors()}
     sections = _Sections(data, invalid)
     mistakes += [mistake for name in sections.tasks() for mistake in _rules(sections, name)]
-    environments = {
-        name: EnvParams.model_validate(section)
-        for name in sections.tasks()
-        if (section := sections.valid("tasks", name, "env")) is not None
-    }
-    return Validated(None if mistakes else params, environments, mistakes)
+    return Validated(
+        None if mistakes else params,
+        {name: EnvParams(**section) for name, section in sections.named("env")},
+        {name: PolicyParams(**section) for name, section in sections.named("policy")},
+        mistakes,
+    )
 
 
 class _Sections(NamedTuple):
@@ -213,15 +261,23 @@ class _Sections(NamedTuple):
         tasks = self.data.get("tasks") if isinstance(self.data, dict) else None
         return list(tasks) if isinstance(tasks, dict) else []
 
+    def named(self, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each task's section of this name, where it is valid."""
+        for task in self.tasks():
+            if (values := self.valid("tasks", task, section)) is not None:
+                yield task, values
+
     def valid(self, *location: str) -> Any:
         """The value there if neither it nor anything in or around it is a mistake, else None.
 
-        Valid numbers and text are in the file just as they are in Params.
+        None, too, where an optional value is left out. Valid numbers and text are in the file just
+        as they are in Params.
         """
         for other in self.invalid:
             if all(a == b for a, b in zip(location, other, strict=False)):
                 return None
-        return value_at(self.data, location)
+        section = value_at(self.data, location[:-1])
+        return section.get(location[-1]) if isinstance(section, dict) else None
 
 
 def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
@@ -235,6 +291,7 @@ def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
     num_episodes = sections.valid(*train, "num_episodes")
     per_update = sections.valid(*train, "episodes_per_update")
     num_rollouts = sections.valid("tasks", task, "rollout", "num_episodes")
+    yield from _schedule_rules(sections, train)
     if per_update is None:
         return
     if per_update == 1 and baseline in BASELINES_OVER_OTHER_EPISODES:
@@ -252,3 +309,16 @@ def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
             f"at least train.episodes_per_update ({per_update}), since the first update uses them"
         )
         yield Mistake(("tasks", task, "rollout", "num_episodes"), expected(text, num_rollouts))
+
+
+def _schedule_rules(sections: _Sections, train: tuple[str, ...]) -> Iterator[Mistake]:
+    """Yields the mistakes of a learning-rate schedule."""
+    schedule = sections.valid(*train, "learning_rate_schedule") or "constant"
+    initial = sections.valid(*train, "learning_rate")
+    final = sections.valid(*train, "final_learning_rate") or 0
+    location = (*train, "final_learning_rate")
+    if schedule == "exponential" and not final:
+        text = "a number above 0, since an exponential schedule never reaches 0"
+        yield Mistake(location, expected(text, final))
+    elif schedule != "constant" and initial is not None and final > initial:
+        yield Mistake(location, expected(f"at most learning_rate ({initial})", final))

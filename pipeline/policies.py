@@ -1,4 +1,4 @@
-"""A task's policy, from its parameters."""
+"""A task's policy and what trains it, from its parameters."""
 
 from pathlib import Path
 
@@ -8,12 +8,15 @@ import tensorflow as tf
 
 from models.action import Action
 from models.heads import make_head
-from models.policy import Policy, make_network
+from models.network import make_policy_network, make_value_network
+from models.normalization import RunningNormalization
+from models.policy import Policy
 from pipeline.artifacts import Weights, out_of_step, read_arrays
 from pipeline.environments.specification import EnvironmentSpecification
-from pipeline.params import PolicyParams, TrainParams
+from pipeline.params import PolicyParams, TrainParams, ValueParams
 from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.sampling import Act
+from pipeline.reinforce.value import ValueBaseline
 
 
 def make_policy(
@@ -26,25 +29,104 @@ def make_policy(
         specification: The environment.
         seed: Determines the initial weights.
     """
-    head = make_head(specification.action_space)
+    head = make_head(
+        specification.action_space,
+        state_dependent=params.standard_deviation == "state_dependent",
+        squash=params.bounded_actions == "squash",
+    )
     size = specification.observation_size
-    network = make_network(size, params.hidden_sizes, params.activation, head, seed)
+    normalizer = (
+        RunningNormalization(name="normalization") if params.normalize_observations else None
+    )
+    network = make_policy_network(
+        size, params.hidden_sizes, params.activation, head, seed, normalizer
+    )
     return Policy(network, head, size)
 
 
 def make_learner(params: TrainParams, policy: Policy) -> Learner:
-    """What updates `policy` by REINFORCE, with a fresh optimizer."""
-    optimizer = keras.optimizers.get(
-        {"class_name": params.optimizer, "config": {"learning_rate": params.learning_rate}}
+    """What updates `policy` by REINFORCE, with fresh optimizers."""
+    normalizer = next(
+        (layer for layer in policy.network.layers if isinstance(layer, RunningNormalization)), None
     )
     return Learner(
         policy,
-        optimizer,
+        _make_optimizer(params.optimizer, learning_rate(params)),
         gamma=params.gamma,
-        baseline=params.baseline,
+        reward_scale=params.reward_scale,
+        baseline=(
+            _make_value_baseline(params.value, policy, normalizer)
+            if params.baseline == "value"
+            else params.baseline
+        ),
         normalize_advantages=params.normalize_advantages,
         entropy_coefficient=params.entropy_coefficient,
         max_gradient_norm=params.max_gradient_norm,
+        normalizer=normalizer,
+    )
+
+
+def begin_run(
+    learner: Learner, params: TrainParams, weights: Weights, run: int, seed: np.random.SeedSequence
+) -> None:
+    """Gives a learner the initial policy of a run, and a fresh value network if it has one.
+
+    Args:
+        learner: What `make_learner` made of the same `params`.
+        params: How the policies learn.
+        weights: Of the initial policies, `[R, …]`.
+        run: Which of them.
+        seed: Determines the value network's initial weights.
+    """
+    set_weights(learner.policy, weights, run)
+    if isinstance(learner.baseline, ValueBaseline):
+        fresh = make_value_network(
+            learner.policy.observation_size,
+            params.value.hidden_sizes,
+            params.value.activation,
+            seed,
+        )
+        for variable, value in zip(learner.baseline.variables, fresh.get_weights(), strict=True):
+            variable.assign(value)
+
+
+def learning_rate(params: TrainParams) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate, or Keras's schedule of it over the updates of a run."""
+    initial, final = params.learning_rate, params.final_learning_rate
+    num_updates = params.num_episodes // params.episodes_per_update
+    schedules = keras.optimizers.schedules
+    match params.learning_rate_schedule:
+        case "linear":
+            return schedules.PolynomialDecay(initial, num_updates, final)
+        case "cosine":
+            return schedules.CosineDecay(initial, num_updates, alpha=final / initial)
+        case "exponential":
+            return schedules.ExponentialDecay(initial, num_updates, final / initial)
+    return initial
+
+
+def _make_optimizer(
+    name: str, rate: float | keras.optimizers.schedules.LearningRateSchedule
+) -> keras.Optimizer:
+    return keras.optimizers.get({"class_name": name, "config": {"learning_rate": rate}})
+
+
+def _make_value_baseline(
+    params: ValueParams, policy: Policy, normalizer: RunningNormalization | None
+) -> ValueBaseline:
+    """With any weights: `begin_run` sets them."""
+    network = make_value_network(
+        policy.observation_size,
+        params.hidden_sizes,
+        params.activation,
+        np.random.SeedSequence(0),
+        normalizer,
+    )
+    return ValueBaseline(
+        network,
+        _make_optimizer(params.optimizer, params.learning_rate),
+        steps_per_update=params.steps_per_update,
+        normalize_targets=params.normalize_targets,
     )
 
 
@@ -60,8 +142,8 @@ def compile_act(policy: Policy) -> Act:
 
 
 def get_weights(policy: Policy) -> dict[str, np.ndarray]:
-    """The weights of a policy's network by variable path."""
-    return {variable.path: variable.numpy() for variable in policy.network.trainable_variables}
+    """The weights of a policy's network by variable path, statistics of observations included."""
+    return {variable.path: variable.numpy() for variable in policy.network.weights}
 
 
 def stack_weights(runs: list[dict[str, np.ndarray]]) -> Weights:
@@ -71,7 +153,7 @@ def stack_weights(runs: list[dict[str, np.ndarray]]) -> Weights:
 
 def set_weights(policy: Policy, weights: Weights, run: int) -> None:
     """Sets the weights of a policy's network to those of one run."""
-    for variable in policy.network.trainable_variables:
+    for variable in policy.network.weights:
         variable.assign(weights[variable.path][run])
 
 
@@ -82,7 +164,7 @@ def read_weights(path: Path, policy: Policy, num_runs: int) -> Weights:
         UserError: If the file is missing or damaged, or holds other weights than these.
     """
     weights = read_arrays(path)
-    variables = policy.network.trainable_variables
+    variables = policy.network.weights
     expected = {v.path: (num_runs, *v.shape) for v in variables}
     received = {path: values.shape for path, values in weights.items()}
     if received != expected:

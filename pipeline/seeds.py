@@ -13,6 +13,7 @@ class Purpose(IntEnum):
     TRAINING = 2
     GREEDY_EVALUATION = 3
     SAMPLED_EVALUATION = 4
+    INITIAL_VALUE_WEIGHTS = 5
 
 
 def stream(seed: int, purpose: Purpose, run: int, update: int = 0) -> np.random.SeedSequence:

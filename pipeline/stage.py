@@ -44,17 +44,13 @@ def load_task(params_path: Path, name: str) -> Task:
         name=name,
         seed=params.seed,
         params=task,
-        specification=inspect_environment(task.env.id, task.env.kwargs),
+        specification=inspect_environment(task.env.id, task.env.kwargs, task.env.max_episode_steps),
         files=TaskFiles(DATA / name),
     )
 
 
 def run_stage(stage: Callable[[Task], None]) -> None:
-    """Runs a stage as a command, `python -m pipeline.<stage> <task>`, and exits.
-
-    The exit status is 1 after a user's mistake or a file that cannot be read or written, with one
-    message and no traceback; 130 after Ctrl-C.
-    """
+    """Runs a stage as a command, `python -m pipeline.<stage> <task>`; see `one_message`."""
     parser = argparse.ArgumentParser(
         prog=f"python -m pipeline.{stage.__name__}", description=stage.__doc__
     )
@@ -63,12 +59,23 @@ def run_stage(stage: Callable[[Task], None]) -> None:
         "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
     )
     arguments = parser.parse_args()
-    try:
+    with one_message(parser.prog):
         stage(load_task(arguments.params, arguments.task))
+
+
+@contextmanager
+def one_message(command: str) -> Iterator[None]:
+    """Ends a command that cannot go on.
+
+    The exit status is 1 after a user's mistake or a file that cannot be read or written, with one
+    message and no traceback; 130 after Ctrl-C.
+    """
+    try:
+        yield
     except UserError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"{error.filename or parser.prog}: {error.strerror or error}")
+        sys.exit(f"{error.filename or command}: {error.strerror or error}")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -43,7 +43,8 @@ def train(task: Task) -> None:
                 seed = stream(task.seed, Purpose.TRAINING, run, update)
                 return sample_episodes(environments, act, batch_size, seed)
 
-            policies.set_weights(policy, rollouts.weights, run)
+            seed = stream(task.seed, Purpose.INITIAL_VALUE_WEIGHTS, run)
+            policies.begin_run(learner, params.train, rollouts.weights, run, seed)
             first = rollouts.episodes[run].take(batch_size)
             distributions.append(learner.mean_distribution(first).numpy())
             updates = train_run(learner, first, sample, params.train.num_episodes // batch_size)

@@ -7,7 +7,8 @@ import numpy as np
 from gymnasium import spaces
 
 from models.heads import make_head
-from models.policy import Policy, make_network
+from models.network import make_policy_network
+from models.policy import Policy
 from models.servable import save
 
 REPOSITORY = Path(__file__).parents[1]
@@ -16,7 +17,7 @@ README = (REPOSITORY / "README.md").read_text()
 
 def test_the_example_of_the_exported_policy_runs(tmp_path, monkeypatch, capsys):
     head = make_head(spaces.Discrete(2))
-    network = make_network(4, [8], "tanh", head, np.random.SeedSequence(0))
+    network = make_policy_network(4, [8], "tanh", head, np.random.SeedSequence(0))
     save(Policy(network, head, 4), tmp_path / "data" / "cartpole" / "policy")
     monkeypatch.chdir(tmp_path)
     [example] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

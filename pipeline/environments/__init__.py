@@ -2,4 +2,6 @@
 
 import gymnasium
 
-gymnasium.register(id="Bandit-v0", entry_point="pipeline.environments.bandit:Bandit")
+gymnasium.register(
+    id="Bandit-v0", entry_point="pipeline.environments.bandit:Bandit", max_episode_steps=1
+)

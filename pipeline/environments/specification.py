@@ -9,7 +9,8 @@ from gymnasium import spaces
 
 from pipeline.errors import UserError
 
-ActionSpace = spaces.Discrete | spaces.Box
+ActionSpace = spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary | spaces.Box
+FLATTENED = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
 
 class EnvironmentSpecification(NamedTuple):
@@ -17,27 +18,37 @@ class EnvironmentSpecification(NamedTuple):
 
     id: str  # as Gymnasium knows it, `module:Id` included
     kwargs: Mapping[str, Any]
-    observation_space: spaces.Box  # of rank 1
+    observation_space: gymnasium.Space[Any]  # policies see it flattened
     action_space: ActionSpace
-    max_episode_steps: int | None  # None: no time limit
+    max_episode_steps: int  # its own time limit, or the one that was asked for
     has_vector_entry_point: bool  # can step all its copies at once by itself
 
     @property
     def observation_size(self) -> int:
-        """Number of components of one observation."""
-        return int(self.observation_space.shape[0])
+        """Number of components of one observation, flattened."""
+        return int(spaces.flatdim(self.observation_space))
+
+    @property
+    def has_flat_observations(self) -> bool:
+        """Whether an observation is a vector as it comes."""
+        return isinstance(self.observation_space, spaces.Box) and (
+            len(self.observation_space.shape) == 1
+        )
 
 
-def inspect_environment(env_id: str, kwargs: Mapping[str, Any]) -> EnvironmentSpecification:
+def inspect_environment(
+    env_id: str, kwargs: Mapping[str, Any], max_episode_steps: int | None = None
+) -> EnvironmentSpecification:
     """Makes the environment once and reads its spaces.
 
     Args:
         env_id: A Gymnasium id; `module:Id` imports `module` first.
         kwargs: Keyword arguments of the environment.
+        max_episode_steps: Time limit in env steps. Defaults to the environment's own.
 
     Raises:
-        UserError: If the environment is unknown, cannot be made with these keyword arguments, or
-            has spaces that no policy here serves. The message says which.
+        UserError: If the environment is unknown, cannot be made with these keyword arguments, has
+            spaces that no policy here serves, or has no time limit. The message says which.
     """
     expected_id = (
         "expected the id of an installed Gymnasium environment (`Id`, or `module:Id` to import "
@@ -45,8 +56,9 @@ def inspect_environment(env_id: str, kwargs: Mapping[str, Any]) -> EnvironmentSp
     )
     if env_id.count(":") > 1:
         raise UserError(expected_id)
+    limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
     try:
-        env = gymnasium.make(env_id, **kwargs)
+        env = gymnasium.make(env_id, **{**kwargs, **limit})
     except (gymnasium.error.Error, ImportError) as error:
         raise UserError(f"{expected_id}: {error}") from error
     except Exception as error:  # a third party's constructor may raise anything
@@ -57,10 +69,16 @@ def inspect_environment(env_id: str, kwargs: Mapping[str, Any]) -> EnvironmentSp
     spec, observation_space, action_space = env.spec, env.observation_space, env.action_space
     env.close()
     assert spec is not None  # gymnasium.make sets it
-    if not isinstance(observation_space, spaces.Box) or len(observation_space.shape) != 1:
+    if reason := _not_observed(observation_space):
         raise UserError(
-            f"expected an environment with a Box observation of rank 1, received {env_id} with "
-            f"{observation_space}"
+            "expected an environment whose observation is a Box, Discrete, MultiDiscrete or "
+            "MultiBinary, or a Dict or Tuple of these, received "
+            f"{env_id} with {observation_space}{reason}"
+        )
+    if spec.max_episode_steps is None or spec.max_episode_steps < 1:
+        raise UserError(
+            "expected max_episode_steps, a number of env steps after which an episode is cut off, "
+            f"since {env_id} has no time limit of its own; received none"
         )
     return EnvironmentSpecification(
         id=env_id,
@@ -72,13 +90,29 @@ def inspect_environment(env_id: str, kwargs: Mapping[str, Any]) -> EnvironmentSp
     )
 
 
+def _not_observed(space: gymnasium.Space[Any]) -> str | None:
+    """Why no policy can be given observations of this space; None if one can."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
+        for part in parts:
+            if reason := _not_observed(part):
+                return reason
+    elif not isinstance(space, FLATTENED) or np.issubdtype(space.dtype, np.complexfloating):
+        return f": no {type(space).__name__} of {space.dtype}"
+    return None if spaces.flatdim(space) else ", which is empty"
+
+
 def _served(env_id: str, space: gymnasium.Space[Any]) -> ActionSpace:
     """`space`, if a policy here serves it; else raises UserError."""
-    if isinstance(space, spaces.Discrete):
-        return space
-    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
-        return space
+    reason = ""
+    if isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary | spaces.Box):
+        if isinstance(space, spaces.Box) and not np.issubdtype(space.dtype, np.floating):
+            reason = f": a Box of {space.dtype}, whose actions are whole numbers"
+        elif not spaces.flatdim(space):
+            reason = ", which is empty"
+        else:
+            return space
     raise UserError(
-        "expected an environment with a Discrete action or a Box action of floats, received "
-        f"{env_id} with {space}"
+        "expected an environment whose action is Discrete, MultiDiscrete, MultiBinary or a Box of "
+        f"floats, received {env_id} with {space}{reason}"
     )

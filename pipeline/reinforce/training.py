@@ -21,6 +21,7 @@ class UpdateRecord(NamedTuple):
     loss: float
     entropy: float  # of the action distribution, mean over steps, in nats
     gradient_norm: float  # before clipping
+    value_loss: float  # mean squared error of the baseline `value` before it is fitted; else 0
     distribution: np.ndarray  # [N] after it: the action distribution's parameters, mean over steps
 
 
@@ -30,7 +31,7 @@ def train_run(
     """Trains the learner's policy, as it stands, by `num_updates` updates.
 
     Args:
-        learner: Its optimizer is reset; its policy is left trained.
+        learner: Its optimizers are reset; its policy is left trained.
         first: Episodes that this very policy sampled, for update 0.
         sample: Samples episodes for update 1, 2, … with the policy as it is then.
         num_updates: How many.
@@ -41,7 +42,7 @@ def train_run(
     Raises:
         FloatingPointError: If the loss, the gradient or the policy's outputs are not finite.
     """
-    learner.reset_optimizer()
+    learner.reset()
     num_episodes = num_env_steps = 0
     for update in range(num_updates):
         episodes = sample(update) if update else first
@@ -57,10 +58,12 @@ def train_run(
             loss=float(statistics.loss),
             entropy=float(statistics.entropy),
             gradient_norm=float(statistics.gradient_norm),
+            value_loss=float(statistics.value_loss),
             distribution=statistics.distribution.numpy(),
         )
-        if not (math.isfinite(record.loss) and math.isfinite(record.gradient_norm)):
+        if not all(map(math.isfinite, (record.loss, record.gradient_norm, record.value_loss))):
             raise FloatingPointError(
-                f"the loss is {record.loss} and the gradient's norm {record.gradient_norm}"
+                f"the loss is {record.loss}, the gradient's norm {record.gradient_norm} and the "
+                f"value's loss {record.value_loss}"
             )
         yield record

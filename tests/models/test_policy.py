@@ -6,13 +6,14 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from models.heads import make_head
-from models.policy import Policy, make_network
+from models.network import make_policy_network
+from models.policy import Policy
 
 
 def make_policy(action_space, observation_size=4, hidden_sizes=(64, 64), seed=0):
     head = make_head(action_space)
     entropy = np.random.SeedSequence(seed)
-    network = make_network(observation_size, hidden_sizes, "tanh", head, entropy)
+    network = make_policy_network(observation_size, hidden_sizes, "tanh", head, entropy)
     return Policy(network, head, observation_size)
 
 

@@ -11,38 +11,59 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from models.heads import make_head
-from models.policy import Policy, make_network
+from models.network import make_policy_network
+from models.normalization import RunningNormalization
+from models.policy import Policy
 from models.servable import save
 
 REPOSITORY = Path(__file__).parents[2]
-SPACES = {
-    "discrete": spaces.Discrete(3, start=2),
-    "box": spaces.Box(np.array([-0.5, -np.inf], "f4"), np.array([0.5, np.inf], "f4")),
-    "box of rank 2": spaces.Box(-1, 1, (2, 2)),
+BOUNDED = spaces.Box(np.array([-0.5, -np.inf, 2.0], "f4"), np.array([0.5, np.inf, np.inf], "f4"))
+POLICIES: dict[str, tuple[spaces.Space, dict[str, bool]]] = {
+    "discrete": (spaces.Discrete(3, start=2), {}),
+    "multi-discrete": (spaces.MultiDiscrete([2, 4, 3], start=[0, -1, 5]), {}),
+    "multi-discrete of rank 2": (spaces.MultiDiscrete(np.array([[2, 3], [3, 2]])), {}),
+    "multi-binary": (spaces.MultiBinary(5), {}),
+    "multi-binary of rank 2": (spaces.MultiBinary((2, 2)), {}),
+    "box": (BOUNDED, {}),
+    "box of rank 0": (spaces.Box(-1, 1, ()), {}),
+    "box of rank 2": (spaces.Box(-1, 1, (2, 2)), {}),
+    "box of float64": (spaces.Box(-0.1, 0.1, (2,), np.float64), {}),
+    "state-dependent": (BOUNDED, {"state_dependent": True}),
+    "squashed": (BOUNDED, {"squash": True}),
+    "squashed, of rank 2": (spaces.Box(-1, 1, (2, 2)), {"squash": True}),
+    "squashed and state-dependent": (BOUNDED, {"state_dependent": True, "squash": True}),
+    "observations normalised": (spaces.Discrete(3), {"normalize": True}),
+    "all options": (BOUNDED, {"state_dependent": True, "squash": True, "normalize": True}),
 }
 OBSERVATIONS = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
 SEED = np.array([11, 12], np.int32)
 
 
-def make_policy(space):
-    head = make_head(space)
-    policy = Policy(make_network(4, [8], "tanh", head, np.random.SeedSequence(0)), head, 4)
+def make_policy(name):
+    space, options = POLICIES[name]
+    normalize = options.get("normalize", False)
+    head = make_head(space, **{k: v for k, v in options.items() if k != "normalize"})
+    normalizer = RunningNormalization(name="normalization") if normalize else None
+    network = make_policy_network(4, [8], "tanh", head, np.random.SeedSequence(0), normalizer)
     generator = np.random.default_rng(1)  # far from indifferent
-    policy.network.set_weights([generator.normal(size=w.shape) for w in policy.network.weights])
-    return policy
+    for variable in network.trainable_variables:
+        variable.assign(generator.normal(size=variable.shape))
+    if normalizer is not None:
+        normalizer.update(tf.constant(3 + 2 * OBSERVATIONS), tf.ones(len(OBSERVATIONS), bool))
+    return Policy(network, head, 4)
 
 
-@pytest.fixture(scope="module", params=SPACES)
+@pytest.fixture(scope="module", params=POLICIES)
 def saved(request, tmp_path_factory):
-    """A policy, and the folder of its SavedModel."""
-    policy = make_policy(SPACES[request.param])
+    """A policy, its action space, and the folder of its SavedModel."""
+    policy = make_policy(request.param)
     folder = tmp_path_factory.mktemp("policy")
     save(policy, folder)
-    return policy, folder
+    return policy, POLICIES[request.param][0], folder
 
 
 def test_signatures_agree_with_the_policy_in_memory(saved):
-    policy, folder = saved
+    policy, space, folder = saved
     signatures = tf.saved_model.load(str(folder)).signatures
     observation = tf.constant(OBSERVATIONS)
     greedy = signatures["serving_default"](observation=observation)["action"]
@@ -56,23 +77,28 @@ def test_signatures_agree_with_the_policy_in_memory(saved):
     expected = policy.head.parameters(policy.outputs(observation))
     for column, name in enumerate(policy.head.parameter_names):
         np.testing.assert_allclose(parameters[name], expected[:, column], rtol=1e-6, atol=1e-7)
+    for action in [*greedy.numpy(), *sample["action"].numpy()]:
+        assert space.contains(action)
+        assert np.asarray(action).dtype == space.dtype
 
 
-@pytest.mark.parametrize("num_observations", [0, 1, 5])
-def test_any_number_of_observations(saved, num_observations):
-    policy, folder = saved
-    signatures = tf.saved_model.load(str(folder)).signatures
-    observation = tf.constant(OBSERVATIONS[:num_observations])
-    sample = signatures["sample"](observation=observation, seed=tf.constant(SEED))
-    assert sample["action"].shape == (num_observations, *policy.head.action_shape)
-    assert sample["log_prob"].shape == (num_observations,)
+@pytest.mark.parametrize("name", ["multi-discrete", "multi-binary", "all options"])
+def test_any_number_of_observations(name, tmp_path):
+    policy = make_policy(name)
+    save(policy, tmp_path)
+    signatures = tf.saved_model.load(str(tmp_path)).signatures
+    for num_observations in (0, 1, 5):
+        observation = tf.constant(OBSERVATIONS[:num_observations])
+        sample = signatures["sample"](observation=observation, seed=tf.constant(SEED))
+        assert sample["action"].shape == (num_observations, *policy.head.action_shape)
+        assert sample["log_prob"].shape == (num_observations,)
 
 
 SAVE = """
 import sys
-from tests.models.test_servable import SPACES, make_policy, save
+from tests.models.test_servable import make_policy, save
 from pathlib import Path
-save(make_policy(SPACES["box"]), Path(sys.argv[1]))
+save(make_policy("all options"), Path(sys.argv[1]))
 """
 
 
@@ -109,14 +135,15 @@ assert not {"tensorflow_probability", "gymnasium", "models", "pipeline"} & set(s
 """
 
 
-def test_it_needs_tensorflow_alone(saved, tmp_path):
-    policy, folder = saved
-    output = run([sys.executable, "-c", LOAD, folder], tmp_path)
+def test_it_needs_tensorflow_alone(tmp_path):
+    policy = make_policy("all options")
+    save(policy, tmp_path / "policy")
+    output = run([sys.executable, "-c", LOAD, tmp_path / "policy"], tmp_path)
     assert output.strip() == str(tf.TensorShape([1, *policy.head.action_shape]))
 
 
 def test_saved_model_cli_runs_it_and_so_does_whatever_loads_it_in_cpp(tmp_path):
-    policy = make_policy(SPACES["box"])
+    policy = make_policy("all options")
     save(policy, tmp_path / "policy")
     np.save(tmp_path / "observation.npy", OBSERVATIONS)
     cli = "import sys; from tensorflow.python.tools.saved_model_cli import main; sys.exit(main())"

@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from gymnasium import spaces
 
 from pipeline import check as module
 from pipeline.check import check, main
+from pipeline.environments.specification import inspect_environment
 from pipeline.errors import UserError
 from pipeline.params import load_params
 
@@ -57,12 +59,13 @@ def inspected(monkeypatch):
     """The environments that were inspected; one called Bad-v0 is refused."""
     seen = []
 
-    def inspect_environment(env_id, kwargs):
-        seen.append((env_id, kwargs))
+    def inspect(env_id, kwargs, max_episode_steps):
+        seen.append((env_id, kwargs, max_episode_steps))
         if env_id == "Bad-v0":
             raise UserError("expected a good one,\n    received Bad-v0")
+        return inspect_environment("Bandit-v0", {})
 
-    monkeypatch.setattr(module, "inspect_environment", inspect_environment)
+    monkeypatch.setattr(module, "inspect_environment", inspect)
     return seen
 
 
@@ -82,17 +85,17 @@ def test_the_committed_file_and_its_environments_are_good():
 
 
 def test_every_environment_is_inspected_with_its_keyword_arguments(write, inspected):
-    check(write())
+    check(write(("{id: CartPole-v1}", "{id: CartPole-v1, max_episode_steps: 77}")))
     assert inspected == [
-        ("Bandit-v0", {"probabilities": [0.3, 0.7]}),
-        ("CartPole-v1", {}),
-        ("Acrobot-v1", {}),
+        ("Bandit-v0", {"probabilities": [0.3, 0.7]}, None),
+        ("CartPole-v1", {}, 77),
+        ("Acrobot-v1", {}, None),
     ]
 
 
 def test_only_the_named_tasks_environments_are_inspected(write, inspected):
     check(write(("Bandit-v0", "Bad-v0")), ["cartpole"])
-    assert inspected == [("CartPole-v1", {})]
+    assert inspected == [("CartPole-v1", {}, None)]
 
 
 @pytest.mark.usefixtures("inspected")
@@ -133,6 +136,52 @@ def test_an_unknown_environment(write):
     (line,) = message(path).splitlines()
     assert line.startswith(f"{path}: tasks.cartpole.env: expected the id of an installed Gymnasium")
     assert "'CartPool-v1'" in line
+
+
+def test_an_environment_without_a_time_limit(write):
+    path = write(("{id: CartPole-v1}", "{id: Blackjack-v1}"))
+    assert message(path) == (
+        f"{path}: tasks.cartpole.env: expected max_episode_steps, a number of env steps after "
+        "which an episode is cut off, since Blackjack-v1 has no time limit of its own; received "
+        "none"
+    )
+    assert check(write(("{id: CartPole-v1}", "{id: Blackjack-v1, max_episode_steps: 30}")))
+
+
+@pytest.mark.parametrize(
+    ("env_id", "option", "mistake"),
+    [
+        (
+            "CartPole-v1",
+            "bounded_actions: squash",
+            "bounded_actions: expected clip, since only a Box of actions has a Normal policy, and "
+            "these are Discrete(2), received 'squash'",
+        ),
+        (
+            "CartPole-v1",
+            "standard_deviation: state_dependent",
+            "standard_deviation: expected state_independent, since only a Box of actions has a "
+            "Normal policy, and these are Discrete(2), received 'state_dependent'",
+        ),
+        ("Pendulum-v1", "bounded_actions: squash", None),
+        ("Pendulum-v1", "standard_deviation: state_dependent", None),
+        ("CartPole-v1", "bounded_actions: clip", None),
+    ],
+)
+def test_what_only_a_normal_policy_has(write, env_id, option, mistake):
+    path = write(("{id: Bandit-v0, kwargs: {probabilities: [0.3, 0.7]}}", f"{{id: {env_id}}}"))
+    path.write_text(path.read_text().replace("activation: tanh", f"activation: tanh, {option}", 1))
+    if mistake is None:
+        assert check(path)
+    else:
+        assert message(path) == f"{path}: tasks.bandit.policy.{mistake}"
+
+
+def test_bounds_without_width_cannot_be_squashed_to(write, monkeypatch):
+    flat = inspect_environment("Pendulum-v1", {})._replace(action_space=spaces.Box(1, 1, (2,)))
+    monkeypatch.setattr(module, "inspect_environment", lambda *_: flat)
+    path = write(("activation: tanh", "activation: tanh, bounded_actions: squash"))
+    assert "expected clip, since Box(1.0, 1.0, (2,), float32) has bounds" in message(path)
 
 
 @pytest.mark.usefixtures("inspected")

@@ -5,12 +5,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pydantic
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline.errors import UserError
-from pipeline.params import EnvParams, load_params, validate
+from pipeline.params import EnvParams, TaskParams, load_params, validate
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,8 +36,9 @@ TASK = """
 VALID = f"seed: 3\ntasks:\n  first:{TASK}  second:{TASK}"
 TASK_FIELDS = "num_runs, env, policy, rollout, train, evaluate"
 TRAIN_FIELDS = (
-    "num_episodes, episodes_per_update, gamma, optimizer, learning_rate, baseline, "
-    "normalize_advantages, entropy_coefficient, max_gradient_norm"
+    "num_episodes, episodes_per_update, gamma, optimizer, learning_rate, learning_rate_schedule, "
+    "final_learning_rate, reward_scale, baseline, value, normalize_advantages, "
+    "entropy_coefficient, max_gradient_norm"
 )
 PLAIN = "text without ${, a number, true, false, null, or lists or mappings of these"
 
@@ -70,8 +73,18 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
     assert list(params.tasks) == ["first", "second"]
     task = {
         "num_runs": 2,
-        "env": {"id": "Bandit-v0", "kwargs": {"probabilities": [0.3, 0.7]}},
-        "policy": {"hidden_sizes": (8, 4), "activation": "relu"},
+        "env": {
+            "id": "Bandit-v0",
+            "kwargs": {"probabilities": [0.3, 0.7]},
+            "max_episode_steps": None,
+        },
+        "policy": {
+            "hidden_sizes": (8, 4),
+            "activation": "relu",
+            "normalize_observations": False,
+            "standard_deviation": "state_independent",
+            "bounded_actions": "clip",
+        },
         "rollout": {"num_episodes": 100},
         "train": {
             "num_episodes": 320,
@@ -79,7 +92,18 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
             "gamma": 0.9,
             "optimizer": "sgd",
             "learning_rate": 0.01,
+            "learning_rate_schedule": "constant",
+            "final_learning_rate": 0.0,
+            "reward_scale": 1.0,
             "baseline": "per_step",
+            "value": {
+                "hidden_sizes": (64, 64),
+                "activation": "tanh",
+                "optimizer": "adam",
+                "learning_rate": 0.003,
+                "steps_per_update": 10,
+                "normalize_targets": True,
+            },
             "normalize_advantages": True,
             "entropy_coefficient": 0.5,
             "max_gradient_norm": 1.5,
@@ -234,7 +258,7 @@ def test_params_are_frozen(tmp_path):
         (
             "baseline: per_step",
             "baseline: leave_on_out",
-            "train.baseline: expected one of none, leave_one_out, per_step, received "
+            "train.baseline: expected one of none, leave_one_out, per_step, value, received "
             "'leave_on_out'; did you mean leave_one_out?",
         ),
         (
@@ -363,8 +387,9 @@ def test_a_baseline_over_other_episodes_needs_two(tmp_path, baseline):
     ]
 
 
-def test_no_baseline_needs_one_episode(tmp_path):
-    text = edited(("per_step", "none"), ("episodes_per_update: 16", "episodes_per_update: 1"))
+@pytest.mark.parametrize("baseline", ["none", "value"])
+def test_a_baseline_that_looks_at_no_other_episode_needs_one(tmp_path, baseline):
+    text = edited(("per_step", baseline), ("episodes_per_update: 16", "episodes_per_update: 1"))
     load_params(write(tmp_path, text))
 
 
@@ -438,8 +463,8 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
         "tasks.first.train.entropy_coefficient: missing; expected a number of at least 0 (the "
         "weight of the policy's entropy)",
         "tasks.first.train.learnin_rate: unknown; did you mean learning_rate?",
-        "tasks.second.train.baseline: expected one of none, leave_one_out, per_step, received "
-        "'per_stop'; did you mean per_step?",
+        "tasks.second.train.baseline: expected one of none, leave_one_out, per_step, value, "
+        "received 'per_stop'; did you mean per_step?",
         "tasks.first.train.num_episodes: expected a multiple of episodes_per_update (16), such as "
         "320 or 336, received 321",
         "tasks.second.rollout.num_episodes: expected at least train.episodes_per_update (16), "
@@ -464,8 +489,9 @@ def test_no_message_speaks_of_pydantic(tmp_path):
 
 def test_well_formed_environments_are_found_beside_mistakes(tmp_path):
     path = write(tmp_path, edited(("id: Bandit-v0", "id: 3"), ("seed: 3", "seed: three")))
-    params, environments, mistakes = validate(path)
+    params, environments, policies, mistakes = validate(path)
     assert params is None
+    assert [policy.hidden_sizes for policy in policies.values()] == [(8, 4), (8, 4)]
     assert environments == {
         "second": EnvParams(id="Bandit-v0", kwargs={"probabilities": [0.3, 0.7]})
     }
@@ -473,6 +499,103 @@ def test_well_formed_environments_are_found_beside_mistakes(tmp_path):
         ("seed",),
         ("tasks", "first", "env", "id"),
     ]
+
+
+LEARNING_RATE = "learning_rate: 0.01"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        (
+            "kwargs: {probabilities: [0.3, 0.7]}",
+            "max_episode_steps: 0",
+            "env.max_episode_steps: expected an integer of at least 1, or null, received 0",
+        ),
+        (
+            "activation: relu",
+            "activation: relu, normalize_observations: 1",
+            "policy.normalize_observations: expected true or false, received 1",
+        ),
+        (
+            "activation: relu",
+            "activation: relu, standard_deviation: state-dependent",
+            "policy.standard_deviation: expected one of state_independent, state_dependent, "
+            "received 'state-dependent'; did you mean state_dependent?",
+        ),
+        (
+            "activation: relu",
+            "activation: relu, bounded_actions: tanh",
+            "policy.bounded_actions: expected one of clip, squash, received 'tanh'",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      learning_rate_schedule: cosin",
+            "train.learning_rate_schedule: expected one of constant, linear, cosine, exponential, "
+            "received 'cosin'; did you mean cosine?",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      learning_rate_schedule: exponential",
+            "train.final_learning_rate: expected a number above 0, since an exponential schedule "
+            "never reaches 0, received 0",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      learning_rate_schedule: linear"
+            "\n      final_learning_rate: 0.1",
+            "train.final_learning_rate: expected at most learning_rate (0.01), received 0.1",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      reward_scale: 0",
+            "train.reward_scale: expected a number above 0, received 0",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      value: {{steps_per_update: 0}}",
+            "train.value.steps_per_update: expected an integer of at least 1, received 0",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      value: {{normalise_targets: true}}",
+            "train.value.normalise_targets: unknown; did you mean normalize_targets?",
+        ),
+    ],
+)
+def test_a_mistake_in_what_may_be_left_out(tmp_path, old, new, mistake):
+    assert mistakes(tmp_path, edited((old, new))) == [f"tasks.first.{mistake}"]
+
+
+def test_what_may_be_left_out_is_read(tmp_path):
+    text = edited(
+        ("activation: relu", "activation: relu, bounded_actions: squash"),
+        (LEARNING_RATE, f"{LEARNING_RATE}\n      value: {{hidden_sizes: [], optimizer: sgd}}"),
+        (LEARNING_RATE, f"{LEARNING_RATE}\n      learning_rate_schedule: linear"),
+    )
+    task = load_params(write(tmp_path, text)).tasks["first"]
+    assert task.policy.bounded_actions == "squash"
+    assert task.train.learning_rate_schedule == "linear"
+    assert (task.train.value.hidden_sizes, task.train.value.optimizer) == ((), "sgd")
+    assert task.train.value.learning_rate == 0.003
+
+
+def test_the_committed_file_tells_what_holds_where_something_is_left_out():
+    text = (ROOT / "params.yaml").read_text()
+    comment = text[text.index("#   env:\n") : text.index("\ntasks:\n")].rstrip()
+    told = YAML(typ="safe").load(re.sub("^#", "", comment, flags=re.MULTILINE))
+    optional = {}
+    for section in ("env", "policy", "train"):
+        model: Any = TaskParams.model_fields[section].annotation
+        optional[section] = {
+            name: field.default.model_dump() if name == "value" else field.default
+            for name, field in model.model_fields.items()
+            if not field.is_required() and name != "kwargs"
+        }
+    optional["train"]["value"]["hidden_sizes"] = [64, 64]
+    assert told == optional
+    for line in comment.splitlines():
+        assert "  # " in line or line.endswith(":") or line.startswith("#     # "), line
 
 
 def test_the_committed_file_is_valid_and_explains_every_field():

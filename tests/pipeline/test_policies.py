@@ -9,8 +9,9 @@ from pipeline import policies
 from pipeline.artifacts import write_arrays
 from pipeline.environments.specification import inspect_environment
 from pipeline.errors import UserError
-from pipeline.params import PolicyParams, TrainParams
+from pipeline.params import PolicyParams, TrainParams, ValueParams
 from pipeline.reinforce import baselines
+from pipeline.reinforce.value import ValueBaseline
 
 TRAIN = TrainParams(
     num_episodes=8,
@@ -49,6 +50,102 @@ def test_the_learner_does_what_the_parameters_say():
     assert learner.normalize_advantages is True
     assert learner.entropy_coefficient == 0.5
     assert learner.max_gradient_norm == 2.5
+
+
+def test_a_learner_with_a_value_network_of_its_own():
+    params = TRAIN.model_copy(
+        update={
+            "baseline": "value",
+            "reward_scale": 0.5,
+            "value": ValueParams(
+                hidden_sizes=(6,),
+                activation="elu",
+                optimizer="sgd",
+                learning_rate=0.25,
+                steps_per_update=7,
+                normalize_targets=False,
+            ),
+        }
+    )
+    learner = policies.make_learner(params, make_policy())
+    value = learner.baseline
+    assert isinstance(value, ValueBaseline)
+    assert learner.reward_scale == 0.5
+    assert [tuple(v.shape) for v in value.variables] == [(4, 6), (6,), (6, 1), (1,)]
+    assert value.network.get_layer("hidden_0").activation is keras.activations.elu
+    assert isinstance(value.optimizer, keras.optimizers.SGD)
+    assert float(value.optimizer.learning_rate) == 0.25
+    assert (value.steps_per_update, value.normalize_targets) == (7, False)
+
+
+def test_every_run_begins_with_its_policy_and_a_value_network_of_its_own():
+    params = TRAIN.model_copy(update={"baseline": "value"})
+    learner = policies.make_learner(params, make_policy())
+    assert isinstance(learner.baseline, ValueBaseline)
+    weights = policies.stack_weights([policies.get_weights(make_policy(seed)) for seed in (1, 2)])
+    kernels = []
+    for run, seed in [(0, 8), (1, 9), (0, 8)]:
+        policies.begin_run(learner, params, weights, run, np.random.SeedSequence(seed))
+        for path, values in policies.get_weights(learner.policy).items():
+            np.testing.assert_array_equal(values, weights[path][run])
+        kernels.append(learner.baseline.network.get_weights()[0])
+    assert not np.array_equal(kernels[0], kernels[1])
+    np.testing.assert_array_equal(kernels[0], kernels[2])
+
+
+def test_policy_and_value_share_the_statistics_of_observations():
+    policy = policies.make_policy(
+        PolicyParams(hidden_sizes=(), activation="tanh", normalize_observations=True),
+        inspect_environment("CartPole-v1", {}),
+        np.random.SeedSequence(0),
+    )
+    learner = policies.make_learner(TRAIN.model_copy(update={"baseline": "value"}), policy)
+    normalizer = learner.normalizer
+    assert isinstance(learner.baseline, ValueBaseline)
+    assert normalizer is not None
+    assert normalizer is policy.network.get_layer("normalization")
+    assert normalizer in learner.baseline.network.layers
+    # They are among the weights that are written, read and set.
+    saved = policies.get_weights(policy)
+    assert {path for path in saved if path.startswith("normalization/")} == {
+        "normalization/mean",
+        "normalization/variance",
+        "normalization/count",
+    }
+    normalizer.update(tf.ones((2, 4)), tf.ones(2, bool))
+    policies.set_weights(policy, policies.stack_weights([saved]), 0)
+    assert float(normalizer.count) == 0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "final", "expected"),
+    [
+        # 5 updates from 0.0625: fractions done 0, 1/5, …, 4/5; the last value comes after them.
+        ("constant", 0.0, lambda done: 0.0625),
+        ("linear", 0.0125, lambda done: 0.0625 + (0.0125 - 0.0625) * done),
+        ("linear", 0.0, lambda done: 0.0625 * (1 - done)),
+        ("cosine", 0.0125, lambda done: 0.0125 + 0.05 * (1 + np.cos(np.pi * done)) / 2),
+        ("exponential", 0.0125, lambda done: 0.0625 * 0.2**done),
+    ],
+)
+def test_the_learning_rate_falls_from_update_to_update(schedule, final, expected):
+    params = TRAIN.model_copy(
+        update={
+            "num_episodes": 20,
+            "optimizer": "sgd",
+            "learning_rate_schedule": schedule,
+            "final_learning_rate": final,
+        }
+    )
+    learner = policies.make_learner(params, make_policy(hidden_sizes=()))
+    for _ in range(2):  # a reset begins the schedule again
+        learner.reset()
+        steps = []
+        for _ in range(6):
+            before = learner.variables[1].numpy()
+            learner.apply([tf.zeros((4, 2)), tf.ones(2)])  # a step of the learning rate itself
+            steps.append((before - learner.variables[1].numpy())[0])
+        np.testing.assert_allclose(steps, [expected(u / 5) for u in range(6)], atol=1e-6)
 
 
 def test_the_compiled_act_is_the_policys_sample_with_the_weights_of_the_moment():

@@ -87,6 +87,7 @@ def test_the_learning_curve_has_a_row_for_each_update_of_each_run(finished):
         "loss",
         "entropy",
         "gradient_norm",
+        "value_loss",
     ]
     curve = read_table(finished / "learning_curve.csv", header)
     assert curve["run"].tolist() == [0] * 10 + [1] * 10
@@ -153,9 +154,13 @@ def test_the_chosen_policy_is_that_of_the_best_last_training_episodes(finished):
 
 def test_spec_json_describes_the_policy(finished):
     spec = json.loads((finished / "policies" / "1" / "spec.json").read_text())
-    assert spec["environment"] == {"id": "Bandit-v0", "kwargs": {}, "max_episode_steps": None}
+    assert spec["environment"] == {"id": "Bandit-v0", "kwargs": {}, "max_episode_steps": 1}
     assert spec["action_space"] == {"type": "Discrete", "n": 2, "start": 0}
-    assert spec["parameters"] == {"seed": SEED} | BANDIT | {"env": BANDIT["env"] | {"kwargs": {}}}
+    parameters = spec["parameters"]
+    assert parameters["seed"] == SEED
+    for name in ("env", "policy", "train"):  # and what holds for all that is left out
+        assert parameters[name] == parameters[name] | BANDIT[name]
+    assert parameters["train"]["value"]["steps_per_update"] == 10
     assert (spec["task"], spec["run"]) == ("bandit", 1)
 
 

@@ -16,7 +16,7 @@ def pull(arm, num_pulls=4000, **kwargs):
     rewards = []
     for _ in range(num_pulls):
         observation, reward, terminated, truncated, _ = env.step(arm)
-        assert (observation.tolist(), terminated, truncated) == ([1.0], True, False)
+        assert (observation.tolist(), terminated, truncated) == ([1.0], True, True)
         rewards.append(reward)
         env.reset()
     return np.array(rewards)

@@ -1,6 +1,9 @@
 """What is read from an environment, and which environments are refused."""
 
+import json
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -9,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.envs.registration import WrapperSpec
 from gymnasium.vector import AutoresetMode
 
+from pipeline.environments.description import describe_flattening, describe_space
 from pipeline.environments.specification import inspect_environment
 from pipeline.environments.vector import make_environments
 from pipeline.errors import UserError
@@ -24,7 +28,8 @@ class Custom(gymnasium.Env):
 
 BANDIT = "pipeline.environments.bandit:Bandit"
 VECTOR = spaces.Box(-1, 1, (2,))
-gymnasium.register("Custom-v0", lambda **kwargs: Custom(**kwargs))
+gymnasium.register("Custom-v0", lambda **kwargs: Custom(**kwargs), max_episode_steps=9)
+gymnasium.register("Endless-v0", lambda **_: Custom(VECTOR, spaces.Discrete(2)))
 
 
 def test_cartpole():
@@ -48,11 +53,16 @@ def test_an_environment_without_a_vector_entry_point_is_stepped_copy_by_copy():
 
 def test_a_native_vector_environment_that_does_not_reset_itself_by_the_next_step_is_not_used():
     class Disabled(gymnasium.vector.SyncVectorEnv):
-        def __init__(self, num_envs):
-            make = partial(gymnasium.make, "Bandit-v0")
+        def __init__(self, num_envs, max_episode_steps):
+            make = partial(gymnasium.make, "Bandit-v0", max_episode_steps=max_episode_steps)
             super().__init__([make] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
 
-    gymnasium.register("Disabled-v0", BANDIT, vector_entry_point=lambda **kw: Disabled(**kw))
+    gymnasium.register(
+        "Disabled-v0",
+        BANDIT,
+        vector_entry_point=lambda **kw: Disabled(**kw),
+        max_episode_steps=1,
+    )
     specification = inspect_environment("Disabled-v0", {})
     assert specification.has_vector_entry_point
     environments = make_environments(specification, 2)
@@ -66,6 +76,7 @@ def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used
         "Wrapped-v0",
         cartpole.entry_point,
         vector_entry_point=cartpole.vector_entry_point,
+        max_episode_steps=500,
         additional_wrappers=(
             WrapperSpec("Double", wrapper, {"func": lambda reward: 2.0 * reward}),
         ),
@@ -83,7 +94,8 @@ def test_as_many_copies_as_episodes_or_an_even_share_of_them(num_episodes, num_e
 
 def test_a_third_partys_environment_is_imported_by_its_module(tmp_path, monkeypatch):
     (tmp_path / "somebodys_envs.py").write_text(
-        "import gymnasium\ngymnasium.register('Theirs-v0', 'pipeline.environments.bandit:Bandit')\n"
+        "import gymnasium\ngymnasium.register('Theirs-v0', "
+        "'pipeline.environments.bandit:Bandit', max_episode_steps=1)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     specification = inspect_environment("somebodys_envs:Theirs-v0", {"probabilities": [0.1] * 5})
@@ -108,16 +120,132 @@ def test_what_cannot_be_made_is_refused(env_id, kwargs, message):
         inspect_environment(env_id, kwargs)
 
 
+EVERYTHING = spaces.Dict(
+    position=spaces.Box(-1, 1, (2, 3), np.float64),
+    colour=spaces.Box(0, 255, (2,), np.uint8),
+    place=spaces.Tuple([spaces.Discrete(4, start=2), spaces.MultiDiscrete([2, 3])]),
+    switches=spaces.MultiBinary(3),
+)
+
+
+class Everything(gymnasium.Env):
+    """Observes samples of all kinds of spaces."""
+
+    observation_space = EVERYTHING
+    action_space = spaces.MultiBinary(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        assert action in self.action_space
+        return self.observation_space.sample(), 1.0, False, False, {}
+
+
+gymnasium.register("Everything-v0", lambda **_: Everything(), max_episode_steps=4)
+
+
+@pytest.mark.parametrize(
+    ("space", "size"),
+    [
+        (spaces.Discrete(3), 3),
+        (spaces.Box(-1, 1, (2, 2)), 4),
+        (spaces.Box(-1, 1, ()), 1),
+        (spaces.Box(0, 255, (4, 4, 3), np.uint8), 48),
+        (spaces.MultiDiscrete(np.array([[2, 3], [4, 5]])), 14),
+        (spaces.MultiBinary((2, 3)), 6),
+        (spaces.Tuple([spaces.Discrete(3), VECTOR]), 5),
+        (EVERYTHING, 3 * 2 + 2 + 4 + 2 + 3 + 3),
+    ],
+)
+def test_observations_that_gymnasium_flattens(space, size):
+    kwargs = {"observation_space": space, "action_space": spaces.Discrete(2)}
+    assert inspect_environment("Custom-v0", kwargs).observation_size == size
+
+
+def test_copies_observe_what_gymnasium_flattens():
+    specification = inspect_environment("Everything-v0", {})
+    environments = make_environments(specification, 2)
+    observations, _ = environments.reset(seed=5)  # and 6 for the second one
+    for copy, seed in enumerate([5, 6]):
+        expected, _ = Everything().reset(seed=seed)
+        np.testing.assert_array_equal(observations[copy], spaces.flatten(EVERYTHING, expected))
+
+
+def test_the_description_says_how_to_flatten_an_observation():
+    observation = EVERYTHING.sample()
+    flat = np.asarray(spaces.flatten(EVERYTHING, observation))
+    parts = describe_flattening(EVERYTHING)
+    # By hand, from what it says: numbers and bits as they are, whole numbers one-hot.
+    encoded: dict[str, Callable[[Any], np.ndarray]] = {
+        "its numbers, row by row": np.ravel,
+        "its bits, row by row": np.ravel,
+        "one-hot: 1 at the value less start, else 0": lambda value: np.eye(4)[value - 2],
+        "each component in turn, row by row, one-hot: 1 at its value less its start": lambda v: (
+            np.concatenate([np.eye(2)[v[0]], np.eye(3)[v[1]]])
+        ),
+    }
+    assert [part["path"] for part in parts] == [
+        ["position"], ["colour"], ["place", 0], ["place", 1], ["switches"]
+    ]  # fmt: skip
+    end = 0
+    for part in parts:
+        value: Any = observation
+        for key in part["path"]:
+            value = value[key]
+        start, end = part["components"]
+        np.testing.assert_array_equal(flat[start:end], encoded[part["encoding"]](value))
+    assert end == len(flat)
+
+
+def test_the_description_of_a_space_is_json():
+    description = json.loads(json.dumps(describe_space(EVERYTHING)))
+    assert description["type"] == "Dict"
+    assert description["spaces"]["place"] == {
+        "type": "Tuple",
+        "spaces": [
+            {"type": "Discrete", "n": 4, "start": 2},
+            {"type": "MultiDiscrete", "nvec": [2, 3], "start": [0, 0]},
+        ],
+    }
+    assert description["spaces"]["switches"] == {"type": "MultiBinary", "shape": [3]}
+    assert description["spaces"]["position"]["shape"] == [2, 3]
+
+
+OBSERVED = "whose observation is a Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple"
+ACTED = "whose action is Discrete, MultiDiscrete, MultiBinary or a Box of floats"
+
+
 @pytest.mark.parametrize(
     ("observation_space", "action_space", "message"),
     [
-        (spaces.Discrete(3), spaces.Discrete(2), "Box observation of rank 1"),
-        (spaces.Box(-1, 1, (2, 2)), spaces.Discrete(2), "Box observation of rank 1"),
-        (VECTOR, spaces.MultiBinary(2), "Discrete action or a Box action of floats"),
-        (VECTOR, spaces.Box(0, 5, (2,), np.int64), "Discrete action or a Box action of floats"),
+        (spaces.Text(3), spaces.Discrete(2), OBSERVED),
+        (spaces.Sequence(VECTOR), spaces.Discrete(2), OBSERVED),
+        (spaces.Dict(a=spaces.Tuple([spaces.Text(3)])), spaces.Discrete(2), "no Text of"),
+        (spaces.Box(-1, 1, (0,)), spaces.Discrete(2), "which is empty"),
+        (VECTOR, spaces.Tuple([spaces.Discrete(2)]), ACTED),
+        (VECTOR, spaces.Box(0, 5, (2,), np.int64), "int64, whose actions are whole numbers"),
+        (VECTOR, spaces.Box(0, 5, (0,)), "which is empty"),
     ],
 )
 def test_spaces_that_no_policy_serves_are_refused(observation_space, action_space, message):
     kwargs = {"observation_space": observation_space, "action_space": action_space}
     with pytest.raises(UserError, match=message):
         inspect_environment("Custom-v0", kwargs)
+
+
+def test_an_environment_without_a_time_limit_is_refused():
+    with pytest.raises(UserError, match="expected max_episode_steps.*Endless-v0 has no time limit"):
+        inspect_environment("Endless-v0", {})
+    assert inspect_environment("Endless-v0", {}, max_episode_steps=7).max_episode_steps == 7
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Everything-v0"])  # its own vector, and copies
+def test_the_time_limit_that_was_asked_for_cuts_episodes_off(env_id):
+    environments = make_environments(inspect_environment(env_id, {}, max_episode_steps=3), 2)
+    environments.reset(seed=0)
+    actions = environments.action_space.sample()
+    cut = [environments.step(actions)[3].tolist() for _ in range(3)]
+    assert cut == [[False, False], [False, False], [True, True]]

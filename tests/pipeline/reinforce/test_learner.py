@@ -10,7 +10,9 @@ import tensorflow_probability as tfp
 from gymnasium import spaces
 
 from models.heads import make_head
-from models.policy import Policy, make_network
+from models.network import make_policy_network
+from models.normalization import RunningNormalization
+from models.policy import Policy
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
 
@@ -26,7 +28,7 @@ DEFAULTS: dict[str, Any] = {
 def make_policy(action_space, observation_size=1, hidden_sizes=()):
     head = make_head(action_space)
     seed = np.random.SeedSequence(0)
-    network = make_network(observation_size, hidden_sizes, "tanh", head, seed)
+    network = make_policy_network(observation_size, hidden_sizes, "tanh", head, seed)
     return Policy(network, head, observation_size)
 
 
@@ -117,7 +119,7 @@ def test_one_trace_for_all_shapes_and_runs():
     learner = make_learner(policy, baseline="per_step", normalize_advantages=True)
     for num_episodes, num_steps in [(2, 1), (2, 7), (5, 7), (3, 300), (16, 2)]:
         learner.update(random_episodes(policy, num_episodes, num_steps))
-    learner.reset_optimizer()
+    learner.reset()
     learner.update(random_episodes(policy, 2, 9))
     assert learner.update.experimental_get_tracing_count() == 1
 
@@ -154,7 +156,7 @@ def test_clipping_scales_the_gradient_and_reports_the_norm_before():
     np.testing.assert_allclose(policy.network.get_weights()[1], [0.25, -0.25], rtol=1e-6)
 
 
-def test_reset_optimizer_forgets_the_past():
+def test_reset_forgets_the_past():
     policy = make_policy(spaces.Discrete(2), hidden_sizes=(4,))
     learner = make_learner(policy, keras.optimizers.Adam(0.1))
     weights = policy.network.get_weights()
@@ -162,7 +164,7 @@ def test_reset_optimizer_forgets_the_past():
 
     def train():
         policy.network.set_weights(weights)
-        learner.reset_optimizer()
+        learner.reset()
         for _ in range(3):
             learner.update(episodes)
         return policy.network.get_weights()
@@ -226,3 +228,51 @@ def test_the_policy_scores_with_tfp():
     distribution = policy.distribution(tf.zeros((4, 5, 2)))
     assert isinstance(distribution, tfp.distributions.Categorical)
     assert distribution.batch_shape == (4, 5)
+
+
+def test_rewards_are_scaled_but_the_objective_is_reported_as_it_is():
+    policy = make_policy(spaces.Discrete(2), observation_size=2)
+    episodes = random_episodes(policy, 3, 4)
+    plain, scaled = make_learner(policy), make_learner(policy, reward_scale=0.25)
+    for one, other in zip(plain.gradient(episodes)[0], scaled.gradient(episodes)[0], strict=True):
+        np.testing.assert_allclose(other, 0.25 * one, rtol=1e-5, atol=1e-7)
+    expected = (episodes.rewards * episodes.valid).sum(axis=1).mean()
+    np.testing.assert_allclose(scaled.update(episodes).objective, expected, rtol=1e-5)
+
+
+def make_normalizing_policy():
+    head = make_head(spaces.Discrete(2))
+    normalizer = RunningNormalization()
+    seed = np.random.SeedSequence(0)
+    network = make_policy_network(2, (4,), "tanh", head, seed, normalizer)
+    return Policy(network, head, 2), normalizer
+
+
+def test_statistics_of_observations_stand_still_until_the_batch_has_been_learnt_from():
+    policy, normalizer = make_normalizing_policy()
+    plain = make_policy(spaces.Discrete(2), observation_size=2, hidden_sizes=(4,))
+    learner = make_learner(policy, keras.optimizers.SGD(0.0), normalizer=normalizer)
+    first, second = random_episodes(policy, 3, 4), random_episodes(policy, 3, 5, seed=1)
+    # The first update is that of a policy that sees observations as they are.
+    expected = make_learner(plain).gradient(first)[0]
+    actual = learner.gradient(first)[0]
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    learner.update(first)
+    seen = first.observations[first.valid]
+    np.testing.assert_allclose(normalizer.mean, seen.mean(axis=0), rtol=1e-5)
+    # The second one is that of a policy which sees them by the first batch's statistics.
+    normalized = (second.observations - seen.mean(axis=0)) / seen.std(axis=0)
+    expected = make_learner(plain).gradient(second._replace(observations=normalized))[0]
+    for one, other in zip(learner.gradient(second)[0], expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    learner.update(second)
+    seen = np.concatenate([seen, second.observations[second.valid]])
+    np.testing.assert_allclose(normalizer.mean, seen.mean(axis=0), rtol=1e-5)
+
+
+def test_no_gradient_reaches_the_statistics():
+    policy, normalizer = make_normalizing_policy()
+    learner = make_learner(policy, normalizer=normalizer)
+    assert not {v.path for v in learner.variables} & {v.path for v in normalizer.variables}
+    assert len(learner.variables) == 4

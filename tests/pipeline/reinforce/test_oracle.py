@@ -9,11 +9,14 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from models.heads import make_head
-from models.policy import Policy, make_network
+from models.network import make_policy_network, make_value_network
+from models.normalization import RunningNormalization
+from models.policy import Policy
 from pipeline.reinforce.exact import action_values, policy_gradient, visits
 from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.moments import enumerate_episodes, estimator_moments
 from pipeline.reinforce.tabular import bandit, softmax_policy
+from pipeline.reinforce.value import ValueBaseline
 from tests.pipeline.reinforce.problems import (
     BASELINES,
     PROBLEMS,
@@ -214,24 +217,49 @@ def test_a_baseline_that_depends_on_the_policy_is_a_constant_to_the_gradient():
     )
 
 
-@pytest.mark.parametrize("baseline", BASELINES)
-def test_the_policy_of_the_pipeline_in_its_own_precision(baseline):
+def make_value():
+    """A value network that has been fitted to other episodes: V is not the true one."""
+    network = make_value_network(3, (4,), "tanh", np.random.SeedSequence(1))
+    generator = np.random.default_rng(1)
+    network.set_weights([generator.normal(size=w.shape) for w in network.get_weights()])
+    value = ValueBaseline(
+        network, keras.optimizers.SGD(0.1), steps_per_update=1, normalize_targets=True
+    )
+    value.targets.update(tf.constant([[-3.0], [1.0]]), tf.constant([True, True]))
+    return value
+
+
+def make_normalizer():
+    """Statistics of earlier observations."""
+    normalizer = RunningNormalization()
+    normalizer.build((None, 3))
+    normalizer.update(tf.constant([[1.0, 0, 0], [0, 1, 0], [0, 1, 0]]), tf.constant([True] * 3))
+    return normalizer
+
+
+@pytest.mark.parametrize("normalizing", [False, True])
+@pytest.mark.parametrize("baseline", [*BASELINES, "value"])
+def test_the_policy_of_the_pipeline_in_its_own_precision(baseline, normalizing):
     # A network with a hidden layer, float32, that sees which of the states it is in.
     mdp = stop_or_go()
     observations = np.eye(3, dtype=np.float32)
     head = make_head(spaces.Discrete(2))
-    network = make_network(3, (4,), "tanh", head, np.random.SeedSequence(0))
+    normalizer = make_normalizer() if normalizing else None
+    network = make_policy_network(3, (4,), "tanh", head, np.random.SeedSequence(0), normalizer)
     generator = np.random.default_rng(0)
-    network.set_weights([generator.normal(size=w.shape) for w in network.get_weights()])
+    for variable in network.trainable_variables:
+        variable.assign(generator.normal(size=variable.shape))
     policy = Policy(network, head, observation_size=3)
     learner = Learner(
         policy,
         keras.optimizers.Adam(0.01),
         gamma=1.0,
-        baseline=baseline,
+        baseline=make_value() if baseline == "value" else baseline,
         normalize_advantages=False,
         entropy_coefficient=0.0,
         max_gradient_norm=None,
+        reward_scale=0.5,
+        normalizer=normalizer,
     )
 
     def table():
@@ -246,6 +274,6 @@ def test_the_policy_of_the_pipeline_in_its_own_precision(baseline):
         possible._replace(episodes=episodes), lambda e: learner.gradient(e)[0], num_episodes=2
     )
     exact = policy_gradient(mdp, table, learner.variables, gamma=1.0)
-    expected = np.concatenate([np.ravel(part) for part in exact])
+    expected = 0.5 * np.concatenate([np.ravel(part) for part in exact])  # the reward scale
     assert np.abs(expected).max() > 1e-2
     np.testing.assert_allclose(-moments.mean, expected, atol=1e-5)

@@ -1,0 +1,61 @@
+"""MultiBinary actions: independent Bernoullis."""
+
+import math
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from models.heads.shapes import unflatten
+
+
+@dataclass(frozen=True)
+class BernoulliHead:
+    """Actions of n = prod(action_shape) zeros and ones; the outputs are the n logits of a one."""
+
+    action_shape: tuple[int, ...]
+    environment_dtype: tf.DType
+
+    @property
+    def action_dtype(self) -> tf.DType:
+        return tf.int64
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return tuple(f"probability_{i}_1" for i in range(math.prod(self.action_shape)))
+
+    def outputs(
+        self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
+    ) -> keras.KerasTensor:
+        return keras.layers.Dense(
+            math.prod(self.action_shape), kernel_initializer=kernel_initializer, name="logits"
+        )(features)
+
+    def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
+        return tfd.Independent(
+            tfd.Bernoulli(logits=unflatten(outputs, self.action_shape), dtype=tf.int64),
+            reinterpreted_batch_ndims=len(self.action_shape),
+        )
+
+    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        # u < p happens with probability p. Like those of a Categorical, these samples must not
+        # depend on the number of threads; a uniform draw does not.
+        logits = unflatten(outputs, self.action_shape)
+        uniform = tf.random.stateless_uniform(tf.shape(logits), seed, dtype=logits.dtype)
+        return tf.cast(uniform < tf.sigmoid(logits), tf.int64)
+
+    def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        return self.distribution(outputs).log_prob(actions)
+
+    def entropy(self, outputs: tf.Tensor) -> tf.Tensor:
+        return self.distribution(outputs).entropy()
+
+    def mode(self, outputs: tf.Tensor) -> tf.Tensor:
+        return tf.cast(unflatten(outputs, self.action_shape) > 0, tf.int64)
+
+    def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
+        return tf.sigmoid(outputs)
+
+    def for_environment(self, actions: tf.Tensor) -> tf.Tensor:
+        return tf.cast(actions, self.environment_dtype)

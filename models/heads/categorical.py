@@ -1,0 +1,144 @@
+"""Discrete and MultiDiscrete actions: Categoricals."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+MISSING = -1e9  # logit of a value that does not exist: finite, lest 0 · ∞ come into a gradient
+
+
+@dataclass(frozen=True)
+class CategoricalHead:
+    """Discrete actions `start … start + num_actions − 1`; the outputs are logits."""
+
+    num_actions: int
+    start: int = 0
+    environment_dtype: tf.DType = tf.int64
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def action_dtype(self) -> tf.DType:
+        return tf.int64
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return tuple(f"probability_{self.start + a}" for a in range(self.num_actions))
+
+    def outputs(
+        self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
+    ) -> keras.KerasTensor:
+        return keras.layers.Dense(
+            self.num_actions, kernel_initializer=kernel_initializer, name="logits"
+        )(features)
+
+    def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
+        return tfd.Categorical(logits=outputs, dtype=tf.int64)
+
+    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self.start + _gumbel_max(outputs, seed)
+
+    def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        return self.distribution(outputs).log_prob(actions - self.start)
+
+    def entropy(self, outputs: tf.Tensor) -> tf.Tensor:
+        return self.distribution(outputs).entropy()
+
+    def mode(self, outputs: tf.Tensor) -> tf.Tensor:
+        return self.start + tf.argmax(outputs, axis=-1)
+
+    def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax(outputs)
+
+    def for_environment(self, actions: tf.Tensor) -> tf.Tensor:
+        return tf.cast(actions, self.environment_dtype)
+
+
+@dataclass(frozen=True)
+class MultiCategoricalHead:
+    """MultiDiscrete actions: each component an independent Categorical.
+
+    Component i takes the `num_values[i]` values from `start[i]` on. The outputs are the logits of
+    all its values, component after component, P = sum(num_values).
+    """
+
+    num_values: np.ndarray  # [*action_shape] int64
+    start: np.ndarray  # [*action_shape] int64
+    environment_dtype: tf.DType
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        return self.num_values.shape
+
+    @property
+    def action_dtype(self) -> tf.DType:
+        return tf.int64
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return tuple(
+            f"probability_{i}_{start + a}"
+            for i, (start, size) in enumerate(
+                zip(self.start.flat, self.num_values.flat, strict=True)
+            )
+            for a in range(size)
+        )
+
+    def outputs(
+        self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
+    ) -> keras.KerasTensor:
+        return keras.layers.Dense(
+            int(self.num_values.sum()), kernel_initializer=kernel_initializer, name="logits"
+        )(features)
+
+    def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
+        """Outputs `[…, P]` → a distribution over actions counted from 0, batch shape `[…]`."""
+        return tfd.Independent(
+            tfd.Categorical(logits=self._logits(outputs), dtype=tf.int64),
+            reinterpreted_batch_ndims=len(self.action_shape),
+        )
+
+    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self.start + _gumbel_max(self._logits(outputs), seed)
+
+    def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        return self.distribution(outputs).log_prob(actions - self.start)
+
+    def entropy(self, outputs: tf.Tensor) -> tf.Tensor:
+        return self.distribution(outputs).entropy()
+
+    def mode(self, outputs: tf.Tensor) -> tf.Tensor:
+        return self.start + tf.argmax(self._logits(outputs), axis=-1)
+
+    def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
+        components = tf.split(outputs, self.num_values.flatten(), axis=-1)
+        return tf.concat([tf.nn.softmax(logits) for logits in components], axis=-1)
+
+    def for_environment(self, actions: tf.Tensor) -> tf.Tensor:
+        return tf.cast(actions, self.environment_dtype)
+
+    def _logits(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Outputs `[…, P]` → logits `[…, *action_shape, V]`, V = max(num_values)."""
+        value = np.arange(self.num_values.max())  # [V]
+        exists = value < self.num_values[..., None]  # [*action_shape, V]
+        first = np.cumsum(self.num_values) - self.num_values.flat  # of each component's outputs
+        column = first.reshape(self.action_shape)[..., None] + value  # [*action_shape, V]
+        logits = tf.gather(outputs, np.where(exists, column, 0), axis=-1)
+        return tf.where(exists, logits, tf.constant(MISSING, outputs.dtype))
+
+
+def _gumbel_max(logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Samples Categoricals: logits `[…, A]`, stateless seed `[2]` → `[…]` in 0 … A − 1.
+
+    Gumbel-max (Maddison et al. 2014). Categorical's own sampler gives other actions at other thread
+    counts; a uniform draw does not. It must not be 0, whose logarithm is −∞.
+    """
+    uniform = tf.random.stateless_uniform(
+        tf.shape(logits), seed, minval=np.finfo(np.float32).tiny, dtype=logits.dtype
+    )
+    return tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), axis=-1)

@@ -1,0 +1,49 @@
+"""What a policy needs to know of an action space."""
+
+from typing import Protocol
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+
+class ActionHead(Protocol):
+    """From a network's outputs to a distribution over actions, and to actions."""
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        """Shape of one action."""
+
+    @property
+    def action_dtype(self) -> tf.DType:
+        """Type of an action, as it is sampled and scored."""
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """A name for each of the distribution's parameters, in the order of `parameters`."""
+
+    def outputs(
+        self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
+    ) -> keras.KerasTensor:
+        """Adds the network's last layer: features `[…, F]` → outputs `[…, P]`."""
+
+    def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
+        """Outputs `[…, P]` → a distribution over actions, batch shape `[…]`."""
+
+    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Outputs `[…, P]`, stateless seed `[2]` → sampled actions `[…, *action_shape]`."""
+
+    def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        """Log-probability (density) `[…]` of actions as they were sampled."""
+
+    def entropy(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Entropy `[…]` of the distribution, in nats."""
+
+    def mode(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Most probable actions `[…, *action_shape]`, of the kind that `sample` returns."""
+
+    def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
+        """The distribution's parameters `[…, N]`, one column for each of `parameter_names`."""
+
+    def for_environment(self, actions: tf.Tensor) -> tf.Tensor:
+        """Actions as the environment takes them: elements of its space, in the space's type."""

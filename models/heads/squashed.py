@@ -1,0 +1,117 @@
+"""Box actions: independent Normals, squashed into the bounds by an exact change of variables."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from models.heads.normal import NormalHead
+from models.heads.squashing import Squashing
+
+# E[f(z)] ≈ Σ w f(z) for a standard Normal z: the trapezoidal rule. With these 40 nodes its error at
+# σ = 5 is a tenth of that of 64 nodes of Gauss–Hermite, which spends them on tails that weigh
+# nothing (Trefethen 2022, "Exactness of quadrature formulas", section 5).
+NODES = np.linspace(-5.3, 5.3, 40)
+WEIGHTS = np.exp(-(NODES**2) / 2) / np.exp(-(NODES**2) / 2).sum()
+
+
+@dataclass(frozen=True)
+class SquashedNormalHead:
+    """Box actions a = g(u): the samples u of a NormalHead, squashed into the bounds by `Squashing`.
+
+    Samples, and what is scored, are the u: near the bounds, a no longer tells which u it was.
+
+        log π(a) = log N(u; μ, σ) − log |∂g/∂u|    (Haarnoja et al. 2018, appendix C)
+    """
+
+    normal: NormalHead
+
+    def __post_init__(self) -> None:
+        low, high = _as_float32(self.normal.low), _as_float32(self.normal.high)
+        if not np.all(low < high):
+            raise ValueError(
+                "Expected a Box whose bounds differ, as float32, in each component: a width of 0 "
+                f"cannot be squashed to. Received: low={self.normal.low}, high={self.normal.high}"
+            )
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        return self.normal.action_shape
+
+    @property
+    def action_dtype(self) -> tf.DType:
+        return self.normal.action_dtype
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return self.normal.parameter_names
+
+    def outputs(
+        self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
+    ) -> keras.KerasTensor:
+        return self.normal.outputs(features, kernel_initializer)
+
+    def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
+        """Outputs `[…, P]` → the distribution of a, as float32 sees the bounds."""
+        return tfd.TransformedDistribution(
+            self.normal.distribution(outputs), self._squashing(outputs.dtype)
+        )
+
+    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Outputs `[…, P]`, stateless seed `[2]` → u `[…, *action_shape]`."""
+        return self.normal.sample(outputs, seed)
+
+    def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        """Log-density `[…]` of g(u) for u `[…, *action_shape]`, without inverting g."""
+        return self.normal.log_prob(outputs, actions) - self._log_volume(actions)
+
+    def entropy(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Entropy `[…]` of a, in nats: H(N) + E[log |∂g/∂u|], the expectation by quadrature.
+
+        What each tanh component adds to the error is below 1e-6 for σ ≤ 2, 5e-6 at σ = 3, 6e-5 at 4
+        and 4e-4 at 5; what each softplus component adds is below 1e-6 for σ ≤ 5. (Measured in
+        float64 for |μ| ≤ 20, against the same rule with 6001 nodes up to ±12.)
+        """
+        normal = self.normal.distribution(outputs)
+        means, standard_deviations = normal.mean(), normal.stddev()  # [..., *action_shape]
+        samples = means + standard_deviations * _on_new_first_axis(NODES, means)  # [K, ...]
+        volumes, entropy = self._log_volume(samples), normal.entropy()  # [K, ...], [...]
+        return entropy + tf.reduce_sum(_on_new_first_axis(WEIGHTS, entropy) * volumes, axis=0)
+
+    def mode(self, outputs: tf.Tensor) -> tf.Tensor:
+        """The means μ `[…, *action_shape]`: g(μ) is the median of each component of a.
+
+        The density of a is, in general, highest elsewhere.
+        """
+        return self.normal.mode(outputs)
+
+    def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
+        """μ and σ, before squashing: `[…, 2n]`."""
+        return self.normal.parameters(outputs)
+
+    def for_environment(self, actions: tf.Tensor) -> tf.Tensor:
+        """g(u) `[…, *action_shape]`, clipped against rounding, in the space's type."""
+        squashed = self._squashing(actions.dtype).forward(actions)
+        return self.normal.for_environment(squashed)
+
+    def _log_volume(self, samples: tf.Tensor) -> tf.Tensor:
+        """log |det ∂g/∂u| `[…]` at u `[…, *action_shape]`."""
+        return self._squashing(samples.dtype).forward_log_det_jacobian(
+            samples, event_ndims=len(self.action_shape)
+        )
+
+    def _squashing(self, dtype: tf.DType) -> Squashing:
+        return Squashing(_as_float32(self.normal.low), _as_float32(self.normal.high), dtype)
+
+
+def _as_float32(bound: np.ndarray) -> np.ndarray:
+    """Bounds in float32; ±∞, hence none, where they lie beyond it, as samples never do."""
+    with np.errstate(over="ignore"):
+        return bound.astype(np.float32)
+
+
+def _on_new_first_axis(values: np.ndarray, like: tf.Tensor) -> tf.Tensor:
+    """`[K]` → `[K, 1, …, 1]`, which goes with `like` `[…]` to `[K, …]`."""
+    return tf.constant(values.reshape(-1, *[1] * like.shape.rank), like.dtype)

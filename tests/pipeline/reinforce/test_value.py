@@ -1,0 +1,142 @@
+"""The baseline that a network predicts."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from gymnasium import spaces
+
+from models.network import make_value_network
+from pipeline.reinforce.value import ValueBaseline
+from tests.pipeline.reinforce.test_learner import (
+    make_episodes,
+    make_learner,
+    make_policy,
+    random_episodes,
+)
+
+
+def make_value(
+    size=1, hidden_sizes=(), optimizer=None, steps_per_update=1, normalize_targets=False
+):
+    network = make_value_network(size, hidden_sizes, "tanh", np.random.SeedSequence(0))
+    return ValueBaseline(
+        network,
+        optimizer or keras.optimizers.SGD(0.1),
+        steps_per_update=steps_per_update,
+        normalize_targets=normalize_targets,
+    )
+
+
+def test_a_step_by_hand():
+    # V(s) = w s + b = 2 s. Two valid steps, s = (1, 3), returns (4, 5): errors e = V − G = (−2, 1),
+    # mean square 2.5. ∂/∂w = (2/2) Σ e s = −2 + 3 = 1, ∂/∂b = −2 + 1 = −1. At rate 0.1 the step
+    # leads to w = 1.9, b = 0.1.
+    value = make_value()
+    value.network.set_weights([np.array([[2.0]]), np.zeros(1)])
+    observations = tf.constant([[[1.0], [7.0]], [[3.0], [9.0]]])
+    valid = tf.constant([[True, False], [True, False]])
+    error = value.fit(observations, tf.constant([[4.0, 50.0], [5.0, 60.0]]), valid)
+    np.testing.assert_allclose(error, 2.5)
+    np.testing.assert_allclose(np.ravel(value.network.get_weights()[0]), [1.9], rtol=1e-6)
+    np.testing.assert_allclose(value.network.get_weights()[1], [0.1], rtol=1e-6)
+    np.testing.assert_allclose(value.predict(observations)[:, 0], [2.0, 5.8], rtol=1e-6)
+
+
+def test_it_takes_as_many_steps_as_it_is_told():
+    # V = b, target 1: each step of rate 0.1 leaves 0.8 of the error, 0.8³ = 0.512.
+    value = make_value(steps_per_update=3)
+    value.network.set_weights([np.zeros((1, 1)), np.zeros(1)])
+    value.fit(tf.zeros((1, 1, 1)), tf.ones((1, 1)), tf.ones((1, 1), bool))
+    np.testing.assert_allclose(value.network.get_weights()[1], [1 - 0.512], rtol=1e-6)
+
+
+@pytest.mark.parametrize("normalize_targets", [False, True])
+def test_it_learns_what_returns_depend_on(normalize_targets):
+    # Returns of −1,000 ± 100, as Pendulum's are: without normalisation the same steps get nowhere.
+    generator = np.random.default_rng(0)
+    observations = generator.normal(size=(16, 20, 2)).astype(np.float32)
+    returns = -1000 + 100 * observations[..., 0] * observations[..., 1]
+    value = make_value(2, (32,), keras.optimizers.Adam(0.01), 50, normalize_targets)
+    valid = np.ones(returns.shape, bool)
+    fit = tf.function(value.fit)
+    errors = [float(fit(observations, returns.astype(np.float32), valid)) for _ in range(20)]
+    assert (errors[-1] < 0.1 * returns.var()) == normalize_targets
+
+
+def test_predictions_are_in_the_units_of_the_returns():
+    value = make_value(normalize_targets=True)
+    value.network.set_weights([np.ones((1, 1)), np.zeros(1)])
+    observations = tf.constant([[[0.0], [1.0]]])
+    np.testing.assert_allclose(value.predict(observations), [[0, 1]])
+    value.optimizer.learning_rate = 0.0
+    # Returns 10 and 30: mean 20, deviation 10. Outputs 0 and 1 now mean 20 and 30.
+    value.fit(observations, tf.constant([[10.0, 30.0]]), tf.constant([[True, True]]))
+    np.testing.assert_allclose(value.predict(observations), [[20, 30]], rtol=1e-6)
+
+
+def test_reset_forgets_all_but_the_weights():
+    value = make_value(hidden_sizes=(4,), optimizer=keras.optimizers.Adam(0.1))
+    weights = value.network.get_weights()
+    generator = np.random.default_rng(0)
+    observations = generator.normal(size=(3, 4, 1)).astype(np.float32)
+    returns = generator.normal(size=(3, 4)).astype(np.float32)
+
+    def train():
+        value.network.set_weights(weights)
+        value.reset()
+        for _ in range(3):
+            value.fit(observations, returns, np.ones((3, 4), bool))
+        return value.predict(observations)
+
+    first = train()
+    np.testing.assert_array_equal(train(), first)
+    value.fit(observations, returns, np.ones((3, 4), bool))
+    value.reset()
+    assert np.abs(value.predict(observations) - first).max() > 1e-6
+
+
+def test_the_update_judges_by_the_value_before_it_is_fitted():
+    # V = 0 before and, at rate ½, G after one step: fitted first, every advantage would be 0.
+    policy = make_policy(spaces.Discrete(2))
+    policy.network.set_weights([np.zeros((1, 2)), np.zeros(2)])
+    value = make_value(optimizer=keras.optimizers.SGD(0.5))
+    value.network.set_weights([np.zeros((1, 1)), np.zeros(1)])
+    learner = make_learner(policy, keras.optimizers.SGD(1.0), baseline=value)
+    # π = (½, ½), reward 8 for action 0 at observation 0: ĝ = 8 (½, −½) for the biases.
+    episodes = make_episodes([[0]], [[0]], [[8]])
+    statistics = learner.update(episodes)
+    np.testing.assert_allclose(policy.network.get_weights()[1], [4, -4])
+    np.testing.assert_allclose(value.predict(episodes.observations), [[8]])
+    np.testing.assert_allclose(statistics.value_loss, 64)
+    # Now it is predicted, so there is nothing left to learn.
+    statistics = learner.update(episodes)
+    np.testing.assert_allclose(policy.network.get_weights()[1], [4, -4])
+    np.testing.assert_allclose([statistics.value_loss, statistics.gradient_norm], [0, 0])
+
+
+def test_the_policys_loss_never_trains_the_value():
+    policy = make_policy(spaces.Discrete(2), observation_size=3, hidden_sizes=(8,))
+    value = make_value(3, (8,), keras.optimizers.SGD(0.0))
+    learner = make_learner(policy, baseline=value, normalize_advantages=True)
+    before = value.network.get_weights()
+    learner.update(random_episodes(policy, 4, 5))
+    for old, new in zip(before, value.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    with tf.GradientTape() as tape:
+        _, loss, _ = learner.gradient(random_episodes(policy, 4, 5))
+    assert tape.gradient(loss, value.variables) == [None] * len(value.variables)
+
+
+def test_padding_does_not_enter():
+    policy = make_policy(spaces.Discrete(2), observation_size=3, hidden_sizes=(8,))
+    episodes = random_episodes(policy, num_episodes=4, num_steps=6)
+    results = []
+    for rubbish in (0.0, 1e3):
+        episodes.observations[~episodes.valid] = rubbish
+        episodes.rewards[~episodes.valid] = rubbish
+        value = make_value(3, (8,), normalize_targets=True, steps_per_update=3)
+        learner = make_learner(policy, keras.optimizers.SGD(0.0), baseline=value)
+        error = learner.update(episodes).value_loss
+        results.append([error, *map(np.sum, value.network.get_weights())])
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-5)
