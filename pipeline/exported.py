@@ -1,5 +1,6 @@
 """Acting with an exported SavedModel: TensorFlow alone, no Keras and none of the policy's code."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ def load_signatures(folder: Path) -> Signatures:
     """
     try:
         model = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
+        # IndexError is TensorFlow's for a file of weights that ends too early.
         first_line = str(error).splitlines()[0]
         raise out_of_step(folder, "a policy's SavedModel", first_line) from error
     return dict(model.signatures)  # each keeps the model's variables alive
@@ -58,7 +60,7 @@ def distribution_parameters(
     return {name: parameters[name].numpy() for name in sorted(parameters, key=_natural)}
 
 
-def _natural(name: str) -> tuple[str, int]:
-    """Sorts `probability_10` behind `probability_9`."""
-    kind, _, number = name.rpartition("_")
-    return kind, int(number)
+def _natural(name: str) -> list[Any]:
+    """Sorts by all numbers in a name: `probability_10` and `probability_0_10` behind `…_9`."""
+    parts = re.split(r"(\d+)", name)  # text and numbers by turns, text first
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]

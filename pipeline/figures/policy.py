@@ -1,9 +1,11 @@
 """What the policy does: its action distribution over training, and over what it observes.
 
 R is the number of runs, U the number of points of each over training. An *action* stands for one of
-the actions of a categorical distribution, or for one dimension of a normal one.
+the actions of a categorical distribution, for one value of one component of a factorised one, or
+for one dimension of a normal one.
 """
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -14,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.artifacts import Table
-from pipeline.figures.series import binned_means, by_run, numbered, numbers, thinned
+from pipeline.figures.series import binned_means, by_run, numbered, numbers, numbers_of, thinned
 from pipeline.figures.style import (
     BAND,
     BOLD,
@@ -40,7 +42,8 @@ class _Shown(NamedTuple):
     """Which parameters of the action distribution are drawn."""
 
     kind: str  # probability or mean: the prefix of the columns
-    actions: list[int]
+    actions: list[str]  # what follows it in the names of the columns: 2, or 0_2
+    nouns: list[str]  # what each is called
     left_out: str  # empty where nothing is
 
 
@@ -48,11 +51,13 @@ class _Shown(NamedTuple):
 def draw_policy(distribution_curve: Table, visited: Table, task: str) -> Figure:
     """The action distribution over training, and against each observation that varies.
 
-    Of two actions only the second one's probability is drawn: the first one's mirrors it.
+    Of two actions, or two values of a component, only the second one's probability is drawn: the
+    first one's mirrors it.
 
     Args:
-        distribution_curve: the columns run, num_episodes and the distribution's mean parameters,
-            probability_a, or mean_i and standard_deviation_i.
+        distribution_curve: the columns run, num_episodes and the distribution's mean parameters:
+            probability_a of each action a; or probability_i_a of component i taking the value a;
+            or mean_i and standard_deviation_i of dimension i.
         visited: the columns observation_i and the distribution's parameters at each visited step.
         task: its name, for the title.
 
@@ -77,30 +82,49 @@ def draw_policy(distribution_curve: Table, visited: Table, task: str) -> Figure:
 
 def _choose_shown(distribution_curve: Table) -> _Shown:
     if dimensions := numbered(distribution_curve, "mean"):
-        actions = list(range(len(dimensions)))[:MAX_ACTIONS]
-        left_out = f"first {len(actions)} of {len(dimensions)} dimensions of the action"
-        return _Shown("mean", actions, left_out * (len(actions) < len(dimensions)))
-    columns = numbered(distribution_curve, "probability")
-    if not columns:
+        drawn = dimensions[:MAX_ACTIONS]
+        left_out = f"first {len(drawn)} of {len(dimensions)} dimensions of the action"
+        return _shown("mean", "action dimension {}", drawn, dimensions, left_out)
+    if actions := numbered(distribution_curve, "probability"):
+        candidates = actions[1:] if len(actions) == 2 else actions
+        noun, nouns = "action {}", "actions"
+    elif values := numbered(distribution_curve, "probability", 2):
+        candidates = _without_mirrored(values)
+        noun, nouns = "component {} = {}", "values of components"
+    else:
         raise ValueError(
-            "expected columns probability_0, … or mean_0, standard_deviation_0, …, "
-            f"received {', '.join(distribution_curve)}"
+            "expected columns probability_0, … or probability_0_0, … or mean_0, "
+            f"standard_deviation_0, …, received {', '.join(distribution_curve)}"
         )
-    if len(columns) == 2:
-        return _Shown("probability", [1], "")
+    drawn = _most_probable(distribution_curve, candidates)
+    left_out = f"{len(drawn)} of {len(candidates)} {nouns}, those most probable in the end"
+    return _shown("probability", noun, drawn, candidates, left_out)
+
+
+def _without_mirrored(columns: list[str]) -> list[str]:
+    """Leaves out the first value of each component that has two."""
+    kept = []
+    for _, of_component in itertools.groupby(columns, key=lambda name: numbers_of(name, 2)[0]):
+        values = list(of_component)
+        kept += values[1:] if len(values) == 2 else values
+    return kept
+
+
+def _most_probable(distribution_curve: Table, columns: list[str]) -> list[str]:
+    """The columns that are largest in the end, median over runs, in the order of `columns`."""
     final = [np.median(by_run(distribution_curve, name)[:, -1]) for name in columns]
-    actions = sorted(np.argsort(final, stable=True)[::-1][:MAX_ACTIONS].tolist())
-    left_out = f"{len(actions)} of {len(columns)} actions, those most probable in the end"
-    return _Shown("probability", actions, left_out * (len(actions) < len(columns)))
+    largest = np.argsort(final, stable=True)[::-1][:MAX_ACTIONS]
+    return [columns[place] for place in sorted(largest)]
+
+
+def _shown(kind: str, noun: str, drawn: list[str], candidates: list[str], left_out: str) -> _Shown:
+    actions = [name.removeprefix(f"{kind}_") for name in drawn]
+    nouns = [noun.format(*action.split("_")) for action in actions]
+    return _Shown(kind, actions, nouns, left_out * (len(drawn) < len(candidates)))
 
 
 def _legend_line(shown: _Shown, place: int) -> Line2D:
-    return Line2D([], [], label=_action(shown, place), **_line(place))
-
-
-def _action(shown: _Shown, place: int) -> str:
-    noun = "action" if shown.kind == "probability" else "action dimension"
-    return f"{noun} {shown.actions[place]}"
+    return Line2D([], [], label=shown.nouns[place], **_line(place))
 
 
 def _line(place: int) -> dict[str, Any]:
@@ -113,7 +137,9 @@ def _caption(part: SubFigure, caption: str, left_out: str) -> None:
 
 def _axis_label(shown: _Shown, kind: str) -> str:
     if kind == "probability":
-        return f"P(action {shown.actions[0]})" if len(shown.actions) == 1 else "P(action)"
+        if len(shown.nouns) == 1:
+            return f"P({shown.nouns[0]})"
+        return "P(component i = a)" if "_" in shown.actions[0] else "P(action)"
     return f"{kind.replace('_', ' ')} of the action"
 
 

@@ -45,10 +45,21 @@ def by_run(table: Table, name: str) -> NDArray[np.float64]:
     return np.stack([values[table["run"] == run] for run in runs])
 
 
-def numbered(table: Table, prefix: str) -> list[str]:
-    """The names of the columns `<prefix>_0`, `<prefix>_1`, …, in the order of their numbers."""
-    names = [name for name in table if re.fullmatch(rf"{prefix}_\d+", name)]
-    return sorted(names, key=lambda name: int(name.rpartition("_")[2]))
+def numbered(table: Table, prefix: str, count: int = 1) -> list[str]:
+    """The names of the columns `<prefix>_0`, `<prefix>_1`, …, in the order of their numbers.
+
+    Args:
+        table: the table.
+        prefix: what stands before the numbers.
+        count: how many numbers a name has; 2 gives `<prefix>_0_0`, `<prefix>_0_1`, ….
+    """
+    names = [name for name in table if re.fullmatch(rf"{prefix}(_\d+){{{count}}}", name)]
+    return sorted(names, key=lambda name: numbers_of(name, count))
+
+
+def numbers_of(name: str, count: int) -> tuple[int, ...]:
+    """The last `count` numbers of a column's name: 2 of `probability_1_10` are 1 and 10."""
+    return tuple(int(part) for part in name.rsplit("_", count)[1:])
 
 
 def moving_average(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:

@@ -23,10 +23,16 @@ def make_tables(
     episodes_per_update: int = 32,
     kind: str = "probability",
     num_actions: int = 2,
+    num_values: tuple[int, ...] = (),
     num_observations: int = 4,
     num_visited: int = 500,
 ) -> Tables:
-    """Tables of a task in which the first action is learnt; 0 observations are a constant one."""
+    """Tables of a task in which the first action is learnt; 0 observations are a constant one.
+
+    Of kind "component" the action has components that take `num_values` values each; of kind "bit"
+    it has `num_actions` components of 0 or 1.
+    """
+    num_actions = sum(num_values) or num_actions
     random = np.random.default_rng(0)
     run, update = (i.ravel() for i in np.indices((num_runs, num_updates)))
     progress = (update + 1) / num_updates
@@ -56,20 +62,33 @@ def make_tables(
     return Tables(
         learning_curve,
         evaluation,
-        action_distribution | _distribution(kind, logits),
-        visited | _distribution(kind, np.outer(observations[:, 0], np.arange(num_actions))),
+        action_distribution | _distribution(kind, logits, num_values),
+        visited
+        | _distribution(kind, np.outer(observations[:, 0], np.arange(num_actions)), num_values),
     )
 
 
-def _distribution(kind: str, parameters: np.ndarray) -> Table:
+def _distribution(kind: str, parameters: np.ndarray, num_values: tuple[int, ...]) -> Table:
     if kind == "probability":
-        parameters = np.exp(parameters) / np.exp(parameters).sum(axis=1, keepdims=True)
-        return {f"probability_{i}": column for i, column in enumerate(parameters.T)}
+        return {f"probability_{i}": column for i, column in enumerate(_softmax(parameters).T)}
+    if kind == "component":
+        logits = np.split(parameters, np.cumsum(num_values)[:-1], axis=1)
+        return {
+            f"probability_{i}_{a}": column
+            for i, component in enumerate(logits)
+            for a, column in enumerate(_softmax(component).T)
+        }
+    if kind == "bit":
+        return {f"probability_{i}_1": 1 / (1 + np.exp(-z)) for i, z in enumerate(parameters.T)}
     columns = {}
     for i, column in enumerate(parameters.T):
         columns[f"mean_{i}"] = column
         columns[f"standard_deviation_{i}"] = np.full_like(column, 0.5)
     return columns
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
 
 CASES: dict[str, dict[str, Any]] = {
@@ -86,6 +105,12 @@ CASES: dict[str, dict[str, Any]] = {
     "many updates": {"num_runs": 2, "num_updates": 2_000},
     "many actions": {"num_actions": 12},
     "many observations": {"kind": "mean", "num_actions": 2, "num_observations": 30},
+    "components": {"kind": "component", "num_values": (3, 2), "num_runs": 3},
+    "one component": {"kind": "component", "num_values": (2,), "num_observations": 2},
+    "many components": {"kind": "component", "num_values": (5, 2, 4), "num_observations": 6},
+    "bits": {"kind": "bit", "num_actions": 3},
+    "one bit": {"kind": "bit", "num_actions": 1, "num_observations": 0},
+    "many bits": {"kind": "bit", "num_actions": 12},
     "many dimensions": {"kind": "mean", "num_actions": 9, "num_observations": 6},
 }
 

@@ -92,6 +92,87 @@ def test_of_many_actions_the_most_probable_are_drawn(make_tables):
     assert figure.axes[0].get_ylabel() == "P(action)"
 
 
+def curve_of(finals):
+    """Two runs of two points: all probabilities begin at 0.5 and end at `finals`."""
+    ends = {name: np.array([0.5, final] * 2) for name, final in finals.items()}
+    return {"run": np.array([0, 0, 1, 1]), "num_episodes": np.array([0, 9] * 2)} | ends
+
+
+def drawn_over_training(figure):
+    """What each line of the medians is called in the legend, and where it ends."""
+    bold = figure.axes[0].lines[2::3]  # two runs, then their median
+    names = [text.get_text() for text in figure.legends[0].texts]
+    return {name: line.get_ydata()[-1] for name, line in zip(names, bold, strict=True)}
+
+
+UNVARYING = {"observation_0": np.ones(2)}
+
+
+def test_actions_that_begin_elsewhere_than_at_0_keep_their_names():
+    figure = draw_tables(curve_of({"probability_2": 0.1, "probability_3": 0.9}), UNVARYING)
+    assert figure.axes[0].get_ylabel() == "P(action 3)"
+    assert figure.axes[0].lines[-1].get_ydata()[-1] == 0.9
+    finals = {f"probability_{action}": action / 50 for action in range(3, 12)}
+    drawn = drawn_over_training(draw_tables(curve_of(finals), UNVARYING))
+    assert drawn == {f"action {action}": action / 50 for action in range(5, 12)}
+
+
+def test_components_are_drawn_value_by_value_but_for_what_mirrors():
+    # Component 0 takes three values; component 1 two, of which the second is drawn; component 10,
+    # a bit, has one column. Numbers count: component 10 comes last.
+    finals = {
+        "probability_10_1": 0.6,
+        "probability_0_0": 0.1,
+        "probability_0_1": 0.2,
+        "probability_0_2": 0.7,
+        "probability_1_0": 0.25,
+        "probability_1_1": 0.75,
+    }
+    figure = draw_tables(curve_of(finals), UNVARYING)
+    drawn = drawn_over_training(figure)
+    assert list(drawn.items()) == [
+        ("component 0 = 0", 0.1),
+        ("component 0 = 1", 0.2),
+        ("component 0 = 2", 0.7),
+        ("component 1 = 1", 0.75),
+        ("component 10 = 1", 0.6),
+    ]
+    assert figure.axes[0].get_ylabel() == "P(component i = a)"
+    assert "values" not in captions(figure)[0]  # nothing is left out
+
+
+def test_of_many_components_the_most_probable_values_are_drawn():
+    # Of 9 bits, 1 and 4 are the least probable in the end.
+    finals = {f"probability_{i}_1": 0.3 + i / 100 for i in range(9)}
+    finals |= {"probability_1_1": 0.1, "probability_4_1": 0.2}
+    figure = draw_tables(curve_of(finals), UNVARYING)
+    assert list(drawn_over_training(figure)) == [
+        f"component {i} = 1" for i in (0, 2, 3, 5, 6, 7, 8)
+    ]
+    assert captions(figure)[0].endswith(
+        "7 of 9 values of components, those most probable in the end"
+    )
+
+
+def test_one_bit_is_drawn_from_0_to_1_and_named_on_the_axis(make_tables):
+    figure = draw(make_tables(kind="bit", num_actions=1, num_observations=1))
+    assert [panel.get_ylabel() for panel in figure.axes] == ["P(component 0 = 1)"] * 2
+    for panel in figure.axes:
+        assert panel.get_ylim() == pytest.approx((0, 1), abs=0.05)
+    assert not figure.legends
+
+
+def test_visited_steps_are_drawn_by_the_columns_of_the_component(make_tables):
+    tables = make_tables(kind="component", num_values=(2, 2), num_observations=1)
+    points = figure_points(draw(tables).axes[1])
+    np.testing.assert_array_equal(points[0], tables.visited["probability_0_1"])
+    np.testing.assert_array_equal(points[1], tables.visited["probability_1_1"])
+
+
+def figure_points(panel):
+    return [line.get_ydata() for line in panel.lines if line.get_linestyle() == "None"]
+
+
 def test_panels_share_limits_that_hold_every_line(make_tables):
     tables = make_tables(num_actions=12)
     # The policy follows observation 0: the last panel gets the widest lines.
@@ -130,7 +211,9 @@ def test_one_run_is_bold(make_tables):
 
 def test_refuses_a_table_without_a_distribution(make_tables):
     tables = make_tables()
-    with pytest.raises(ValueError, match="expected columns probability_0, … or mean_0"):
+    with pytest.raises(
+        ValueError, match="expected columns probability_0, … or prob.*, received run"
+    ):
         draw_policy({"run": np.zeros(1), "num_episodes": np.zeros(1)}, tables.visited, "task")
 
 

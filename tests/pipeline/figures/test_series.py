@@ -45,6 +45,11 @@ def test_numbered_columns_follow_their_numbers_and_not_the_alphabet():
     assert numbered(table, "mean") == ["mean_0", "mean_2", "mean_10"]
 
 
+def test_columns_of_two_numbers_follow_both():
+    names = ["p_10_0", "p_1_10", "p_1_9", "p_3", "p_1_2_3"]
+    assert numbered(dict.fromkeys(names, np.zeros(1)), "p", 2) == ["p_1_9", "p_1_10", "p_10_0"]
+
+
 def test_moving_average_has_only_full_windows():
     # (1 + 2 + 6) / 3 = 3 and (2 + 6 + 1) / 3 = 3; (0 + 0 + 9) / 3 = 3 and (0 + 9 + 9) / 3 = 6.
     values = np.array([[1.0, 2, 6, 1], [0, 0, 9, 9]])

@@ -1,0 +1,350 @@
+"""Plays episodes of an exported policy, from its SavedModel and the spec.json beside it alone."""
+
+import argparse
+import math
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+from gymnasium.wrappers import FlattenObservation
+from pydantic import ValidationError
+
+from pipeline.acting import Choose, ExportedPolicy, load, loaded_apart
+from pipeline.artifacts import read_json, replacing
+from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
+from pipeline.errors import UserError
+from pipeline.mistakes import mistakes_in
+from pipeline.params import EnvParams
+from pipeline.recording import MAX_FRAMES, Recording
+from pipeline.stage import DATA, one_message
+
+DEFAULT_RATE = 30.0  # pictures a second of an environment that does not say
+# Modules in which MuJoCo's pictures fail where there is no OpenGL, and packages of such.
+OPENGL = {"mujoco", "OpenGL", "glfw", "gymnasium.envs.mujoco.mujoco_rendering"}
+
+Environment = gymnasium.Env[Any, Any]
+
+
+class Episode(NamedTuple):
+    """What became of one episode."""
+
+    episode_return: float
+    length: int  # env steps
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command; exits with status 2 for its arguments, else as `one_message` says."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    with one_message(parser.prog):
+        play(
+            find_policy(options.policy),
+            num_episodes=options.episodes,
+            seed=options.seed,
+            sampled=options.sampled,
+            gif=options.gif,
+            human=options.human,
+        )
+
+
+def play(
+    folder: Path, *, num_episodes: int, seed: int, sampled: bool, gif: Path | None, human: bool
+) -> None:
+    """Plays episodes, and prints each one's return and length as it ends, and their means.
+
+    Args:
+        folder: Where the SavedModel and spec.json are.
+        num_episodes: How many, at least 1.
+        seed: Determines initial states, transitions and sampled actions, at least 0.
+        sampled: Whether actions are drawn. Else the most probable ones are taken.
+        gif: Where to write pictures of the episodes as an animated GIF, if anywhere.
+        human: Whether the environment shows itself in a window.
+
+    Raises:
+        UserError: If anything is missing, damaged or does not fit, or the environment fails.
+    """
+    mode = "rgb_array" if gif else "human" if human else None
+    prepare_pictures(mode)
+    specification = read_specification(folder / "spec.json")
+    policy = ExportedPolicy(
+        folder,
+        sampled,
+        specification.id,
+        specification.observation_size,
+        tuple(specification.action_space.shape or ()),
+    )
+    name = f"{specification.id} in a window" if human else specification.id
+    with ExitStack() as stack:
+        env = stack.enter_context(closing(make_environment(specification, mode)))
+        choose = stack.enter_context(loaded_apart(policy)) if mode else load(policy)
+        if gif is None:
+            _report(play_episodes(env, choose, num_episodes, seed, name))
+            return
+        written = stack.enter_context(replacing(gif))
+        recording = Recording(_rate(env))
+        episodes = play_episodes(
+            env, choose, num_episodes, seed, name, lambda: recording.offer(env.render)
+        )
+        _report(episodes)
+        recording.save(written)
+    cut = f"; the rest is left out, {MAX_FRAMES} are the most" * recording.is_cut
+    print(
+        f"{gif}: {len(recording.frames)} frames, {sum(recording.durations) / 1000:g} seconds{cut}"
+    )
+
+
+def find_policy(name: str) -> Path:
+    """The folder of a policy's SavedModel: `name`, or `data/<name>/policy`.
+
+    Raises:
+        UserError: If neither is one.
+    """
+    folders = [Path(name)]
+    if name == Path(name).name:
+        folders.append(DATA / name / "policy")
+    for folder in folders:
+        if (folder / "saved_model.pb").is_file():
+            return folder
+    raise UserError(
+        f"expected the name of a task or the folder of a SavedModel, received {name!r}: no "
+        f"saved_model.pb in {' or '.join(map(str, folders))}; `dvc repro` exports policies"
+    )
+
+
+def prepare_pictures(mode: str | None) -> None:
+    """Sets what the libraries that draw read from the environment variables when imported.
+
+    Raises:
+        UserError: If a window is wanted and there is no display.
+    """
+    has_display = sys.platform != "linux" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    if mode == "rgb_array":
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame's: needs no window
+        if not has_display:
+            os.environ.setdefault("MUJOCO_GL", "egl")
+    elif mode == "human" and not has_display and "SDL_VIDEODRIVER" not in os.environ:
+        # Not left to the libraries: pygame would play unseen, and GLFW aborts the process.
+        raise UserError(
+            "--human: expected a display for the window, received no DISPLAY; see --gif"
+        )
+
+
+def read_specification(path: Path) -> EnvironmentSpecification:
+    """The environment that a spec.json names, as it is installed here.
+
+    Raises:
+        UserError: If the file is missing or damaged, or there is no such environment.
+    """
+    received = read_json(path, ["environment"])["environment"]
+    if isinstance(received, dict):  # it may say more than is needed here
+        received = {name: received[name] for name in EnvParams.model_fields if name in received}
+    try:
+        env = EnvParams.model_validate(received)
+    except ValidationError as error:
+        mistakes = [
+            mistake._replace(location=("environment", *mistake.location))
+            for mistake in mistakes_in(error, received, EnvParams)
+        ]
+        raise UserError("\n".join(mistake.line(path) for mistake in mistakes)) from error
+    with _naming(f"{path}: environment"):
+        return inspect_environment(env.id, _with_infinities(env.kwargs), env.max_episode_steps)
+
+
+def _with_infinities(value: Any) -> Any:
+    """Undoes that JSON has no infinities, and spec.json text for them."""
+    if isinstance(value, dict):
+        return {key: _with_infinities(element) for key, element in value.items()}
+    if isinstance(value, list):
+        return [_with_infinities(element) for element in value]
+    return float(value) if value in ("inf", "-inf") else value
+
+
+def make_environment(specification: EnvironmentSpecification, mode: str | None) -> Environment:
+    """The environment, with observations as vectors.
+
+    Args:
+        specification: What to make.
+        mode: How it is to render, Gymnasium's `render_mode`. None: not at all.
+
+    Raises:
+        UserError: If it does not render in this way.
+    """
+    arguments = {
+        **specification.kwargs,
+        "max_episode_steps": specification.max_episode_steps,
+        "disable_env_checker": True,  # its warnings are for those who write environments
+    }
+    arguments.pop("render_mode", None)
+    with _naming(specification.id):
+        env = gymnasium.make(specification.id, **arguments)
+        if mode is not None:
+            env.close()
+            modes = env.metadata.get("render_modes") or []
+            if mode not in modes:
+                raise UserError(
+                    f"expected an environment with the render mode {mode}, received one with "
+                    f"{', '.join(modes) or 'none'}"
+                )
+            env = gymnasium.make(specification.id, render_mode=mode, **arguments)
+    return env if specification.has_flat_observations else FlattenObservation(env)
+
+
+def _rate(env: Environment) -> float:
+    """Pictures a second."""
+    rate = env.metadata.get("render_fps")
+    return float(rate) if isinstance(rate, int | float) and 0 < rate < math.inf else DEFAULT_RATE
+
+
+def play_episodes(
+    env: Environment,
+    choose: Choose,
+    num_episodes: int,
+    seed: int,
+    name: str,
+    show: Callable[[], None] = lambda: None,
+) -> Iterator[Episode]:
+    """Plays one episode after the other.
+
+    Args:
+        env: The environment.
+        choose: The policy.
+        num_episodes: How many episodes.
+        seed: Determines them: it seeds the environment once, and the actions.
+        name: What the environment is called in messages.
+        show: Called after each reset and step. Defaults to nothing.
+
+    Yields:
+        Each episode when it has ended.
+
+    Raises:
+        UserError: If the environment, the policy or `show` raises anything.
+    """
+    generator = np.random.default_rng(seed)
+    for number in range(num_episodes):
+        length, episode_return, ended = 0, 0.0, False
+        with _naming(f"{name}: episode {number + 1}, reset"):
+            observation, _ = env.reset(seed=None if number else seed)
+            show()
+        while not ended:
+            length += 1
+            with _naming(f"{name}: episode {number + 1}, step {length}"):
+                action = _action(env, choose, observation, generator)
+                observation, reward, terminated, truncated, _ = env.step(action)
+                episode_return += float(reward)
+                ended = bool(terminated or truncated)
+                show()
+        yield Episode(episode_return, length)
+
+
+def _action(
+    env: Environment, choose: Choose, observation: Any, generator: np.random.Generator
+) -> Any:
+    """One action, of the action space's own type: a NumPy scalar where the space is Discrete."""
+    seed = generator.integers(-(2**31), 2**31, size=2, dtype=np.int32)
+    observations = np.asarray(observation, np.float32)[np.newaxis]  # [1, O]
+    return choose(observations, seed).astype(env.action_space.dtype, copy=False)[0]
+
+
+def _report(episodes: Iterator[Episode]) -> None:
+    played = []
+    for episode in episodes:
+        played.append(episode)
+        print(
+            f"episode {len(played)}: return {episode.episode_return:.6g}, length {episode.length}",
+            flush=True,
+        )
+    mean_return, mean_length = np.mean(played, axis=0)
+    print(f"mean: return {mean_return:.6g}, length {mean_length:.6g}", flush=True)
+
+
+@contextmanager
+def _naming(place: str) -> Iterator[None]:
+    """Makes one message of whatever is raised, an environment's own errors included."""
+    try:
+        yield
+    except Exception as error:  # a third party's environment may raise anything
+        causes = list(_causes(error))
+        if any(map(_is_of_opengl, causes)):
+            raise UserError(
+                "MuJoCo found no OpenGL to draw with: without a display it needs MUJOCO_GL=egl "
+                "and, on Debian or Ubuntu, `apt-get install libegl1`, or MUJOCO_GL=osmesa and "
+                f"libosmesa6. Received {type(causes[-1]).__name__}: {causes[-1]}"
+            ) from error
+        text = " ".join(str(error).split())
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        raise UserError(f"{place}: {kind}{text}") from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, that which it was raised from, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _is_of_opengl(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    modules = {str(frame.f_globals.get("__name__")) for frame, _ in frames}
+    return not OPENGL.isdisjoint(modules | {module.partition(".")[0] for module in modules})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.play", description=__doc__)
+    parser.add_argument(
+        "policy",
+        metavar="POLICY",
+        help="a task, for data/<task>/policy, or the folder of a SavedModel",
+    )
+    parser.add_argument(
+        "--episodes", type=_count, default=5, metavar="N", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--sampled",
+        action="store_true",
+        help="draw actions instead of taking the most probable ones",
+    )
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: %(default)s")
+    pictures = parser.add_mutually_exclusive_group()
+    pictures.add_argument(
+        "--gif",
+        type=_gif,
+        metavar="FILE",
+        help=f"write an animated GIF of the episodes, of at most {MAX_FRAMES} frames",
+    )
+    pictures.add_argument("--human", action="store_true", help="show the episodes in a window")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, received {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(
+            f"expected an integer from 0 to {2**31 - 1}, received {text!r}"
+        )
+    return int(text)
+
+
+def _gif(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() != ".gif" or path.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"expected a file's name ending in .gif, received {text!r}"
+        )
+    return path
+
+
+if __name__ == "__main__":
+    main()

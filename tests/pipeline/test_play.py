@@ -1,0 +1,503 @@
+"""Playing an exported policy, from its folder alone."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import tensorflow as tf
+from gymnasium import spaces
+from PIL import Image, ImageSequence
+
+from models.heads import make_head
+from models.network import make_policy_network
+from models.policy import Policy
+from models.servable import save
+from pipeline import play, recording
+from pipeline.acting import load
+from pipeline.exported import distribution_parameters
+
+REPOSITORY = Path(__file__).parents[2]
+CARTPOLE: dict[str, Any] = {"id": "CartPole-v1", "kwargs": {}, "max_episode_steps": 45}
+
+
+class MadeUp(gymnasium.Env[Any, Any]):
+    """Three steps an episode; observes a Dict of 3 + 2 numbers; fails where it is told to.
+
+    Its observations are outside their space, which Gymnasium's checks would warn of at each step.
+    """
+
+    metadata = {"render_modes": ["rgb_array", "ansi"]}
+    observation_space = spaces.Dict({"a": spaces.Discrete(3), "b": spaces.Box(-1, 1, (1, 2))})
+
+    def __init__(self, action_space="discrete", fails="", rewards=(1.0,), render_mode=None):
+        assert render_mode in (None, "rgb_array")
+        self.action_space = {
+            "discrete": spaces.Discrete(2, start=3),
+            "multi-discrete": spaces.MultiDiscrete([2, 3], dtype=np.int32),
+            "multi-binary": spaces.MultiBinary(4),
+            "box of float64": spaces.Box(-1, 1, (2,), np.float64),
+        }[action_space]
+        self.fails, self.rewards = fails, rewards
+
+    def observe(self):
+        return {"a": 1, "b": np.full((1, 2), 1.5, np.float32)}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if self.fails == "reset":
+            raise RuntimeError("no\nground")
+        self.steps = 0
+        return self.observe(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), repr(action)
+        assert np.asarray(action).dtype == self.action_space.dtype
+        self.steps += 1
+        if self.fails == "step" and self.steps == 2:
+            raise RuntimeError("the pole broke")
+        return self.observe(), self.rewards[0] + 0.0, self.steps == 3, False, {}
+
+
+made_up: Any = MadeUp
+gymnasium.register("MadeUp-v0", made_up, max_episode_steps=10)
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch):
+    """What play sets for libraries is undone; no test looks for a display of the machine's."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
+        monkeypatch.setenv(name, "")  # so that it is restored
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+
+
+def environment_of(**entries):
+    """What spec.json says of MadeUp, but for `entries`."""
+    return {"id": "MadeUp-v0", "kwargs": {}, "max_episode_steps": None} | entries
+
+
+def write_policy(folder, environment, kernel=None):
+    """Writes a SavedModel without hidden layers, and the part of spec.json that play reads."""
+    env: Any = gymnasium.make(environment["id"], **environment["kwargs"])
+    size = spaces.flatdim(env.observation_space)
+    head = make_head(env.action_space)
+    network = make_policy_network(size, [], "tanh", head, np.random.SeedSequence(0))
+    if kernel is not None:
+        network.trainable_variables[0].assign(kernel)
+    save(Policy(network, head, size), folder)
+    write_spec(folder, {"environment": environment, "task": "not read"})
+    return folder
+
+
+def write_spec(folder, spec):
+    (folder / "spec.json").write_text(json.dumps(spec))
+
+
+@pytest.fixture(scope="module")
+def cartpole(tmp_path_factory):
+    """A policy that pushes to the side to which the pole leans: for some 40 steps it stands."""
+    kernel = [[0, 0], [0, 0], [0, 20], [0, 0]]
+    return write_policy(tmp_path_factory.mktemp("cartpole"), CARTPOLE, kernel)
+
+
+@pytest.fixture
+def copied(cartpole, tmp_path):
+    """A copy, to be damaged."""
+    folder = tmp_path / "policy"
+    subprocess.run(["cp", "-r", cartpole, folder], check=True)
+    return folder
+
+
+def run(capsys, *arguments):
+    play.main([str(argument) for argument in arguments])
+    return capsys.readouterr().out
+
+
+def refusal(capsys, *arguments):
+    """The one message with which it ends, at status 1, having played nothing."""
+    with pytest.raises(SystemExit) as end:
+        play.main([str(argument) for argument in arguments])
+    assert "episode 1: return" not in capsys.readouterr().out
+    message = end.value.code
+    assert isinstance(message, str)  # which exits with status 1
+    assert "\n" not in message
+    return message
+
+
+def test_greedy_episodes_are_those_of_the_policys_rule(cartpole, capsys):
+    env = gymnasium.make("CartPole-v1", max_episode_steps=45)
+    lengths = []
+    for episode in range(4):
+        observation, _ = env.reset(seed=None if episode else 7)
+        ended, length = False, 0
+        while not ended:
+            action = int(observation[2] > 0)
+            observation, _, terminated, truncated, _ = env.step(action)
+            ended, length = terminated or truncated, length + 1
+        lengths.append(length)
+    assert min(lengths) < 45 == max(lengths)  # some fall, some reach the time limit
+    lines = [f"episode {i + 1}: return {n}, length {n}" for i, n in enumerate(lengths)]
+    mean = f"{np.mean(lengths):.6g}"
+    expected = "\n".join([*lines, f"mean: return {mean}, length {mean}"]) + "\n"
+    assert run(capsys, cartpole, "--episodes", 4, "--seed", 7) == expected
+
+
+def test_five_episodes_unless_told_otherwise(cartpole, capsys):
+    assert run(capsys, cartpole).count("\n") == 6
+
+
+def test_a_seed_fixes_sampled_episodes(cartpole, capsys):
+    sampled = [run(capsys, cartpole, "--sampled", "--seed", seed) for seed in (3, 3, 4)]
+    assert sampled[0] == sampled[1] != sampled[2]
+    assert sampled[0] != run(capsys, cartpole, "--seed", 3)
+
+
+def test_each_action_has_a_seed_of_its_own_and_its_spaces_type():
+    seeds = []
+
+    def choose(observations, seed):
+        seeds.append(seed)
+        return np.ones((len(observations), 2), np.int64)  # MadeUp insists on int32
+
+    env: Any = gymnasium.wrappers.FlattenObservation(MadeUp("multi-discrete"))
+    assert len(list(play.play_episodes(env, choose, 2, seed=9, name=""))) == 2
+    generator = np.random.default_rng(9)
+    expected = [generator.integers(-(2**31), 2**31, size=2, dtype=np.int32) for _ in range(6)]
+    np.testing.assert_array_equal(seeds, expected)
+
+
+def test_a_task_is_its_exported_policy(tmp_path, monkeypatch, capsys, cartpole):
+    monkeypatch.chdir(tmp_path)
+    Path("data/pole").mkdir(parents=True)
+    Path("data/pole/policy").symlink_to(cartpole)
+    Path("pole").mkdir()  # holds no policy
+    assert run(capsys, "pole") == run(capsys, cartpole)
+
+
+def test_arguments_of_the_environment_come_from_spec_json(tmp_path, capsys):
+    kwargs = {"rewards": ["inf"], "fails": ""}
+    folder = write_policy(tmp_path, environment_of(kwargs=kwargs, max_episode_steps=2))
+    assert run(capsys, folder, "--episodes", 1).startswith("episode 1: return inf, length 2\n")
+
+
+@pytest.mark.parametrize("way", [[], ["--sampled"]])
+@pytest.mark.parametrize("space", ["discrete", "multi-discrete", "multi-binary", "box of float64"])
+def test_actions_are_of_their_spaces_type(space, way, tmp_path, capsys, recwarn):
+    folder = write_policy(tmp_path, environment_of(kwargs={"action_space": space}))
+    recwarn.clear()
+    assert "mean: return 3, length 3" in run(capsys, folder, "--episodes", 2, *way)
+    assert not recwarn.list
+
+
+def test_parameters_follow_the_numbers_in_their_names():
+    names = ["probability_0_10", "probability_10_0", "probability_0_9", "probability_2_0"]
+    signatures = {"distribution": lambda observation: dict.fromkeys(names, observation)}
+    assert list(distribution_parameters(signatures, np.zeros(1, np.float32))) == [
+        "probability_0_9",
+        "probability_0_10",
+        "probability_2_0",
+        "probability_10_0",
+    ]
+
+
+def command(*arguments, **variables):
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline.play", *map(str, arguments)],
+        env=kept | {"PYTHONPATH": str(REPOSITORY)} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# Pictures ---------------------------------------------------------------------------------------
+
+
+def test_a_gif_shows_what_is_played(cartpole, tmp_path, capsys):
+    gif = tmp_path / "pictures" / "cartpole.gif"
+    arguments = (cartpole, "--episodes", 2, "--sampled")
+    result = command(*arguments, "--gif", gif)
+    assert (result.returncode, result.stderr) == (0, "")
+    played = run(capsys, *arguments)
+    # A picture of every reset and step, at CartPole's 50 frames a second.
+    steps = sum(int(line.rpartition(" ")[2]) for line in played.splitlines()[:2])
+    num_frames = steps + 2
+    assert result.stdout == f"{played}{gif}: {num_frames} frames, {num_frames * 0.02:g} seconds\n"
+    with Image.open(gif) as image:
+        assert image.size == (480, 320)  # of 600 × 400
+        durations = [frame.info["duration"] for frame in ImageSequence.Iterator(image)]
+    assert sum(durations) == 20 * num_frames
+    assert num_frames / 2 < len(durations) <= num_frames  # equal ones are merged
+    assert list(gif.parent.iterdir()) == [gif]
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Saves the start of TensorFlow; what is drawn without OpenGL does not mind it."""
+    monkeypatch.setattr(play, "loaded_apart", lambda policy: nullcontext(load(policy)))
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_gif_that_was_cut_says_so(cartpole, tmp_path, monkeypatch, capsys):
+    for module in (play, recording):
+        monkeypatch.setattr(module, "MAX_FRAMES", 4)
+    printed = run(capsys, cartpole, "--gif", tmp_path / "x.gif")
+    assert printed.endswith("4 frames, 0.08 seconds; the rest is left out, 4 are the most\n")
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_the_environment_shows_itself_to_people(cartpole, capsys):
+    played = run(capsys, cartpole, "--episodes", 1)
+    assert run(capsys, cartpole, "--episodes", 1, "--human") == played
+
+
+@pytest.fixture(scope="module")
+def pendulum(tmp_path_factory):
+    environment: dict[str, Any] = {
+        "id": "InvertedPendulum-v5",
+        "kwargs": {},
+        "max_episode_steps": 3,
+    }
+    return write_policy(tmp_path_factory.mktemp("pendulum"), environment)
+
+
+def test_mujoco_draws_without_a_display_and_nothing_else_is_said(pendulum, tmp_path):
+    gif = tmp_path / "pendulum.gif"
+    result = command(pendulum, "--episodes", 1, "--gif", gif)
+    if "libegl1" in result.stderr:
+        pytest.skip("this machine has no EGL")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith(f"{gif}: 4 frames, 0.16 seconds\n")
+    with Image.open(gif) as image:
+        assert image.size == (480, 480)
+        assert len(np.unique(np.array(image.convert("L")))) > 20  # not an empty scene
+
+
+# Makes PyOpenGL find no libEGL, as where it is not installed.
+WITHOUT_EGL = """
+import ctypes
+
+class CDLL(ctypes.CDLL):
+    def __init__(self, name, *arguments, **keywords):
+        if "EGL" in str(name):
+            raise OSError(f"{name}: cannot open shared object file: No such file or directory")
+        super().__init__(name, *arguments, **keywords)
+
+ctypes.CDLL = CDLL
+ctypes.cdll = ctypes.LibraryLoader(CDLL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere MuJoCo draws without EGL")
+def test_without_egl_it_says_what_to_install(pendulum, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_EGL)
+    path = os.pathsep.join(map(str, (REPOSITORY, tmp_path)))
+    result = command(pendulum, "--gif", tmp_path / "pendulum.gif", PYTHONPATH=path)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("MuJoCo found no OpenGL to draw with")
+    assert "`apt-get install libegl1`" in result.stderr
+    assert "eglQueryString" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "pendulum.gif").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is it asked for")
+@pytest.mark.parametrize(
+    ("display", "chosen", "expected"),
+    [({}, {}, "egl"), ({"DISPLAY": ":0"}, {}, None), ({}, {"MUJOCO_GL": "osmesa"}, "osmesa")],
+)
+def test_egl_is_chosen_only_where_nothing_else_is(display, chosen, expected, monkeypatch):
+    for name, value in (display | chosen).items():
+        monkeypatch.setenv(name, value)
+    play.prepare_pictures("rgb_array")
+    assert os.environ.get("MUJOCO_GL") == expected
+
+
+# What it refuses --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--episodes", "0"], "argument --episodes: expected an integer of at least 1"),
+        (["--episodes", "-2"], "argument --episodes: expected an integer of at least 1"),
+        (["--seed", "-1"], "argument --seed: expected an integer from 0 to 2147483647"),
+        (["--seed", str(2**31)], "argument --seed: expected an integer from 0 to 2147483647"),
+        (["--gif", "x.png"], "argument --gif: expected a file's name ending in .gif"),
+        (["--gif", "x.gif", "--human"], "argument --human: not allowed with argument --gif"),
+    ],
+)
+def test_mistaken_arguments_are_named(arguments, message, cartpole, capsys):
+    with pytest.raises(SystemExit) as end:
+        play.main([str(cartpole), *arguments])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_is_never_replaced_by_a_gif(cartpole, tmp_path, capsys):
+    (tmp_path / "x.gif").mkdir()
+    with pytest.raises(SystemExit) as end:
+        play.main([str(cartpole), "--gif", str(tmp_path / "x.gif")])
+    assert end.value.code == 2
+    assert "argument --gif: expected a file's name" in capsys.readouterr().err
+
+
+def test_a_mistake_is_answered_before_tensorflow_starts(copied):
+    write_spec(copied, {})
+    watched = "import sys; from pipeline.play import main\n" + (
+        "try: main(sys.argv[1:])\nfinally: assert 'tensorflow' not in sys.modules"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", watched, str(copied)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr == f"{copied}/spec.json: expected a JSON object, received " + (
+        "ValueError: no environment\n"
+    )
+
+
+def test_an_unknown_task_is_named_with_where_it_was_looked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert refusal(capsys, "nobody") == (
+        "expected the name of a task or the folder of a SavedModel, received 'nobody': no "
+        "saved_model.pb in nobody or data/nobody/policy; `dvc repro` exports policies"
+    )
+    assert "no saved_model.pb in data/nobody;" in refusal(capsys, "data/nobody")
+
+
+def test_a_folder_without_spec_json_is_refused(copied, capsys):
+    (copied / "spec.json").unlink()
+    assert f"{copied}/spec.json: expected a JSON object" in refusal(capsys, copied)
+
+
+def test_a_damaged_spec_json_is_refused(copied, capsys):
+    (copied / "spec.json").write_text('{"environment": ')
+    assert f"{copied}/spec.json: expected a JSON object" in refusal(capsys, copied)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (7, "environment: expected a section with id, kwargs, max_episode_steps, received 7"),
+        (CARTPOLE | {"id": None}, "environment.id: expected the id of"),
+        (CARTPOLE | {"kwargs": [1]}, "environment.kwargs: expected keyword arguments"),
+        (CARTPOLE | {"max_episode_steps": "9"}, "environment.max_episode_steps: expected an int"),
+        (CARTPOLE | {"id": "Nowhere-v0"}, "environment: expected the id of an installed"),
+        (CARTPOLE | {"kwargs": {"wings": 2}}, "environment: expected keyword arguments with which"),
+    ],
+)
+def test_an_entry_that_names_no_environment_is_refused(environment, message, copied, capsys):
+    write_spec(copied, {"environment": environment})
+    assert refusal(capsys, copied).startswith(f"{copied}/spec.json: {message}")
+
+
+@pytest.mark.parametrize("damage", [b"", b"no protocol buffer"])
+def test_a_damaged_saved_model_is_refused(damage, copied, capsys):
+    (copied / "saved_model.pb").write_bytes(damage)
+    assert f"{copied}: expected a policy's SavedModel" in refusal(capsys, copied)
+
+
+def test_damaged_weights_are_refused(copied, capsys):
+    (data,) = (copied / "variables").glob("variables.data*")
+    data.write_bytes(data.read_bytes()[:-30])
+    assert f"{copied}: expected a policy's SavedModel" in refusal(capsys, copied)
+
+
+@pytest.mark.parametrize(("name", "output"), [("x", "action"), ("observation", "y")])
+def test_a_saved_model_that_is_no_policy_is_refused(name, output, copied, capsys):
+    class Doubling(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([], tf.float32, name=name)])
+        def serve(self, values):
+            return {output: 2 * values}
+
+    module = Doubling()
+    tf.saved_model.save(module, str(copied), signatures=module.serve)
+    assert refusal(capsys, copied) == (
+        f"{copied}: expected a policy's SavedModel, with a signature serving_default from "
+        f"observation to action, received one with a signature serving_default from {name} to "
+        f"{output}"
+    )
+    assert refusal(capsys, copied, "--sampled").endswith(
+        "with a signature sample from observation to action, received one with serving_default"
+    )
+
+
+def test_a_policy_of_other_observations_is_refused(copied, capsys):
+    write_spec(copied, {"environment": CARTPOLE | {"id": "Acrobot-v1"}})
+    assert refusal(capsys, copied) == (
+        f"{copied}: expected a policy with observations of shape [6], as Acrobot-v1 has them, "
+        "received one with observations of shape [4]"
+    )
+
+
+def test_a_policy_of_other_actions_is_refused(copied, capsys):
+    write_spec(copied, {"environment": CARTPOLE | {"id": "InvertedPendulum-v5"}})
+    assert refusal(capsys, copied) == (
+        f"{copied}: expected a policy with actions of shape [1], as InvertedPendulum-v5 has them, "
+        "received one with actions of shape []"
+    )
+
+
+def test_a_policy_that_does_not_fit_is_refused_in_its_own_process_too(copied, capsys, tmp_path):
+    write_spec(copied, {"environment": CARTPOLE | {"id": "Acrobot-v1"}})
+    gif = tmp_path / "x.gif"
+    assert "expected a policy with observations of shape [6]" in refusal(
+        capsys, copied, "--gif", gif
+    )
+    assert not gif.exists()
+
+
+@pytest.mark.parametrize(
+    ("fails", "message"),
+    [
+        ("reset", "MadeUp-v0: episode 1, reset: RuntimeError: no ground"),
+        ("step", "MadeUp-v0: episode 1, step 2: RuntimeError: the pole broke"),
+    ],
+)
+def test_an_environment_that_fails_is_named_with_episode_and_step(fails, message, tmp_path, capsys):
+    folder = write_policy(tmp_path, environment_of(kwargs={"fails": fails}))
+    assert refusal(capsys, folder) == message
+
+
+def test_render_modes_that_there_are_not_are_refused(tmp_path, capsys, recwarn):
+    bandit: dict[str, Any] = {"id": "Bandit-v0", "kwargs": {}, "max_episode_steps": None}
+    folder = write_policy(tmp_path / "bandit", bandit)
+    assert refusal(capsys, folder, "--gif", tmp_path / "x.gif") == (
+        "Bandit-v0: expected an environment with the render mode rgb_array, received one with none"
+    )
+    folder = write_policy(tmp_path / "other", bandit | {"id": "MadeUp-v0"})
+    assert refusal(capsys, folder, "--human") == (
+        "MadeUp-v0: expected an environment with the render mode human, received one with "
+        "rgb_array, ansi"
+    )
+    assert not [warning for warning in recwarn if "render" in str(warning.message)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is a display without DISPLAY")
+def test_a_window_without_a_display_is_refused(cartpole, monkeypatch, capsys):
+    monkeypatch.delenv("SDL_VIDEODRIVER")
+    assert refusal(capsys, cartpole, "--human").startswith("--human: expected a display")
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_an_environment_without_a_picture_is_refused(tmp_path, monkeypatch, capsys):
+    # MadeUp says that it renders rgb_array, and has no method for it.
+    monkeypatch.setattr(MadeUp, "render", lambda self: None)
+    folder = write_policy(tmp_path / "policy", environment_of(kwargs={"render_mode": "rgb_array"}))
+    assert refusal(capsys, folder, "--gif", tmp_path / "x.gif") == (
+        "MadeUp-v0: episode 1, reset: expected render() to give an array [height, width, 3] of "
+        "uint8, received NoneType"
+    )
+    assert not (tmp_path / "x.gif").exists()
