@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gymnasium import spaces
 
+from pipeline.environments.compiled import why_not_compiled
 from pipeline.environments.specification import ActionSpace, inspect_environment
 from pipeline.errors import UserError
 from pipeline.mistakes import Mistake, expected
@@ -49,6 +50,10 @@ def _environment_mistakes(
     except UserError as error:
         yield Mistake(("tasks", name, "env"), " ".join(str(error).split()))
         return
+    reason = why_not_compiled(env.id, env.kwargs)
+    if env.backend == "compiled" and reason:
+        text = f"auto or gymnasium, since there is {reason}"
+        yield Mistake(("tasks", name, "env", "backend"), expected(text, env.backend))
     if policy is not None:
         yield from _policy_mistakes(name, policy, specification.action_space)
 

@@ -17,6 +17,7 @@ Baseline = Literal["none", "leave_one_out", "per_step", "value"]
 Schedule = Literal["constant", "linear", "cosine", "exponential"]
 StandardDeviation = Literal["state_independent", "state_dependent"]
 BoundedActions = Literal["clip", "squash"]
+Backend = Literal["auto", "compiled", "gymnasium"]
 
 BASELINES_OVER_OTHER_EPISODES: tuple[Baseline, ...] = ("leave_one_out", "per_step")
 
@@ -99,6 +100,9 @@ class EnvParams(Section):
     ] = Field(default_factory=dict, description="keyword arguments of the environment")
     max_episode_steps: CountOrNone = Field(
         default=None, description="env steps after which an episode is cut off, null for its own"
+    )
+    backend: Annotated[Backend, one_of(get_args(Backend))] = Field(
+        default="auto", description="what the policies are rolled out and trained in"
     )
 
 

@@ -18,6 +18,8 @@ from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.sampling import Act
 from pipeline.reinforce.value import ValueBaseline
 
+CHUNK_SIZE = 32  # steps of all episodes that are differentiated at a time
+
 
 def make_policy(
     params: PolicyParams, specification: EnvironmentSpecification, seed: np.random.SeedSequence
@@ -44,8 +46,15 @@ def make_policy(
     return Policy(network, head, size)
 
 
-def make_learner(params: TrainParams, policy: Policy) -> Learner:
-    """What updates `policy` by REINFORCE, with fresh optimizers."""
+def make_learner(params: TrainParams, policy: Policy, max_episode_steps: int) -> Learner:
+    """What updates `policy` by REINFORCE, with fresh optimizers.
+
+    Args:
+        params: How the policy learns.
+        policy: The policy.
+        max_episode_steps: The time limit of its environment.
+    """
+    chunk_size = min(CHUNK_SIZE, max_episode_steps)
     normalizer = next(
         (layer for layer in policy.network.layers if isinstance(layer, RunningNormalization)), None
     )
@@ -55,13 +64,14 @@ def make_learner(params: TrainParams, policy: Policy) -> Learner:
         gamma=params.gamma,
         reward_scale=params.reward_scale,
         baseline=(
-            _make_value_baseline(params.value, policy, normalizer)
+            _make_value_baseline(params.value, policy, normalizer, chunk_size)
             if params.baseline == "value"
             else params.baseline
         ),
         normalize_advantages=params.normalize_advantages,
         entropy_coefficient=params.entropy_coefficient,
         max_gradient_norm=params.max_gradient_norm,
+        chunk_size=chunk_size,
         normalizer=normalizer,
     )
 
@@ -112,7 +122,10 @@ def _make_optimizer(
 
 
 def _make_value_baseline(
-    params: ValueParams, policy: Policy, normalizer: RunningNormalization | None
+    params: ValueParams,
+    policy: Policy,
+    normalizer: RunningNormalization | None,
+    chunk_size: int,
 ) -> ValueBaseline:
     """With any weights: `begin_run` sets them."""
     network = make_value_network(
@@ -127,6 +140,7 @@ def _make_value_baseline(
         _make_optimizer(params.optimizer, params.learning_rate),
         steps_per_update=params.steps_per_update,
         normalize_targets=params.normalize_targets,
+        chunk_size=chunk_size,
     )
 
 

@@ -1,7 +1,5 @@
 """Stage `rollout`: the initial policy of every run, and complete episodes sampled by it."""
 
-from contextlib import closing
-
 import numpy as np
 
 from pipeline.seeds import Purpose, stream
@@ -11,9 +9,8 @@ from pipeline.stage import Task, run_stage, start_tensorflow
 def rollout(task: Task) -> None:
     """Creates the initial policy of every run and samples complete episodes with it."""
     start_tensorflow()
-    from pipeline.environments.vector import make_environments
-    from pipeline.policies import compile_act, get_weights, make_policy, set_weights, stack_weights
-    from pipeline.reinforce.sampling import sample_episodes
+    from pipeline.backends import sampler
+    from pipeline.policies import get_weights, make_policy, set_weights, stack_weights
     from pipeline.rollouts import Rollouts, write_rollouts
 
     params, specification = task.params, task.specification
@@ -23,13 +20,11 @@ def rollout(task: Task) -> None:
     weights = stack_weights([get_weights(policy) for policy in policies])
 
     policy = policies[0]  # the runs take turns in its variables: one compilation serves all
-    act = compile_act(policy)
     episodes = []
-    with closing(make_environments(specification, num_episodes)) as environments:
+    with sampler(task, policy, num_episodes) as sample:
         for run in runs:
             set_weights(policy, weights, run)
-            seed = stream(task.seed, Purpose.ROLLOUT, run)
-            episodes.append(sample_episodes(environments, act, num_episodes, seed))
+            episodes.append(sample(stream(task.seed, Purpose.ROLLOUT, run)))
     write_rollouts(task.files, Rollouts(weights, episodes))
     mean_return = np.mean([batch.episode_returns for batch in episodes])
     print(

@@ -15,6 +15,7 @@ from pipeline.artifacts import (
 )
 from pipeline.policies import read_weights, set_weights
 from pipeline.reinforce.episodes import Episodes, stack_runs
+from pipeline.reinforce.learner import with_legal_padding
 
 LOG_PROB_TOLERANCE = 1e-5  # absolute and relative, between sampling and recomputing
 DIGESTS = "weights_sha256"  # the array that names, run by run, the weights that sampled
@@ -72,7 +73,7 @@ def read_rollouts(files: TaskFiles, policy: Policy, num_runs: int) -> Rollouts:
 def _check_log_probs(files: TaskFiles, policy: Policy, episodes: Episodes, run: int) -> None:
     """Raises UserError unless `policy` gives the log-probabilities that the episodes carry."""
     outputs = policy.outputs(episodes.observations)
-    log_probs = policy.head.log_prob(outputs, episodes.actions).numpy()
+    log_probs = policy.head.log_prob(outputs, with_legal_padding(episodes).actions).numpy()
     difference = np.abs(log_probs - episodes.log_probs)
     allowed = LOG_PROB_TOLERANCE * (1 + np.abs(log_probs))
     if not np.all((difference <= allowed)[episodes.valid]):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pipeline.artifacts import TaskFiles
 from pipeline.check import check
+from pipeline.environments.compiled import why_not_compiled
 from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.errors import UserError
 from pipeline.params import TaskParams
@@ -30,6 +31,12 @@ class Task(NamedTuple):
     params: TaskParams
     specification: EnvironmentSpecification
     files: TaskFiles
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the policies are rolled out and trained in a compiled environment."""
+        env = self.params.env
+        return env.backend != "gymnasium" and why_not_compiled(env.id, env.kwargs) is None
 
 
 def load_task(params_path: Path, name: str) -> Task:

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,6 @@ from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
 
 if TYPE_CHECKING:
-    from pipeline.reinforce.episodes import Episodes
     from pipeline.reinforce.training import UpdateRecord
 
 
@@ -23,39 +21,36 @@ def train(task: Task) -> None:
     """Trains every run of a task by REINFORCE; writes learning curves and final weights."""
     start_tensorflow()
     from pipeline import policies
-    from pipeline.environments.vector import make_environments
-    from pipeline.reinforce.sampling import sample_episodes
-    from pipeline.reinforce.training import train_run
+    from pipeline.backends import training
     from pipeline.rollouts import read_rollouts
 
-    params, batch_size = task.params, task.params.train.episodes_per_update
+    params = task.params
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = policies.make_policy(params.policy, task.specification, any_seed)
     rollouts = read_rollouts(task.files, policy, params.num_runs)
-    learner, act = policies.make_learner(params.train, policy), policies.compile_act(policy)
-    environments = make_environments(task.specification, batch_size)
+    learner = policies.make_learner(params.train, policy, task.specification.max_episode_steps)
+    num_updates = params.train.num_episodes // params.train.episodes_per_update
 
     started, records, weights, distributions = time.monotonic(), [], [], []
-    with closing(environments), _progress_bar(task) as bar:
+    with training(task, learner) as trainer, _progress_bar(task) as bar:
         for run in range(params.num_runs):
 
-            def sample(update: int, run: int = run) -> "Episodes":
-                seed = stream(task.seed, Purpose.TRAINING, run, update)
-                return sample_episodes(environments, act, batch_size, seed)
+            def seeds(update: int, run: int = run) -> np.random.SeedSequence:
+                return stream(task.seed, Purpose.TRAINING, run, update)
 
             seed = stream(task.seed, Purpose.INITIAL_VALUE_WEIGHTS, run)
             policies.begin_run(learner, params.train, rollouts.weights, run, seed)
-            first = rollouts.episodes[run].take(batch_size)
-            distributions.append(learner.mean_distribution(first).numpy())
-            updates = train_run(learner, first, sample, params.train.num_episodes // batch_size)
+            first = rollouts.episodes[run].take(params.train.episodes_per_update)
+            updates = trainer.train_run(first, seeds, num_updates)
             records.append(list(_watched(updates, task, run, bar)))
             weights.append(policies.get_weights(policy))
+            distributions.append(learner.mean_distribution(trainer.last_episodes).numpy())
 
     write_arrays(task.files.final_weights, policies.stack_weights(weights))
     write_table(task.files.learning_curve, learning_curve(records))
     write_table(
         task.files.action_distribution,
-        action_distribution(distributions, records, policy.head.parameter_names),
+        action_distribution(records, distributions, policy.head.parameter_names),
     )
     _summarize(task, records, time.monotonic() - started)
 
@@ -69,13 +64,17 @@ def learning_curve(records: list[list["UpdateRecord"]]) -> Table:
 
 
 def action_distribution(
-    initial: list[np.ndarray], records: list[list["UpdateRecord"]], names: Iterable[str]
+    records: list[list["UpdateRecord"]], final: list[np.ndarray], names: Iterable[str]
 ) -> Table:
-    """A row for each run before training and after each update: the distribution's parameters."""
+    """A row for each run before each update and after the last: the distribution's parameters.
+
+    Each is a mean over the steps of the update's episodes, the final one over those of the last.
+    """
     rows = []
     for run, updates in enumerate(records):
-        rows.append((run, 0, *initial[run]))
-        rows += [(run, update.num_episodes, *update.distribution) for update in updates]
+        num_episodes = [0, *(update.num_episodes for update in updates)]
+        parameters = [*(update.distribution for update in updates), final[run]]
+        rows += [(run, n, *p) for n, p in zip(num_episodes, parameters, strict=True)]
     columns = zip(*rows, strict=True)
     names = ("run", "num_episodes", *names)
     return {name: np.array(column) for name, column in zip(names, columns, strict=True)}

@@ -1,6 +1,7 @@
 """One update of REINFORCE: the gradient of a batch of episodes, and its application."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import keras
@@ -9,21 +10,33 @@ import tensorflow as tf
 from models.normalization import RunningNormalization
 from models.policy import Policy
 from pipeline.reinforce.baselines import BASELINES
+from pipeline.reinforce.chunks import fold_chunks, pad_to_chunks, take_chunk
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.loss import normalized, policy_loss
 from pipeline.reinforce.returns import discounted_returns
 from pipeline.reinforce.value import ValueBaseline
 
 
-class UpdateStatistics(NamedTuple):
-    """What one update saw before the weights changed, and what it made of them."""
+class BatchGradient(NamedTuple):
+    """The gradient of a batch of episodes, and what was seen on the way."""
 
+    gradients: list[tf.Tensor]  # of the loss, one for each variable, not yet clipped
+    loss: tf.Tensor  # []
+    entropy: tf.Tensor  # [] mean over valid steps of the policy's entropy, in nats
+    distribution: tf.Tensor  # [N] the action distribution's parameters, mean over valid steps
+
+
+class UpdateStatistics(NamedTuple):
+    """What one update saw before the weights changed."""
+
+    num_env_steps: Any  # [] int32, of the episodes together
+    mean_return: Any  # [] mean episode return, undiscounted
     objective: Any  # [] mean discounted return of the episodes
     loss: Any  # []
     entropy: Any  # [] mean over valid steps of the policy's entropy, in nats
     gradient_norm: Any  # [] global norm, before clipping
     value_loss: Any  # [] mean squared error of the baseline `value`; 0 without it
-    distribution: Any  # [N] after the update: the action distribution's parameters, mean over steps
+    distribution: Any  # [N] the action distribution's parameters, mean over valid steps
 
 
 class Learner:
@@ -41,6 +54,7 @@ class Learner:
         entropy_coefficient: Weight of the entropy bonus.
         max_gradient_norm: Global norm to which gradients are clipped; None: never.
         reward_scale: Factor of every reward, before anything is made of it.
+        chunk_size: Number of steps of all episodes that are differentiated at a time.
         normalizer: The layer of the policy's network that normalises observations, if it has one.
             An update counts its observations when all else is done: the statistics stand still
             while a batch is sampled and learnt from.
@@ -57,6 +71,7 @@ class Learner:
         entropy_coefficient: float,
         max_gradient_norm: float | None,
         reward_scale: float = 1.0,
+        chunk_size: int = 32,
         normalizer: RunningNormalization | None = None,
     ) -> None:
         self.policy = policy
@@ -67,12 +82,13 @@ class Learner:
         self.entropy_coefficient = entropy_coefficient
         self.max_gradient_norm = max_gradient_norm
         self.reward_scale = reward_scale
+        self.chunk_size = chunk_size
         self.normalizer = normalizer
         self.variables = policy.network.trainable_variables
         optimizer.build(self.variables)
         self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
         signature = [episodes_signature(policy)]
-        self.update = tf.function(self._update, input_signature=signature)
+        self.update = tf.function(self.learn, input_signature=signature)
         self.mean_distribution = tf.function(self._mean_distribution, input_signature=signature)
 
     def reset(self) -> None:
@@ -91,28 +107,61 @@ class Learner:
         """A_t = G_t − b_t of every step, `[B, T]`; normalised if so chosen."""
         returns = self.returns(episodes)
         if isinstance(self.baseline, ValueBaseline):
-            advantages = returns - self.baseline.predict(episodes.observations)
+            advantages = returns - self.baseline.predict(episodes.observations, episodes.valid)
         else:
             advantages = returns - self.baseline(returns)
         return normalized(advantages, episodes.valid) if self.normalize_advantages else advantages
 
-    def gradient(self, episodes: Episodes) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
-        """Gradient of the loss, one tensor for each variable, not yet clipped; loss; mean entropy.
+    def gradient(self, episodes: Episodes) -> BatchGradient:
+        """Gradient of the loss of a batch.
 
-        The loss and the entropy are scalars; the entropy is the mean over valid steps, in nats.
+        A sum over steps, it is taken a chunk of them at a time: memory is that of a chunk, however
+        long the episodes.
+
+        Args:
+            episodes: `[B, T, …]`.
         """
-        with tf.GradientTape() as tape:
-            outputs = self.policy.outputs(episodes.observations)  # [B, T, P]
-            entropies = self.policy.head.entropy(outputs)  # [B, T]
-            loss = policy_loss(
-                log_probs=self.policy.head.log_prob(outputs, episodes.actions),
-                advantages=self.advantages(episodes),
-                entropies=entropies,
-                valid=episodes.valid,
-                entropy_coefficient=self.entropy_coefficient,
+        episodes = with_legal_padding(pad_to_chunks(episodes, self.chunk_size))
+        advantages = self.advantages(episodes)
+
+        def add(start: tf.Tensor, sums: BatchGradient) -> BatchGradient:
+            part = Episodes(*(take_chunk(v, start, self.chunk_size) for v in episodes))
+            with tf.GradientTape() as tape:
+                outputs = self.policy.outputs(part.observations)  # [B, C, P]
+                with tape.stop_recording() if not self.entropy_coefficient else nullcontext():
+                    entropies = self.policy.head.entropy(outputs)  # [B, C]
+                loss = policy_loss(
+                    log_probs=self.policy.head.log_prob(outputs, part.actions),
+                    advantages=take_chunk(advantages, start, self.chunk_size),
+                    entropies=entropies,
+                    valid=part.valid,
+                    entropy_coefficient=self.entropy_coefficient,
+                )
+            parameters = self.policy.head.parameters(outputs)  # [B, C, N]
+            chunk = BatchGradient(
+                gradients=tape.gradient(loss, self.variables),
+                loss=loss,
+                entropy=_sum_of_valid(entropies[..., tf.newaxis], part.valid)[0],
+                distribution=_sum_of_valid(parameters, part.valid),
             )
-        entropy = tf.reduce_mean(tf.boolean_mask(entropies, episodes.valid))
-        return tape.gradient(loss, self.variables), loss, entropy
+            return tf.nest.map_structure(tf.add, sums, chunk)
+
+        dtype = self.variables[0].dtype
+        sums = fold_chunks(
+            add,
+            BatchGradient(
+                gradients=[tf.zeros(v.shape, v.dtype) for v in self.variables],
+                loss=tf.zeros((), dtype),
+                entropy=tf.zeros((), dtype),
+                distribution=tf.zeros(len(self.policy.head.parameter_names), dtype),
+            ),
+            episodes.valid,
+            self.chunk_size,
+        )
+        num_valid = tf.cast(tf.math.count_nonzero(episodes.valid), dtype)
+        return sums._replace(
+            entropy=sums.entropy / num_valid, distribution=sums.distribution / num_valid
+        )
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> None:
         """One step of the optimizer along `gradients`, clipped to `max_gradient_norm`."""
@@ -120,30 +169,68 @@ class Learner:
             gradients, _ = tf.clip_by_global_norm(gradients, self.max_gradient_norm)
         self.optimizer.apply(gradients, self.variables)
 
-    def _update(self, episodes: Episodes) -> UpdateStatistics:
-        gradients, loss, entropy = self.gradient(episodes)
+    def learn(self, episodes: Episodes) -> UpdateStatistics:
+        """One update, on episodes `[B, T, …]` that the policy sampled as it is."""
+        episodes = pad_to_chunks(episodes, self.chunk_size)
+        batch = self.gradient(episodes)
         value_loss = tf.constant(0.0)
         if isinstance(self.baseline, ValueBaseline):  # it has judged the batch: it may see it now
             value_loss = self.baseline.fit(
                 episodes.observations, self.returns(episodes), episodes.valid
             )
-        self.apply(gradients)
+        self.apply(batch.gradients)
         if self.normalizer is not None:
-            self.normalizer.update(episodes.observations, episodes.valid)
+            self._count_observations(self.normalizer, episodes)
         returns = discounted_returns(episodes.rewards, episodes.valid, self.gamma)
+        episode_returns = tf.reduce_sum(tf.where(episodes.valid, episodes.rewards, 0), axis=1)
         return UpdateStatistics(
+            num_env_steps=tf.math.count_nonzero(episodes.valid, dtype=tf.int32),
+            mean_return=tf.reduce_mean(episode_returns),
             objective=tf.reduce_mean(returns[:, 0]),
-            loss=loss,
-            entropy=entropy,
-            gradient_norm=tf.linalg.global_norm(gradients),
+            loss=batch.loss,
+            entropy=batch.entropy,
+            gradient_norm=tf.linalg.global_norm(batch.gradients),
             value_loss=value_loss,
-            distribution=self._mean_distribution(episodes),
+            distribution=batch.distribution,
         )
 
     def _mean_distribution(self, episodes: Episodes) -> tf.Tensor:
-        outputs = self.policy.outputs(episodes.observations)
-        parameters = self.policy.head.parameters(outputs)  # [B, T, N]
-        return tf.reduce_mean(tf.boolean_mask(parameters, episodes.valid), axis=0)
+        """The action distribution's parameters, mean over valid steps, `[N]`."""
+        episodes = pad_to_chunks(episodes, self.chunk_size)
+
+        def add(start: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
+            observations = take_chunk(episodes.observations, start, self.chunk_size)
+            valid = take_chunk(episodes.valid, start, self.chunk_size)
+            outputs = self.policy.outputs(observations)
+            return total + _sum_of_valid(self.policy.head.parameters(outputs), valid)
+
+        zeros = tf.zeros(len(self.policy.head.parameter_names), self.variables[0].dtype)
+        total = fold_chunks(add, zeros, episodes.valid, self.chunk_size)
+        return total / tf.cast(tf.math.count_nonzero(episodes.valid), total.dtype)
+
+    def _count_observations(self, normalizer: RunningNormalization, episodes: Episodes) -> None:
+        def count(start: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+            normalizer.update(
+                take_chunk(episodes.observations, start, self.chunk_size),
+                take_chunk(episodes.valid, start, self.chunk_size),
+            )
+            return start
+
+        fold_chunks(count, tf.constant(0), episodes.valid, self.chunk_size)
+
+
+def with_legal_padding(episodes: Episodes) -> Episodes:
+    """Repeats the first action where there is none: 0 need not be one, and TFP may refuse it."""
+    actions = tf.convert_to_tensor(episodes.actions)  # [B, T, …]
+    valid = tf.reshape(
+        episodes.valid, tf.concat([tf.shape(episodes.valid), [1] * (actions.shape.rank - 2)], 0)
+    )
+    return episodes._replace(actions=tf.where(valid, actions, actions[:1, :1]))
+
+
+def _sum_of_valid(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Sum over the valid steps: `[B, C, N]` → `[N]`."""
+    return tf.reduce_sum(tf.where(valid[..., tf.newaxis], values, 0), axis=[0, 1])
 
 
 def episodes_signature(policy: Policy) -> Episodes:

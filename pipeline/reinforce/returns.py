@@ -19,18 +19,20 @@ def discounted_returns(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf
 
     Source: Sutton & Barto (2018), equations 3.8 and 3.9.
     """
-    rewards = tf.where(valid, rewards, 0)  # [B, T]
-    num_steps = tf.shape(rewards)[1]
+    sums = tf.where(valid, rewards, 0)  # [B, T]
 
     def double(
-        window: tf.Tensor, discount: tf.Tensor, sums: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        window: int | tf.Tensor, discount: tf.Tensor, sums: tf.Tensor
+    ) -> tuple[int | tf.Tensor, tf.Tensor, tf.Tensor]:
         later = tf.pad(sums[:, window:], [[0, 0], [0, window]])  # W_{t+w}, 0 beyond the end
         return 2 * window, discount**2, sums + tf.ensure_shape(discount * later, rewards.shape)
 
-    _, _, returns = tf.while_loop(
-        lambda window, discount, sums: window < num_steps,
-        double,
-        (1, tf.constant(gamma, rewards.dtype), rewards),
-    )
-    return returns
+    window, discount = 1, tf.constant(gamma, rewards.dtype)
+    if rewards.shape[1] is not None:  # XLA needs windows that are known when it compiles
+        while window < rewards.shape[1]:
+            window, discount, sums = double(window, discount, sums)
+        return sums
+    num_steps = tf.shape(rewards)[1]
+    return tf.while_loop(lambda window, *_: window < num_steps, double, (window, discount, sums))[
+        -1
+    ]

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from models.normalization import RunningNormalization
+from pipeline.reinforce.chunks import fold_chunks, take_chunk
 
 
 class ValueBaseline:
@@ -30,10 +31,12 @@ class ValueBaseline:
         *,
         steps_per_update: int,
         normalize_targets: bool,
+        chunk_size: int = 32,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
         self.steps_per_update = steps_per_update
+        self.chunk_size = chunk_size
         self.normalize_targets = normalize_targets
         self.targets = RunningNormalization(name="returns")
         self.targets.build((None, 1))
@@ -47,10 +50,25 @@ class ValueBaseline:
         for variable, value in zip(variables, self._fresh, strict=True):
             variable.assign(value)
 
-    def predict(self, observations: tf.Tensor) -> tf.Tensor:
-        """V of observations `[B, T, O]`, in the units of the returns: `[B, T]`."""
-        values = self._outputs(observations)
-        return values * self._deviation(values.dtype) + self._mean(values.dtype)
+    def predict(self, observations: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+        """V of observations `[B, T, O]`, in the units of the returns: `[B, T]`.
+
+        Only chunks with a `valid` step are looked at; the others have 0.
+        """
+        num_episodes, num_steps = tf.unstack(tf.shape(valid))
+        chunks = tf.TensorArray(
+            self.variables[0].dtype,
+            num_steps // self.chunk_size,
+            element_shape=[valid.shape[0], self.chunk_size],
+        )
+
+        def predict(start: tf.Tensor, chunks: tf.TensorArray) -> tf.TensorArray:
+            values = self._outputs(take_chunk(observations, start, self.chunk_size))
+            values = values * self._deviation(values.dtype) + self._mean(values.dtype)
+            return chunks.write(start // self.chunk_size, values)
+
+        values = fold_chunks(predict, chunks, valid, self.chunk_size).stack()  # [T/C, B, C]
+        return tf.reshape(tf.transpose(values, [1, 0, 2]), [num_episodes, num_steps])
 
     def fit(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
         """Fits V to a batch, by steps along the gradient of the mean squared error.
@@ -63,19 +81,27 @@ class ValueBaseline:
         Returns:
             The mean squared error before, in squared units of the returns: a scalar.
         """
-        error = _mean_square(self.predict(observations) - returns, valid)
+        num_valid = tf.cast(tf.math.count_nonzero(valid), returns.dtype)
+        errors = tf.where(valid, self.predict(observations, valid) - returns, 0)
         if self.normalize_targets:
             self.targets.update(returns[..., tf.newaxis], valid)
         targets = (returns - self._mean(returns.dtype)) / self._deviation(returns.dtype)
 
-        def step(index: tf.Tensor) -> tuple[tf.Tensor]:
+        def add(start: tf.Tensor, sums: list[tf.Tensor]) -> list[tf.Tensor]:
+            part = [take_chunk(v, start, self.chunk_size) for v in (observations, targets, valid)]
             with tf.GradientTape() as tape:
-                loss = _mean_square(self._outputs(observations) - targets, valid)
-            self.optimizer.apply(tape.gradient(loss, self.variables), self.variables)
+                squares = tf.where(part[2], (self._outputs(part[0]) - part[1]) ** 2, 0)
+                loss = tf.reduce_sum(squares) / num_valid
+            return [s + g for s, g in zip(sums, tape.gradient(loss, self.variables), strict=True)]
+
+        def step(index: tf.Tensor) -> tuple[tf.Tensor]:
+            zeros = [tf.zeros(v.shape, v.dtype) for v in self.variables]
+            gradients = fold_chunks(add, zeros, valid, self.chunk_size)
+            self.optimizer.apply(gradients, self.variables)
             return (index + 1,)
 
         tf.while_loop(lambda index: index < self.steps_per_update, step, (0,))
-        return error
+        return tf.reduce_sum(errors**2) / num_valid
 
     def _outputs(self, observations: tf.Tensor) -> tf.Tensor:
         flat = self.network(tf.reshape(observations, [-1, observations.shape[-1]]))  # [B T, 1]
@@ -86,9 +112,3 @@ class ValueBaseline:
 
     def _deviation(self, dtype: tf.DType) -> tf.Tensor:
         return tf.cast(self.targets.deviation[0], dtype)
-
-
-def _mean_square(errors: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Mean over the valid steps of `[B, T]`."""
-    squares = tf.where(valid, errors**2, 0)
-    return tf.reduce_sum(squares) / tf.cast(tf.math.count_nonzero(valid), squares.dtype)

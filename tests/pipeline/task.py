@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 SEED = 5
 BANDIT: dict[str, Any] = {
     "num_runs": 2,
-    "env": {"id": "Bandit-v0"},
+    "env": {"id": "Bandit-v0", "backend": "gymnasium"},
     "policy": {"hidden_sizes": [], "activation": "tanh"},
     "rollout": {"num_episodes": 6},
     "train": {

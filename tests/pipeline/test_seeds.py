@@ -21,5 +21,9 @@ def test_the_same_arguments_give_the_same_stream():
 @pytest.mark.parametrize("purpose", Purpose)
 def test_purposes_are_numbered_once_and_for_all(purpose):
     numbers = {"INITIAL_WEIGHTS": 0, "ROLLOUT": 1, "TRAINING": 2}
-    numbers |= {"GREEDY_EVALUATION": 3, "SAMPLED_EVALUATION": 4, "INITIAL_VALUE_WEIGHTS": 5,}
+    numbers |= {
+        "GREEDY_EVALUATION": 3,
+        "SAMPLED_EVALUATION": 4,
+        "INITIAL_VALUE_WEIGHTS": 5,
+    }
     assert numbers[purpose.name] == purpose.value

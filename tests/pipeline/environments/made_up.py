@@ -15,6 +15,8 @@ NUM_STEPS = 3
 class Repeat(gymnasium.Env[Any, Any]):
     """Rewards the action that repeats what is observed: at best 0 for each step, else less.
 
+    An action that is off by more than 1 ends the episode.
+
     Args:
         action_space: Of the actions.
         observe: What is observed of a target, which is one of the actions.
@@ -36,7 +38,7 @@ class Repeat(gymnasium.Env[Any, Any]):
         assert self.action_space.contains(action), action
         difference = np.asarray(action, float) - np.asarray(self._target, float)
         reward = -float(np.mean(np.abs(difference)))
-        return self._draw(), reward, False, False, {}
+        return self._draw(), reward, reward < -1, False, {}
 
     def _draw(self):
         self._target = self.action_space.sample()

@@ -124,6 +124,7 @@ def make_learner(mdp, theta, gamma=1.0, baseline="none", kind=Learner, **options
             "normalize_advantages": False,
             "entropy_coefficient": 0.0,
             "max_gradient_norm": None,
+            "chunk_size": 2,  # so that episodes of three steps are differentiated in two parts
             **options,
         },
     )

@@ -10,11 +10,12 @@ import tensorflow_probability as tfp
 from gymnasium import spaces
 
 from models.heads import make_head
-from models.network import make_policy_network
+from models.network import make_policy_network, make_value_network
 from models.normalization import RunningNormalization
 from models.policy import Policy
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
+from pipeline.reinforce.value import ValueBaseline
 
 DEFAULTS: dict[str, Any] = {
     "gamma": 1.0,
@@ -39,10 +40,10 @@ def make_learner(policy, optimizer=None, **changed):
 def make_episodes(observations, actions, rewards, valid=None):
     """Episodes of nested lists, `[B, T, …]`."""
     rewards = np.array(rewards, np.float32)
-    observations = np.array(observations, np.float32)
+    observations, actions = np.array(observations, np.float32), np.array(actions)
     return Episodes(
         observations=observations.reshape(*rewards.shape, -1),
-        actions=np.array(actions),
+        actions=actions.astype(np.float32) if actions.dtype == np.float64 else actions,
         log_probs=np.zeros_like(rewards),
         rewards=rewards,
         terminated=np.zeros(rewards.shape, bool),
@@ -77,7 +78,7 @@ def test_gradient_of_a_softmax_policy_by_hand():
     episodes = make_episodes(
         [[1, 1], [1, 0]], [[0, 1], [1, 0]], [[1, 2], [4, 9]], [[True, True], [True, False]]
     )
-    gradients, loss, _ = make_learner(policy, gamma=0.5).gradient(episodes)
+    gradients, loss, *_ = make_learner(policy, gamma=0.5).gradient(episodes)
     p0 = np.exp(0.3) / (1 + np.exp(0.3))
     d0, d1 = np.array([1 - p0, p0 - 1]), np.array([-p0, p0])
     expected = -(2 * d0 + 6 * d1) / 2
@@ -96,7 +97,7 @@ def test_gradient_of_a_normal_policy_by_hand():
     np.testing.assert_allclose(actual, [-5, -5, -10.5], rtol=1e-5)
 
 
-@pytest.mark.parametrize("action_space", [spaces.Discrete(3), spaces.Box(-1, 1, (2,))])
+@pytest.mark.parametrize("action_space", [spaces.Discrete(3, start=2), spaces.Box(-1, 1, (2,))])
 @pytest.mark.parametrize("baseline", ["none", "leave_one_out", "per_step"])
 @pytest.mark.parametrize("normalize", [False, True])
 def test_padding_changes_nothing(action_space, baseline, normalize):
@@ -112,6 +113,52 @@ def test_padding_changes_nothing(action_space, baseline, normalize):
         learner.gradient(episodes)[0], learner.gradient(padded)[0], strict=True
     ):
         np.testing.assert_allclose(other, plain, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("baseline", ["per_step", "value"])
+def test_how_steps_are_divided_into_chunks_changes_nothing(baseline):
+    results = []
+    for chunk_size in (1, 4, 7, 64):
+        policy = make_policy(spaces.Discrete(3), observation_size=3, hidden_sizes=(8,))
+        normalizer = RunningNormalization()
+        normalizer.build((None, 3))
+        judge = baseline
+        if baseline == "value":
+            network = make_value_network(3, (8,), "tanh", np.random.SeedSequence(1), normalizer)
+            judge = ValueBaseline(
+                network,
+                keras.optimizers.Adam(0.1),
+                steps_per_update=3,
+                normalize_targets=True,
+                chunk_size=chunk_size,
+            )
+        learner = make_learner(
+            policy,
+            baseline=judge,
+            entropy_coefficient=0.1,
+            chunk_size=chunk_size,
+            normalizer=normalizer,
+        )
+        episodes = random_episodes(policy, num_episodes=4, num_steps=10)
+        statistics = learner.update(episodes)
+        second = learner.update(episodes)
+        results.append([*statistics, *second, *normalizer.variables, *learner.variables])
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
+
+
+def test_work_follows_the_longest_episode_and_memory_the_chunk():
+    # Counts what the policy is asked: 5 chunks of 4 steps for 18 steps, though 1,000 are there.
+    policy = make_policy(spaces.Discrete(2), observation_size=3)
+    seen = []
+    outputs = policy.outputs
+    policy.outputs = lambda observations: seen.append(observations.shape) or outputs(observations)  # type: ignore[func-returns-value]
+    valid = np.arange(1000) < np.array([[3], [18]])
+    zeros = np.zeros((2, 1000))
+    episodes = make_episodes(np.zeros((2, 1000, 3)), zeros.astype(int), zeros, valid)
+    make_learner(policy, chunk_size=4).gradient(episodes)
+    assert seen == [(2, 4, 3)] * 5
 
 
 def test_one_trace_for_all_shapes_and_runs():
@@ -140,9 +187,8 @@ def test_an_update_raises_the_probability_of_what_was_rewarded():
     learner = make_learner(policy)
     episodes = make_episodes([[1], [1]], [[0], [1]], [[0], [1]])
     before = learner.mean_distribution(episodes).numpy()
-    after = learner.update(episodes).distribution.numpy()
-    assert before[1] < after[1]
-    np.testing.assert_allclose(learner.mean_distribution(episodes), after)
+    np.testing.assert_allclose(learner.update(episodes).distribution, before)
+    assert before[1] < learner.mean_distribution(episodes)[1]
 
 
 def test_clipping_scales_the_gradient_and_reports_the_norm_before():
@@ -185,6 +231,9 @@ def test_statistics_by_hand():
     learner = make_learner(policy, gamma=0.5)
     np.testing.assert_allclose(learner.mean_distribution(episodes), [1 / 3, 2 / 3], rtol=1e-6)
     statistics = learner.update(episodes)
+    assert statistics.num_env_steps == 3
+    np.testing.assert_allclose(statistics.mean_return, 3.5, rtol=1e-6)
+    np.testing.assert_allclose(statistics.distribution, [1 / 3, 2 / 3], rtol=1e-6)
     np.testing.assert_allclose(statistics.objective, 3, rtol=1e-6)
     entropy = (2 * (np.log(4) - 0.75 * np.log(3)) + np.log(2)) / 3
     np.testing.assert_allclose(statistics.entropy, entropy, rtol=1e-6)

@@ -14,7 +14,9 @@ from models.normalization import RunningNormalization
 from models.policy import Policy
 from pipeline.reinforce.exact import action_values, policy_gradient, visits
 from pipeline.reinforce.learner import Learner
+from pipeline.reinforce.loss import policy_loss
 from pipeline.reinforce.moments import enumerate_episodes, estimator_moments
+from pipeline.reinforce.returns import discounted_returns
 from pipeline.reinforce.tabular import bandit, softmax_policy
 from pipeline.reinforce.value import ValueBaseline
 from tests.pipeline.reinforce.problems import (
@@ -193,25 +195,33 @@ def test_the_entropy_bonus_does_not_see_that_actions_change_what_is_visited():
 
 
 def test_a_baseline_that_depends_on_the_policy_is_a_constant_to_the_gradient():
-    # b = v_0(s_t) of the policy itself. Were the advantages differentiated, the update would climb
-    # along E Σ_t log π(a_t|s_t) ∇A_t as well.
+    # b = v_0(s_t) of the policy itself. Were the advantages differentiated, the update would also
+    # climb along E Σ_t log π(a_t|s_t) ∇A_t.
     mdp = stop_or_go()
     theta = random_theta(mdp)
+    policy = make_learner(mdp, theta).policy
+    kernel = policy.network.trainable_variables[0]
 
-    class StateValues(Learner):
-        def advantages(self, episodes):
-            kernel = tf.squeeze(self.variables[0].value, axis=-1)
-            policy = softmax_policy(mdp.features, kernel)
-            values = tf.reduce_sum(policy * action_values(mdp, policy, 1.0)[0], axis=-1)  # [S]
+    def gradient(episodes):
+        with tf.GradientTape() as tape:
+            table = softmax_policy(mdp.features, tf.squeeze(kernel.value, axis=-1))
+            values = tf.reduce_sum(table * action_values(mdp, table, 1.0)[0], axis=-1)  # [S]
             same = tf.reduce_all(
                 episodes.observations[:, :, None] == tf.constant(mdp.features), axis=[-1, -2]
             )  # [B, T, S]
             baseline = tf.linalg.matvec(tf.cast(same, values.dtype), values)
-            return super().advantages(episodes) - baseline
+            outputs = policy.outputs(episodes.observations)
+            loss = policy_loss(
+                log_probs=policy.head.log_prob(outputs, episodes.actions),
+                advantages=discounted_returns(episodes.rewards, episodes.valid, 1.0) - baseline,
+                entropies=policy.head.entropy(outputs),
+                valid=episodes.valid,
+                entropy_coefficient=0.0,
+            )
+        return tape.gradient(loss, [kernel])
 
-    learner = make_learner(mdp, theta, kind=StateValues)
     np.testing.assert_allclose(
-        expected_ascent(mdp, theta, learner),
+        -estimator_moments(possible_episodes(mdp, theta), gradient, num_episodes=2).mean,
         exact_gradient(mdp, theta, gamma=1.0),
         atol=1e-10,
     )

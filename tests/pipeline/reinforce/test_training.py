@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from pipeline.reinforce.training import train_run
+from pipeline.reinforce.training import SampledTraining
 from tests.pipeline.reinforce.test_learner import make_episodes, make_learner, make_policy
 
 
@@ -16,6 +16,12 @@ def bandit_episodes(policy, arms, rewards):
     )
     log_probs = policy.distribution(episodes.observations).log_prob(episodes.actions)
     return episodes._replace(log_probs=log_probs.numpy())
+
+
+def train_run(learner, first, sample, num_updates):
+    """With the number of the update for a seed."""
+    training = SampledTraining(learner, lambda seed: sample(seed.entropy))
+    return training.train_run(first, np.random.SeedSequence, num_updates)
 
 
 def test_every_update_learns_from_episodes_of_the_policy_as_it_is_then():

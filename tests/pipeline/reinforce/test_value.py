@@ -25,6 +25,7 @@ def make_value(
         optimizer or keras.optimizers.SGD(0.1),
         steps_per_update=steps_per_update,
         normalize_targets=normalize_targets,
+        chunk_size=1,
     )
 
 
@@ -40,7 +41,7 @@ def test_a_step_by_hand():
     np.testing.assert_allclose(error, 2.5)
     np.testing.assert_allclose(np.ravel(value.network.get_weights()[0]), [1.9], rtol=1e-6)
     np.testing.assert_allclose(value.network.get_weights()[1], [0.1], rtol=1e-6)
-    np.testing.assert_allclose(value.predict(observations)[:, 0], [2.0, 5.8], rtol=1e-6)
+    np.testing.assert_allclose(value.predict(observations, valid)[:, 0], [2.0, 5.8], rtol=1e-6)
 
 
 def test_it_takes_as_many_steps_as_it_is_told():
@@ -68,11 +69,15 @@ def test_predictions_are_in_the_units_of_the_returns():
     value = make_value(normalize_targets=True)
     value.network.set_weights([np.ones((1, 1)), np.zeros(1)])
     observations = tf.constant([[[0.0], [1.0]]])
-    np.testing.assert_allclose(value.predict(observations), [[0, 1]])
+    np.testing.assert_allclose(
+        value.predict(observations, tf.ones(observations.shape[:2], bool)), [[0, 1]]
+    )
     value.optimizer.learning_rate = 0.0
     # Returns 10 and 30: mean 20, deviation 10. Outputs 0 and 1 now mean 20 and 30.
     value.fit(observations, tf.constant([[10.0, 30.0]]), tf.constant([[True, True]]))
-    np.testing.assert_allclose(value.predict(observations), [[20, 30]], rtol=1e-6)
+    np.testing.assert_allclose(
+        value.predict(observations, tf.ones(observations.shape[:2], bool)), [[20, 30]], rtol=1e-6
+    )
 
 
 def test_reset_forgets_all_but_the_weights():
@@ -87,13 +92,16 @@ def test_reset_forgets_all_but_the_weights():
         value.reset()
         for _ in range(3):
             value.fit(observations, returns, np.ones((3, 4), bool))
-        return value.predict(observations)
+        return value.predict(observations, tf.ones(observations.shape[:2], bool))
 
     first = train()
     np.testing.assert_array_equal(train(), first)
     value.fit(observations, returns, np.ones((3, 4), bool))
     value.reset()
-    assert np.abs(value.predict(observations) - first).max() > 1e-6
+    assert (
+        np.abs(value.predict(observations, tf.ones(observations.shape[:2], bool)) - first).max()
+        > 1e-6
+    )
 
 
 def test_the_update_judges_by_the_value_before_it_is_fitted():
@@ -107,7 +115,7 @@ def test_the_update_judges_by_the_value_before_it_is_fitted():
     episodes = make_episodes([[0]], [[0]], [[8]])
     statistics = learner.update(episodes)
     np.testing.assert_allclose(policy.network.get_weights()[1], [4, -4])
-    np.testing.assert_allclose(value.predict(episodes.observations), [[8]])
+    np.testing.assert_allclose(value.predict(episodes.observations, episodes.valid), [[8]])
     np.testing.assert_allclose(statistics.value_loss, 64)
     # Now it is predicted, so there is nothing left to learn.
     statistics = learner.update(episodes)
@@ -124,7 +132,7 @@ def test_the_policys_loss_never_trains_the_value():
     for old, new in zip(before, value.network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     with tf.GradientTape() as tape:
-        _, loss, _ = learner.gradient(random_episodes(policy, 4, 5))
+        _, loss, *_ = learner.gradient(random_episodes(policy, 4, 5))
     assert tape.gradient(loss, value.variables) == [None] * len(value.variables)
 
 

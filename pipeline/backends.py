@@ -1,0 +1,41 @@
+"""Where the episodes of rollout and training come from: a compiled environment or Gymnasium's."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import numpy as np
+
+from models.policy import Policy
+from pipeline import policies
+from pipeline.environments.compiled import make_compiled
+from pipeline.environments.vector import make_environments
+from pipeline.reinforce import sampling
+from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
+from pipeline.reinforce.episodes import Episodes
+from pipeline.reinforce.learner import Learner
+from pipeline.reinforce.training import SampledTraining, Training
+from pipeline.stage import Task
+
+Sampler = Callable[[np.random.SeedSequence], Episodes]
+
+
+@contextmanager
+def sampler(task: Task, policy: Policy, num_episodes: int) -> Iterator[Sampler]:
+    """What samples `num_episodes` episodes of a task with `policy` as it is when called."""
+    if task.is_compiled:
+        yield compile_sampler(make_compiled(task.specification), policy, num_episodes)
+        return
+    act = policies.compile_act(policy)
+    with closing(make_environments(task.specification, num_episodes)) as environments:
+        yield lambda seed: sampling.sample_episodes(environments, act, num_episodes, seed)
+
+
+@contextmanager
+def training(task: Task, learner: Learner) -> Iterator[Training]:
+    """What trains the policy of `learner`."""
+    num_episodes = task.params.train.episodes_per_update
+    if task.is_compiled:
+        yield CompiledTraining(make_compiled(task.specification), learner, num_episodes)
+        return
+    with sampler(task, learner.policy, num_episodes) as sample:
+        yield SampledTraining(learner, sample)

@@ -1,0 +1,228 @@
+"""The whole of training in one XLA program: sampling, gradient and optimizer step, over and over.
+
+For environments that are written in TensorFlow. No Python runs between env steps, nor between
+updates; the mathematics is that of `learner.py`, traced into the program.
+
+In the shapes, B is the number of episodes, T the time limit in env steps, rounded up to whole
+chunks, and K the number of updates of one call.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from models.policy import Policy
+from pipeline.environments.compiled.contract import CompiledEnvironment
+from pipeline.reinforce.chunks import pad_to_chunks
+from pipeline.reinforce.episodes import Episodes
+from pipeline.reinforce.learner import Learner, UpdateStatistics, episodes_signature
+from pipeline.reinforce.training import UpdateRecord, recorded
+
+UPDATES_PER_CALL = 32  # enough for Python not to count, few enough for a progress bar to move
+
+
+def sample_episodes(
+    environment: CompiledEnvironment, policy: Policy, num_episodes: int, seed: tf.Tensor
+) -> Episodes:
+    """Samples complete episodes, side by side, until the last of them has ended.
+
+    A copy whose episode has ended is stepped on, and what it does is not valid. Nothing needs the
+    host: the caller compiles this.
+
+    Args:
+        environment: Written in TensorFlow.
+        policy: The policy.
+        num_episodes: B.
+        seed: `[2]` int32, determines initial states and actions.
+
+    Returns:
+        `[B, T, …]` tensors, where T is the environment's time limit.
+    """
+    limit, head = environment.max_episode_steps, policy.head
+    fold_in = tf.random.experimental.stateless_fold_in
+
+    def column(dtype: tf.DType, *shape: int) -> tf.TensorArray:
+        return tf.TensorArray(dtype, limit, element_shape=[num_episodes, *shape])
+
+    def step(
+        t: tf.Tensor, state: object, running: tf.Tensor, columns: Episodes
+    ) -> tuple[tf.Tensor, object, tf.Tensor, Episodes]:
+        observations = environment.observe(state)  # [B, O]
+        action = policy.sample(observations, fold_in(seed, t + 1))
+        state, rewards, terminated = environment.step(state, action.action)
+        row = Episodes(
+            observations=observations,
+            actions=action.raw_action,
+            log_probs=action.log_prob,
+            rewards=rewards,
+            terminated=terminated & running,
+            truncated=running & (t + 1 == limit),
+            valid=running,
+        )
+        columns = Episodes(*(c.write(t, values) for c, values in zip(columns, row, strict=True)))
+        return t + 1, state, running & ~terminated, columns
+
+    *_, columns = tf.while_loop(
+        lambda t, state, running, columns: tf.reduce_any(running) & (t < limit),
+        step,
+        (
+            tf.constant(0),
+            environment.reset(num_episodes, fold_in(seed, 0)),
+            tf.fill([num_episodes], True),
+            Episodes(
+                observations=column(tf.float32, policy.observation_size),
+                actions=column(head.action_dtype, *head.action_shape),
+                log_probs=column(tf.float32),
+                rewards=column(tf.float32),
+                terminated=column(tf.bool),
+                truncated=column(tf.bool),
+                valid=column(tf.bool),
+            ),
+        ),
+    )
+
+    def batch(column: tf.TensorArray) -> tf.Tensor:
+        values = column.stack()  # [T, B, …], 0 where nothing was written
+        return tf.transpose(values, [1, 0, *range(2, values.shape.rank)])
+
+    return Episodes(*map(batch, columns))
+
+
+def compile_sampler(
+    environment: CompiledEnvironment, policy: Policy, num_episodes: int
+) -> Callable[[np.random.SeedSequence], Episodes]:
+    """`sample_episodes`, compiled by XLA: seed → NumPy arrays, padded to the longest episode.
+
+    Raises (when called):
+        FloatingPointError: If the policy's log-probabilities are not finite.
+    """
+    sample = tf.function(
+        lambda seed: sample_episodes(environment, policy, num_episodes, seed),
+        input_signature=[tf.TensorSpec([2], tf.int32)],
+        jit_compile=True,
+        autograph=False,
+    )
+
+    def sampler(seed: np.random.SeedSequence) -> Episodes:
+        episodes = Episodes(*(values.numpy() for values in sample(stateless_seeds([seed])[0])))
+        if not np.isfinite(episodes.log_probs[episodes.valid]).all():
+            raise FloatingPointError("the policy's log-probabilities are not finite")
+        return episodes.take(num_episodes)
+
+    return sampler
+
+
+class CompiledTraining:
+    """Updates of a learner's policy on episodes that it samples itself, compiled by XLA once.
+
+    It serves one run after the other: assign the weights of the next and call `train_run`.
+
+    Args:
+        environment: Written in TensorFlow.
+        learner: Updates the policy that samples.
+        num_episodes: B, episodes of each update.
+    """
+
+    def __init__(
+        self, environment: CompiledEnvironment, learner: Learner, num_episodes: int
+    ) -> None:
+        self.environment = environment
+        self.learner = learner
+        self.num_episodes = num_episodes
+        self.last_episodes: Episodes | None = None  # of the last update so far
+        chunk = learner.chunk_size
+        self._num_steps = -(-environment.max_episode_steps // chunk) * chunk  # T
+        signature = Episodes(
+            *(
+                tf.TensorSpec([num_episodes, self._num_steps, *spec.shape[2:]], spec.dtype)
+                for spec in episodes_signature(learner.policy)
+            )
+        )
+        self.program = tf.function(
+            self._updates,
+            input_signature=[
+                tf.TensorSpec([UPDATES_PER_CALL, 2], tf.int32),
+                tf.TensorSpec([], tf.int32),
+                signature,
+                tf.TensorSpec([], tf.bool),
+            ],
+            jit_compile=True,
+            autograph=False,
+        )
+
+    def train_run(
+        self, first: Episodes, seeds: Callable[[int], np.random.SeedSequence], num_updates: int
+    ) -> Iterator[UpdateRecord]:
+        """See `Training`; the records of some dozen updates come together."""
+        self.learner.reset()
+        return recorded(self._statistics(first, seeds, num_updates), self.num_episodes)
+
+    def _statistics(
+        self, first: Episodes, seeds: Callable[[int], np.random.SeedSequence], num_updates: int
+    ) -> Iterator[UpdateStatistics]:
+        episodes = self._padded(first)
+        for begin in range(0, num_updates, UPDATES_PER_CALL):
+            count = min(UPDATES_PER_CALL, num_updates - begin)
+            # Unused ones, among them update 0's, whose episodes are given, are drawn all the same.
+            drawn = stateless_seeds([seeds(begin + i) for i in range(UPDATES_PER_CALL)])
+            statistics, episodes = self.program(drawn, count, episodes, begin == 0)
+            self.last_episodes = episodes
+            table = UpdateStatistics(*(values.numpy() for values in statistics))
+            for i in range(count):
+                yield UpdateStatistics(*(values[i] for values in table))
+
+    def _updates(
+        self, seeds: tf.Tensor, count: tf.Tensor, episodes: Episodes, given: tf.Tensor
+    ) -> tuple[UpdateStatistics, Episodes]:
+        """`count` updates, the first of them on `episodes` if they are `given`.
+
+        Returns:
+            Statistics `[K, …]`, of which the first `count` are set; the episodes of the last one.
+        """
+        num_parameters = len(self.learner.policy.head.parameter_names)
+
+        def column(name: str) -> tf.TensorArray:
+            dtype = tf.int32 if name == "num_env_steps" else tf.float32
+            shape = [num_parameters] if name == "distribution" else []
+            return tf.TensorArray(dtype, UPDATES_PER_CALL, element_shape=shape)
+
+        def update(
+            index: tf.Tensor, episodes: Episodes, columns: UpdateStatistics
+        ) -> tuple[tf.Tensor, Episodes, UpdateStatistics]:
+            episodes = tf.cond(
+                given & (index == 0), lambda: episodes, lambda: self._sample(seeds[index])
+            )
+            row = self.learner.learn(episodes)
+            columns = UpdateStatistics(
+                *(c.write(index, value) for c, value in zip(columns, row, strict=True))
+            )
+            return index + 1, episodes, columns
+
+        _, episodes, columns = tf.while_loop(
+            lambda index, *_: index < count,
+            update,
+            (tf.constant(0), episodes, UpdateStatistics(*map(column, UpdateStatistics._fields))),
+        )
+        return UpdateStatistics(*(c.stack() for c in columns)), episodes
+
+    def _sample(self, seed: tf.Tensor) -> Episodes:
+        policy = self.learner.policy
+        episodes = sample_episodes(self.environment, policy, self.num_episodes, seed)
+        return pad_to_chunks(episodes, self.learner.chunk_size)
+
+    def _padded(self, episodes: Episodes) -> Episodes:
+        """NumPy episodes `[B, t, …]` as they go into the program, `[B, T, …]`."""
+        missing = self._num_steps - episodes.valid.shape[1]
+        return Episodes(
+            *(
+                tf.constant(np.pad(v, [(0, 0), (0, missing)] + [(0, 0)] * (v.ndim - 2)))
+                for v in episodes
+            )
+        )
+
+
+def stateless_seeds(seeds: Sequence[np.random.SeedSequence]) -> tf.Tensor:
+    """Seeds for TensorFlow's stateless operations: `[K, 2]` int32."""
+    states = np.stack([seed.generate_state(2) for seed in seeds])
+    return tf.constant(states.view(np.int32))
