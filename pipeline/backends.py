@@ -8,7 +8,9 @@ import numpy as np
 from models.policy import Policy
 from pipeline import policies
 from pipeline.environments.compiled import make_compiled
+from pipeline.environments.compiled.contract import CompiledEnvironment
 from pipeline.environments.vector import make_environments
+from pipeline.errors import UserError
 from pipeline.reinforce import sampling
 from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
 from pipeline.reinforce.episodes import Episodes
@@ -23,7 +25,7 @@ Sampler = Callable[[np.random.SeedSequence], Episodes]
 def sampler(task: Task, policy: Policy, num_episodes: int) -> Iterator[Sampler]:
     """What samples `num_episodes` episodes of a task with `policy` as it is when called."""
     if task.is_compiled:
-        yield compile_sampler(make_compiled(task.specification), policy, num_episodes)
+        yield compile_sampler(_compiled(task), policy, num_episodes)
         return
     act = policies.compile_act(policy)
     with closing(make_environments(task.specification, num_episodes)) as environments:
@@ -35,7 +37,17 @@ def training(task: Task, learner: Learner) -> Iterator[Training]:
     """What trains the policy of `learner`."""
     num_episodes = task.params.train.episodes_per_update
     if task.is_compiled:
-        yield CompiledTraining(make_compiled(task.specification), learner, num_episodes)
+        yield CompiledTraining(_compiled(task), learner, num_episodes)
         return
     with sampler(task, learner.policy, num_episodes) as sample:
         yield SampledTraining(learner, sample)
+
+
+def _compiled(task: Task) -> CompiledEnvironment:
+    try:
+        return make_compiled(task.specification)
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        raise UserError(
+            f"{task.name}: expected a compiled environment that can be made in the place of "
+            f"{task.specification.id}, received {type(error).__name__}: {error}"
+        ) from error

@@ -122,14 +122,20 @@ class CompiledTraining:
         environment: Written in TensorFlow.
         learner: Updates the policy that samples.
         num_episodes: B, episodes of each update.
+        updates_per_call: K, updates that are made, and recorded, together.
     """
 
     def __init__(
-        self, environment: CompiledEnvironment, learner: Learner, num_episodes: int
+        self,
+        environment: CompiledEnvironment,
+        learner: Learner,
+        num_episodes: int,
+        updates_per_call: int = UPDATES_PER_CALL,
     ) -> None:
         self.environment = environment
         self.learner = learner
         self.num_episodes = num_episodes
+        self.updates_per_call = updates_per_call
         self.last_episodes: Episodes | None = None  # of the last update so far
         chunk = learner.chunk_size
         self._num_steps = -(-environment.max_episode_steps // chunk) * chunk  # T
@@ -142,7 +148,7 @@ class CompiledTraining:
         self.program = tf.function(
             self._updates,
             input_signature=[
-                tf.TensorSpec([UPDATES_PER_CALL, 2], tf.int32),
+                tf.TensorSpec([self.updates_per_call, 2], tf.int32),
                 tf.TensorSpec([], tf.int32),
                 signature,
                 tf.TensorSpec([], tf.bool),
@@ -162,10 +168,10 @@ class CompiledTraining:
         self, first: Episodes, seeds: Callable[[int], np.random.SeedSequence], num_updates: int
     ) -> Iterator[UpdateStatistics]:
         episodes = self._padded(first)
-        for begin in range(0, num_updates, UPDATES_PER_CALL):
-            count = min(UPDATES_PER_CALL, num_updates - begin)
+        for begin in range(0, num_updates, self.updates_per_call):
+            count = min(self.updates_per_call, num_updates - begin)
             # Unused ones, among them update 0's, whose episodes are given, are drawn all the same.
-            drawn = stateless_seeds([seeds(begin + i) for i in range(UPDATES_PER_CALL)])
+            drawn = stateless_seeds([seeds(begin + i) for i in range(self.updates_per_call)])
             statistics, episodes = self.program(drawn, count, episodes, begin == 0)
             self.last_episodes = episodes
             table = UpdateStatistics(*(values.numpy() for values in statistics))
@@ -185,7 +191,7 @@ class CompiledTraining:
         def column(name: str) -> tf.TensorArray:
             dtype = tf.int32 if name == "num_env_steps" else tf.float32
             shape = [num_parameters] if name == "distribution" else []
-            return tf.TensorArray(dtype, UPDATES_PER_CALL, element_shape=shape)
+            return tf.TensorArray(dtype, self.updates_per_call, element_shape=shape)
 
         def update(
             index: tf.Tensor, episodes: Episodes, columns: UpdateStatistics

@@ -177,6 +177,16 @@ def test_what_only_a_normal_policy_has(write, env_id, option, mistake):
         assert message(path) == f"{path}: tasks.bandit.policy.{mistake}"
 
 
+def test_a_backend_that_there_is_not(write):
+    compiled = "{id: CartPole-v1, backend: compiled}"
+    assert check(write(("{id: CartPole-v1}", compiled)))
+    path = write(("{id: Acrobot-v1}", "{id: Acrobot-v1, backend: compiled}"))
+    assert message(path) == (
+        f"{path}: tasks.acrobot.env.backend: expected auto or gymnasium, since there is no "
+        "compiled Acrobot-v1, received 'compiled'"
+    )
+
+
 def test_bounds_without_width_cannot_be_squashed_to(write, monkeypatch):
     flat = inspect_environment("Pendulum-v1", {})._replace(action_space=spaces.Box(1, 1, (2,)))
     monkeypatch.setattr(module, "inspect_environment", lambda *_: flat)

@@ -10,7 +10,6 @@ from pipeline.environments.compiled import make_compiled
 from pipeline.environments.specification import inspect_environment
 from pipeline.params import PolicyParams
 from pipeline.policies import make_policy
-from pipeline.reinforce import compiled
 from pipeline.reinforce.compiled import CompiledTraining, compile_sampler, sample_episodes
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
@@ -165,15 +164,14 @@ def test_every_update_samples_anew_with_the_policy_as_it_is():
     assert not np.allclose(after_4[0], weights[0])
 
 
-def test_runs_do_not_depend_on_each_other_nor_on_how_updates_are_grouped(monkeypatch):
+def test_runs_do_not_depend_on_each_other_nor_on_how_updates_are_grouped():
     environment, policy = make("Bandit-v0", hidden_sizes=(4,))
     weights = policy.network.get_weights()
     first = compile_sampler(environment, policy, 4)(SEED)
     results = []
     for updates_per_call in (32, 3):
-        monkeypatch.setattr(compiled, "UPDATES_PER_CALL", updates_per_call)
         learner = make_learner(policy, entropy_coefficient=0.1)
-        training = CompiledTraining(environment, learner, 4)
+        training = CompiledTraining(environment, learner, 4, updates_per_call)
         for seed in (7, 8, 7):
             policy.network.set_weights(weights)
             streams = [np.random.SeedSequence([seed, u]) for u in range(40)]
