@@ -40,7 +40,6 @@ def sample_episodes(
         `[B, T, …]` tensors, where T is the environment's time limit.
     """
     limit, head = environment.max_episode_steps, policy.head
-    fold_in = tf.random.experimental.stateless_fold_in
 
     def column(dtype: tf.DType, *shape: int) -> tf.TensorArray:
         return tf.TensorArray(dtype, limit, element_shape=[num_episodes, *shape])
@@ -49,7 +48,7 @@ def sample_episodes(
         t: tf.Tensor, state: object, running: tf.Tensor, columns: Episodes
     ) -> tuple[tf.Tensor, object, tf.Tensor, Episodes]:
         observations = environment.observe(state)  # [B, O]
-        action = policy.sample(observations, fold_in(seed, t + 1))
+        action = policy.sample(observations, _seed_of_step(seed, t + 1))
         state, rewards, terminated = environment.step(state, action.action)
         row = Episodes(
             observations=observations,
@@ -68,7 +67,7 @@ def sample_episodes(
         step,
         (
             tf.constant(0),
-            environment.reset(num_episodes, fold_in(seed, 0)),
+            environment.reset(num_episodes, _seed_of_step(seed, 0)),
             tf.fill([num_episodes], True),
             Episodes(
                 observations=column(tf.float32, policy.observation_size),
@@ -226,6 +225,16 @@ class CompiledTraining:
                 for v in episodes
             )
         )
+
+
+def _seed_of_step(seed: tf.Tensor, step: tf.Tensor | int) -> tf.Tensor:
+    """A seed `[2]` of its own for each step of a batch.
+
+    Seeds are keys of counter-based generators, which give unrelated numbers under neighbouring keys
+    (Salmon et al. 2011). Those of batches are 64 random bits, so that their steps do not meet;
+    folding the step in would be one generator more to compile.
+    """
+    return seed + tf.stack([tf.constant(0), step])
 
 
 def stateless_seeds(seeds: Sequence[np.random.SeedSequence]) -> tf.Tensor:
