@@ -197,12 +197,18 @@ def test_it_learns_to_balance():
 
 
 def test_a_loss_that_is_not_finite_stops_training():
-    environment, policy = make("Bandit-v0", hidden_sizes=(), payouts=[3e38, 3e38])
+    # Every pull pays 3e38, and the loss sums four of them: beyond float32.
+    certain = {"probabilities": [1.0, 1.0], "payouts": [3e38, 3e38]}
+    environment, policy = make("Bandit-v0", hidden_sizes=(), **certain)
     first = compile_sampler(environment, policy, 4)(SEED)
-    learner = make_learner(policy, keras.optimizers.SGD(10.0), baseline="none", gamma=1.0)
-    weights = policy.network.get_weights()
-    with pytest.raises(FloatingPointError, match="the loss is"):
-        updates(environment, policy, weights, learner, first, 40)
+    learner = make_learner(policy, baseline="none")
+    with pytest.raises(FloatingPointError, match="the loss is inf"):
+        updates(environment, policy, policy.network.get_weights(), learner, first, 2)
+
+
+def test_a_policy_that_is_not_finite_samples_nothing():
+    environment, policy = make("Bandit-v0", hidden_sizes=())
+    policy.network.set_weights([np.full(w.shape, np.nan) for w in policy.network.get_weights()])
     with pytest.raises(FloatingPointError, match="log-probabilities are not finite"):
         compile_sampler(environment, policy, 4)(SEED)
 
