@@ -9,29 +9,31 @@ from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 from models.policy import Policy
 
 
-class ServablePolicy(tf.Module):
-    """A policy whose weights are the module's own variables, with its signatures.
+class ServablePolicy:
+    """A policy as it is saved: with variables of the SavedModel's own, and signatures.
 
     A Keras 3 model inside a `tf.Module` gives a SavedModel that Python loads but that the C++
-    loader, hence TF Serving and `saved_model_cli run`, refuses. So the variables are copies, and
-    the network is run on them by `stateless_call`.
+    loader, hence TF Serving and `saved_model_cli run`, refuses. So the module's variables are
+    copies, and the network is run on them by `stateless_call`.
 
     Args:
         policy: Its network must be a Keras model.
     """
 
     def __init__(self, policy: Policy) -> None:
-        super().__init__(name="policy")
         network = policy.network
-        self.weights = [_copied(variable) for variable in network.trainable_variables]
-        self.statistics = [_copied(variable) for variable in network.non_trainable_variables]
+        self.module = tf.Module(name="policy")
+        self.module.weights = [_copied(variable) for variable in network.trainable_variables]
+        self.module.statistics = [_copied(v) for v in network.non_trainable_variables]
+        self._network = network
         self._policy = Policy(
             network=lambda observations: network.stateless_call(
-                self.weights, self.statistics, observations
+                self.module.weights, self.module.statistics, observations
             )[0],
             head=policy.head,
             observation_size=policy.observation_size,
         )
+        self._signatures = self.signatures()
 
     def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
         """The functions to be exported, by name; E is any number of observations.
@@ -68,20 +70,31 @@ class ServablePolicy(tf.Module):
             ),
         }
 
+    def save(self, folder: Path) -> None:
+        """Writes the policy, with the weights it has now, as a SavedModel.
+
+        What does not depend on weights is traced once for all. The same weights, saved in the same
+        order by a fresh process, give the same bytes: TensorFlow numbers the functions of a
+        process, which asks for one that does nothing else, and puts a random uuid into
+        fingerprint.pb, which is set to 0 here.
+        """
+        for copies, variables in [
+            (self.module.weights, self._network.trainable_variables),
+            (self.module.statistics, self._network.non_trainable_variables),
+        ]:
+            for copy, variable in zip(copies, variables, strict=True):
+                copy.assign(variable.value)
+        tf.saved_model.save(self.module, str(folder), signatures=self._signatures)
+        fingerprint_file = folder / "fingerprint.pb"
+        fingerprint = FingerprintDef.FromString(fingerprint_file.read_bytes())
+        fingerprint.uuid = "0"
+        fingerprint_file.write_bytes(fingerprint.SerializeToString(deterministic=True))
+
 
 def _copied(variable: keras.Variable) -> tf.Variable:
     return tf.Variable(variable.value, name=variable.path.replace("/", "_"))
 
 
 def save(policy: Policy, folder: Path) -> None:
-    """Writes a policy as a SavedModel; the same weights in a fresh process give the same bytes.
-
-    TensorFlow numbers the functions of a process and puts a random uuid into fingerprint.pb: the
-    former asks for a process that does nothing else, the latter is set to 0 here.
-    """
-    module = ServablePolicy(policy)
-    tf.saved_model.save(module, str(folder), signatures=module.signatures())
-    fingerprint_file = folder / "fingerprint.pb"
-    fingerprint = FingerprintDef.FromString(fingerprint_file.read_bytes())
-    fingerprint.uuid = "0"
-    fingerprint_file.write_bytes(fingerprint.SerializeToString(deterministic=True))
+    """Writes one policy as a SavedModel; see `ServablePolicy.save`."""
+    ServablePolicy(policy).save(folder)

@@ -17,7 +17,7 @@ from pipeline.stage import Task, run_stage, start_tensorflow
 def export(task: Task) -> None:
     """Exports each run's policy as a SavedModel, and once more that of the best run."""
     start_tensorflow()
-    from models.servable import save
+    from models.servable import ServablePolicy
     from pipeline.policies import make_policy, read_weights, set_weights
 
     params, files = task.params, task.files
@@ -29,10 +29,11 @@ def export(task: Task) -> None:
         expected = f"a learning curve of {params.num_runs} runs"
         raise out_of_step(files.learning_curve, expected, f"one of {len(returns)}")
     chosen = int(np.argmax(returns))
+    servable = ServablePolicy(policy)
     with replacing(files.policies) as folder:
         for run in range(params.num_runs):
             set_weights(policy, weights, run)
-            save(policy, folder / str(run))
+            servable.save(folder / str(run))
             write_json(folder / str(run) / "spec.json", describe(task, run))
     copy_folder(files.policies / str(chosen), files.policy)
     print(

@@ -14,7 +14,7 @@ from models.heads import make_head
 from models.network import make_policy_network
 from models.normalization import RunningNormalization
 from models.policy import Policy
-from models.servable import save
+from models.servable import ServablePolicy, save
 
 REPOSITORY = Path(__file__).parents[2]
 BOUNDED = spaces.Box(np.array([-0.5, -np.inf, 2.0], "f4"), np.array([0.5, np.inf, np.inf], "f4"))
@@ -92,6 +92,17 @@ def test_any_number_of_observations(name, tmp_path):
         sample = signatures["sample"](observation=observation, seed=tf.constant(SEED))
         assert sample["action"].shape == (num_observations, *policy.head.action_shape)
         assert sample["log_prob"].shape == (num_observations,)
+
+
+def test_one_servable_saves_the_weights_of_the_moment(tmp_path):
+    policy = make_policy("all options")
+    servable = ServablePolicy(policy)
+    for name in ("before", "after"):
+        servable.save(tmp_path / name)
+        serve = tf.saved_model.load(str(tmp_path / name)).signatures["serving_default"]
+        greedy = serve(observation=tf.constant(OBSERVATIONS))["action"]
+        np.testing.assert_allclose(greedy, policy.greedy(OBSERVATIONS), rtol=1e-5)
+        policy.network.set_weights([w / 2 for w in policy.network.get_weights()])
 
 
 SAVE = """
