@@ -73,12 +73,13 @@ def measure(num_runs: int, episodes_per_update: int, max_env_steps: int) -> dict
 
     def solve(run: int) -> dict[str, Any]:
         policies.begin_run(learner, train, weights, run, seed)
+        started = time.perf_counter()
         updates = training.train_run(
             sample(np.random.SeedSequence([1, run])),
             lambda update: np.random.SeedSequence([2, run, update]),
             max_env_steps,
         )
-        seconds = 0.0
+        seconds = time.perf_counter() - started
         while True:
             started = time.perf_counter()
             record = next(updates)

@@ -52,5 +52,8 @@ class Policy:
         )
 
     def greedy(self, observations: tf.Tensor) -> tf.Tensor:
-        """The most probable action of each observation `[E, O]`, as the environment takes it."""
+        """The mode of π(·|s), of a squashed Normal the median: observations `[E, O]` → actions.
+
+        As the environment takes them.
+        """
         return self.head.for_environment(self.head.mode(self.outputs(observations)))

@@ -38,7 +38,7 @@ class ServablePolicy:
     def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
         """The functions to be exported, by name; E is any number of observations.
 
-        serving_default: observation `[E, O]` → action, the most probable one.
+        serving_default: observation `[E, O]` → action, the greedy one.
         sample: observation `[E, O]`, seed `[2]` → action, raw_action, log_prob `[E]`.
         distribution: observation `[E, O]` → the action distribution's parameters, `[E]` each.
         log_prob: observation `[E, O]`, action (as sampled) → log_prob `[E]`.

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 from gymnasium import spaces
 
 from pipeline.environments.compiled import why_not_compiled
@@ -64,7 +65,8 @@ def _policy_mistakes(name: str, policy: PolicyParams, space: ActionSpace) -> Ite
         received, default = getattr(policy, field), PolicyParams.model_fields[field].default
         location = ("tasks", name, "policy", field)
         if isinstance(space, spaces.Box):
-            if received == "squash" and (space.low >= space.high).any():
+            low, high = (bound.astype(np.float32) for bound in (space.low, space.high))
+            if received == "squash" and (low >= high).any():
                 text = f"clip, since {space} has bounds that leave nothing to squash to"
                 yield Mistake(location, expected(text, received))
         elif received != default:

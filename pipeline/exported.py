@@ -31,7 +31,7 @@ def load_signatures(folder: Path) -> Signatures:
 
 
 def greedy(signatures: Signatures) -> Act:
-    """Takes the most probable action, with probability 1."""
+    """Takes the greedy action (see `Policy.greedy`), with probability 1."""
     serve = signatures["serving_default"]
 
     def act(observations: np.ndarray, seed: np.ndarray) -> Action:
@@ -62,5 +62,5 @@ def distribution_parameters(
 
 def _natural(name: str) -> list[Any]:
     """Sorts by all numbers in a name: `probability_10` and `probability_0_10` behind `…_9`."""
-    parts = re.split(r"(\d+)", name)  # text and numbers by turns, text first
+    parts = re.split(r"(-?\d+)", name)  # text and numbers by turns, text first
     return [int(part) if place % 2 else part for place, part in enumerate(parts)]

@@ -62,7 +62,7 @@ def play(
         folder: Where the SavedModel and spec.json are.
         num_episodes: How many, at least 1.
         seed: Determines initial states, transitions and sampled actions, at least 0.
-        sampled: Whether actions are drawn. Else the most probable ones are taken.
+        sampled: Whether actions are drawn. Else the greedy ones are taken.
         gif: Where to write pictures of the episodes as an animated GIF, if anywhere.
         human: Whether the environment shows itself in a window.
 
@@ -82,7 +82,8 @@ def play(
     name = f"{specification.id} in a window" if human else specification.id
     with ExitStack() as stack:
         env = stack.enter_context(closing(make_environment(specification, mode)))
-        choose = stack.enter_context(loaded_apart(policy)) if mode else load(policy)
+        with _naming(str(folder)):
+            choose = stack.enter_context(loaded_apart(policy)) if mode else load(policy)
         if gif is None:
             _report(play_episodes(env, choose, num_episodes, seed, name))
             return
@@ -92,7 +93,8 @@ def play(
             env, choose, num_episodes, seed, name, lambda: recording.offer(env.render)
         )
         _report(episodes)
-        recording.save(written)
+        with _naming(str(gif)):
+            recording.save(written)
     cut = f"; the rest is left out, {MAX_FRAMES} are the most" * recording.is_cut
     print(
         f"{gif}: {len(recording.frames)} frames, {sum(recording.durations) / 1000:g} seconds{cut}"
@@ -227,7 +229,7 @@ def play_episodes(
     Raises:
         UserError: If the environment, the policy or `show` raises anything.
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng([seed, 1])  # not the one that the environment makes of it
     for number in range(num_episodes):
         length, episode_return, ended = 0, 0.0, False
         with _naming(f"{name}: episode {number + 1}, reset"):
@@ -309,7 +311,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sampled",
         action="store_true",
-        help="draw actions instead of taking the most probable ones",
+        help="draw actions instead of taking the greedy ones",
     )
     parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: %(default)s")
     pictures = parser.add_mutually_exclusive_group()

@@ -36,7 +36,9 @@ def write_rollouts(files: TaskFiles, rollouts: Rollouts) -> None:
     write_arrays(files.rollouts, stack_runs(rollouts.episodes)._asdict() | {DIGESTS: digests})
 
 
-def read_rollouts(files: TaskFiles, policy: Policy, num_runs: int) -> Rollouts:
+def read_rollouts(
+    files: TaskFiles, policy: Policy, num_runs: int, num_episodes: int, max_episode_steps: int
+) -> Rollouts:
     """Reads the initial policies and their episodes, and refuses what is not on-policy.
 
     REINFORCE may learn only from episodes that its current policy sampled, so each run's episodes
@@ -46,6 +48,8 @@ def read_rollouts(files: TaskFiles, policy: Policy, num_runs: int) -> Rollouts:
         files: Where to read from.
         policy: A policy of the right shape; its weights are overwritten.
         num_runs: R, how many runs there should be.
+        num_episodes: How many episodes of each there should be, at least.
+        max_episode_steps: The longest that an episode may be.
 
     Raises:
         UserError: If a file is missing or damaged, or if weights or episodes are not those of this
@@ -63,6 +67,12 @@ def read_rollouts(files: TaskFiles, policy: Policy, num_runs: int) -> Rollouts:
     if set(arrays) != set(Episodes._fields):
         raise out_of_step(files.rollouts, f"arrays {Episodes._fields}", str(tuple(arrays)))
     stacked = Episodes(**arrays)
+    if stacked.valid.shape[1] < num_episodes or stacked.valid.shape[2] > max_episode_steps:
+        raise out_of_step(
+            files.rollouts,
+            f"at least {num_episodes} episodes of at most {max_episode_steps} steps",
+            f"{stacked.valid.shape[1]} of at most {stacked.valid.shape[2]}",
+        )
     episodes = [Episodes(*(field[run] for field in stacked)) for run in range(num_runs)]
     for run in range(num_runs):
         set_weights(policy, weights, run)

@@ -74,13 +74,15 @@ def run_stage(stage: Callable[[Task], None]) -> None:
 def one_message(command: str) -> Iterator[None]:
     """Ends a command that cannot go on.
 
-    The exit status is 1 after a user's mistake or a file that cannot be read or written, with one
-    message and no traceback; 130 after Ctrl-C.
+    The exit status is 1 after a user's mistake, numbers that are not finite, or a file that cannot
+    be read or written, with one message and no traceback; 130 after Ctrl-C.
     """
     try:
         yield
     except UserError as error:
         sys.exit(str(error))
+    except FloatingPointError as error:
+        sys.exit(f"{command}: {error}")
     except OSError as error:
         sys.exit(f"{error.filename or command}: {error.strerror or error}")
     except KeyboardInterrupt:

@@ -27,7 +27,13 @@ def train(task: Task) -> None:
     params = task.params
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = policies.make_policy(params.policy, task.specification, any_seed)
-    rollouts = read_rollouts(task.files, policy, params.num_runs)
+    rollouts = read_rollouts(
+        task.files,
+        policy,
+        params.num_runs,
+        params.train.episodes_per_update,
+        task.specification.max_episode_steps,
+    )
     learner = policies.make_learner(params.train, policy, task.specification.max_episode_steps)
     num_updates = params.train.num_episodes // params.train.episodes_per_update
 
@@ -109,7 +115,7 @@ def _watched(
     except FloatingPointError as error:
         raise UserError(
             f"{task.name}: run {run}, update {update + 1}: training stopped, since {error}; "
-            f"try a smaller tasks.{task.name}.train.learning_rate, or "
+            f"try a smaller tasks.{task.name}.train.learning_rate (or train.value's), or "
             f"tasks.{task.name}.train.max_gradient_norm: 0.5"
         ) from error
 

@@ -15,7 +15,7 @@ ENCODINGS = {
 
 def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:
     """A space's type and what defines it."""
-    description: dict[str, Any] = {"type": type(space).__name__}
+    description: dict[str, Any] = {"type": _kind(space)}
     match space:
         case spaces.Dict():
             return description | {"spaces": _described(space.spaces)}
@@ -51,9 +51,15 @@ def describe_flattening(space: gymnasium.Space[Any]) -> list[dict[str, Any]]:
     end = 0
     for path, part in _leaves(space):
         start, end = end, end + int(spaces.flatdim(part))
-        encoding = ENCODINGS[type(part).__name__]
+        encoding = ENCODINGS[_kind(part)]
         parts.append({"path": path, "components": [start, end], "encoding": encoding})
     return parts
+
+
+def _kind(space: gymnasium.Space[Any]) -> str:
+    """The name of Gymnasium's space that this one is, a subclass of it or not."""
+    kinds = (*ENCODINGS, "Dict", "Tuple")
+    return next(kind for kind in kinds if isinstance(space, getattr(spaces, kind)))
 
 
 def _described(parts: dict[str, gymnasium.Space[Any]]) -> dict[str, Any]:

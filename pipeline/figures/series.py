@@ -53,7 +53,7 @@ def numbered(table: Table, prefix: str, count: int = 1) -> list[str]:
         prefix: what stands before the numbers.
         count: how many numbers a name has; 2 gives `<prefix>_0_0`, `<prefix>_0_1`, ….
     """
-    names = [name for name in table if re.fullmatch(rf"{prefix}(_\d+){{{count}}}", name)]
+    names = [name for name in table if re.fullmatch(rf"{prefix}(_-?\d+){{{count}}}", name)]
     return sorted(names, key=lambda name: numbers_of(name, count))
 
 

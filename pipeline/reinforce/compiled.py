@@ -47,7 +47,8 @@ def sample_episodes(
     def step(
         t: tf.Tensor, state: object, running: tf.Tensor, columns: Episodes
     ) -> tuple[tf.Tensor, object, tf.Tensor, Episodes]:
-        observations = environment.observe(state)  # [B, O]
+        # What a copy does after its end may overflow; 0 does in no network.
+        observations = tf.where(running[:, tf.newaxis], environment.observe(state), 0)  # [B, O]
         action = policy.sample(observations, _seed_of_step(seed, t + 1))
         state, rewards, terminated = environment.step(state, action.action)
         row = Episodes(
@@ -67,7 +68,7 @@ def sample_episodes(
         step,
         (
             tf.constant(0),
-            environment.reset(num_episodes, _seed_of_step(seed, 0)),
+            environment.reset(num_episodes, seed + tf.constant([1, 0])),  # not a step's
             tf.fill([num_episodes], True),
             Episodes(
                 observations=column(tf.float32, policy.observation_size),

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from gymnasium import spaces
 
@@ -187,11 +188,13 @@ def test_a_backend_that_there_is_not(write):
     )
 
 
-def test_bounds_without_width_cannot_be_squashed_to(write, monkeypatch):
-    flat = inspect_environment("Pendulum-v1", {})._replace(action_space=spaces.Box(1, 1, (2,)))
+@pytest.mark.parametrize("width", [0, 1e-9])  # the latter is none as float32
+def test_bounds_without_width_cannot_be_squashed_to(width, write, monkeypatch):
+    space = spaces.Box(1, 1 + width, (2,), np.float64)
+    flat = inspect_environment("Pendulum-v1", {})._replace(action_space=space)
     monkeypatch.setattr(module, "inspect_environment", lambda *_: flat)
     path = write(("activation: tanh", "activation: tanh, bounded_actions: squash"))
-    assert "expected clip, since Box(1.0, 1.0, (2,), float32) has bounds" in message(path)
+    assert f"expected clip, since {space} has bounds" in message(path)
 
 
 @pytest.mark.usefixtures("inspected")

@@ -313,6 +313,22 @@ def test_training_refuses_log_probabilities_that_are_not_its_policys(tmp_path, m
         train(task)
 
 
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [("train", {"episodes_per_update": 8, "num_episodes": 40}), ("env", {"max_episode_steps": 9})],
+)
+def test_training_refuses_too_few_episodes_and_too_long_ones(
+    section, change, tmp_path, monkeypatch
+):
+    params = copy.deepcopy(BANDIT)
+    params["env"]["id"] = "CartPole-v1"
+    run_stages(tmp_path, monkeypatch, params=params, stages=(rollout,))
+    params[section] |= change
+    params["rollout"]["num_episodes"] = 8
+    with pytest.raises(UserError, match=r"rollouts\.npz: expected at least \d episodes of at most"):
+        run_stages(tmp_path, monkeypatch, params=params, stages=(train,))
+
+
 def test_training_refuses_weights_of_another_network(tmp_path, monkeypatch):
     run_stages(tmp_path, monkeypatch, stages=(rollout,))
     other = copy.deepcopy(BANDIT)

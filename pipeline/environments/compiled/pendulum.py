@@ -35,6 +35,8 @@ class CompiledPendulum:
     """
 
     def __init__(self, g: float = 10.0, max_episode_steps: int = 200) -> None:
+        if not isinstance(g, int | float):
+            raise TypeError(f"Expected a number for `g`. Received: g={g!r}")
         high = np.array([1.0, 1.0, MAX_SPEED], np.float32)
         self.observation_space = spaces.Box(-high, high)
         self.action_space = spaces.Box(-MAX_TORQUE, MAX_TORQUE, (1,))

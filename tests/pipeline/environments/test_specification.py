@@ -214,6 +214,15 @@ def test_the_description_of_a_space_is_json():
     assert description["spaces"]["position"]["shape"] == [2, 3]
 
 
+def test_a_space_of_ones_own_is_described_as_what_it_is():
+    class Mine(spaces.Box):
+        pass
+
+    mine = Mine(-1, 1, (2,))
+    assert describe_space(mine)["type"] == "Box"
+    assert describe_flattening(mine)[0]["components"] == [0, 2]
+
+
 OBSERVED = "whose observation is a Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple"
 ACTED = "whose action is Discrete, MultiDiscrete, MultiBinary or a Box of floats"
 

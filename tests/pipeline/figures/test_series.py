@@ -45,6 +45,12 @@ def test_numbered_columns_follow_their_numbers_and_not_the_alphabet():
     assert numbered(table, "mean") == ["mean_0", "mean_2", "mean_10"]
 
 
+def test_numbers_may_be_negative():
+    table = {name: np.zeros(1) for name in ("a_1", "a_-2", "a_0", "a_-1_-1")}
+    assert numbered(table, "a") == ["a_-2", "a_0", "a_1"]
+    assert numbered(table, "a", 2) == ["a_-1_-1"]
+
+
 def test_columns_of_two_numbers_follow_both():
     names = ["p_10_0", "p_1_10", "p_1_9", "p_3", "p_1_2_3"]
     assert numbered(dict.fromkeys(names, np.zeros(1)), "p", 2) == ["p_1_9", "p_1_10", "p_10_0"]
