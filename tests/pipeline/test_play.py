@@ -390,7 +390,11 @@ def test_a_damaged_spec_json_is_refused(copied, capsys):
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        (7, "environment: expected a section with id, kwargs, max_episode_steps, backend, received 7"),
+        (
+            7,
+            "environment: expected a section with id, kwargs, max_episode_steps, backend, "
+            "received 7",
+        ),
         (CARTPOLE | {"id": None}, "environment.id: expected the id of"),
         (CARTPOLE | {"kwargs": [1]}, "environment.kwargs: expected keyword arguments"),
         (CARTPOLE | {"max_episode_steps": "9"}, "environment.max_episode_steps: expected an int"),

@@ -13,9 +13,9 @@ NUM_STEPS = 3
 
 
 class Repeat(gymnasium.Env[Any, Any]):
-    """Rewards the action that repeats what is observed: at best 0 for each step, else less.
+    """Rewards the action that repeats what is observed: 1 for each step, less by what it is off.
 
-    An action that is off by more than 1 ends the episode.
+    An action that is off by more than 1 ends the episode, which forgoes the rest.
 
     Args:
         action_space: Of the actions.
@@ -37,8 +37,8 @@ class Repeat(gymnasium.Env[Any, Any]):
     def step(self, action):
         assert self.action_space.contains(action), action
         difference = np.asarray(action, float) - np.asarray(self._target, float)
-        reward = -float(np.mean(np.abs(difference)))
-        return self._draw(), reward, reward < -1, False, {}
+        reward = 1 - float(np.mean(np.abs(difference)))
+        return self._draw(), reward, reward < 0, False, {}
 
     def _draw(self):
         self._target = self.action_space.sample()
