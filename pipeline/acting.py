@@ -4,7 +4,7 @@ import functools
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -61,7 +61,10 @@ def loaded_apart(policy: ExportedPolicy) -> Iterator[Choose]:
         initializer=signal.signal,  # Ctrl-C, which reaches both processes, is this one's affair
         initargs=(signal.SIGINT, signal.SIG_IGN),
     ) as process:
-        process.submit(_ensure_loaded, policy).result()
+        try:
+            process.submit(_ensure_loaded, policy).result()
+        except BrokenExecutor as error:
+            raise UserError(f"{policy.folder}: the process that loads the policy died") from error
         yield lambda observations, seed: process.submit(
             _choose, policy, observations, seed
         ).result()

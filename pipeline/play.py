@@ -82,8 +82,7 @@ def play(
     name = f"{specification.id} in a window" if human else specification.id
     with ExitStack() as stack:
         env = stack.enter_context(closing(make_environment(specification, mode)))
-        with _naming(str(folder)):
-            choose = stack.enter_context(loaded_apart(policy)) if mode else load(policy)
+        choose = stack.enter_context(loaded_apart(policy)) if mode else load(policy)
         if gif is None:
             _report(play_episodes(env, choose, num_episodes, seed, name))
             return

@@ -168,7 +168,7 @@ def test_each_action_has_a_seed_of_its_own_and_its_spaces_type():
 
     env: Any = gymnasium.wrappers.FlattenObservation(MadeUp("multi-discrete"))
     assert len(list(play.play_episodes(env, choose, 2, seed=9, name=""))) == 2
-    generator = np.random.default_rng(9)
+    generator = np.random.default_rng([9, 1])
     expected = [generator.integers(-(2**31), 2**31, size=2, dtype=np.int32) for _ in range(6)]
     np.testing.assert_array_equal(seeds, expected)
 
