@@ -14,7 +14,11 @@ from gymnasium.vector import AutoresetMode
 
 from pipeline.environments.description import describe_flattening, describe_space
 from pipeline.environments.specification import inspect_environment
-from pipeline.environments.vector import make_environments
+from pipeline.environments.vector import (
+    SerialEnvironments,
+    VectorizedEnvironments,
+    make_environments,
+)
 from pipeline.errors import UserError
 
 
@@ -40,15 +44,15 @@ def test_cartpole():
     assert specification.has_vector_entry_point
     environments = make_environments(specification, 3)
     assert environments.num_envs == 3
-    assert not isinstance(environments, gymnasium.vector.SyncVectorEnv)
+    assert isinstance(environments, VectorizedEnvironments)
     # The keyword arguments arrive: with Sutton and Barto's reward a step costs nothing.
     environments.reset(seed=0)
-    assert environments.step(np.zeros(3, np.int64))[1].tolist() == [0, 0, 0]
+    assert environments.step(np.zeros(3, np.int64), np.ones(3, bool)).rewards.tolist() == [0, 0, 0]
 
 
 def test_an_environment_without_a_vector_entry_point_is_stepped_copy_by_copy():
     environments = make_environments(inspect_environment("Bandit-v0", {}), 3)
-    assert isinstance(environments, gymnasium.vector.SyncVectorEnv)
+    assert isinstance(environments, SerialEnvironments)
 
 
 def test_a_native_vector_environment_that_does_not_reset_itself_by_the_next_step_is_not_used():
@@ -66,7 +70,7 @@ def test_a_native_vector_environment_that_does_not_reset_itself_by_the_next_step
     specification = inspect_environment("Disabled-v0", {})
     assert specification.has_vector_entry_point
     environments = make_environments(specification, 2)
-    assert environments.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+    assert isinstance(environments, SerialEnvironments)
 
 
 def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used():
@@ -83,7 +87,7 @@ def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used
     )
     environments = make_environments(inspect_environment("Wrapped-v0", {}), 2)
     environments.reset(seed=0)
-    assert environments.step(np.zeros(2, np.int64))[1].tolist() == [2, 2]
+    assert environments.step(np.zeros(2, np.int64), np.ones(2, bool)).rewards.tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(("num_episodes", "num_envs"), [(1, 1), (64, 64), (65, 33), (100, 50)])
@@ -168,10 +172,11 @@ def test_observations_that_gymnasium_flattens(space, size):
 def test_copies_observe_what_gymnasium_flattens():
     specification = inspect_environment("Everything-v0", {})
     environments = make_environments(specification, 2)
-    observations, _ = environments.reset(seed=5)  # and 6 for the second one
+    observations = environments.reset(seed=5)  # and 6 for the second one
     for copy, seed in enumerate([5, 6]):
         expected, _ = Everything().reset(seed=seed)
-        np.testing.assert_array_equal(observations[copy], spaces.flatten(EVERYTHING, expected))
+        flat = np.asarray(spaces.flatten(EVERYTHING, expected), np.float32)
+        np.testing.assert_array_equal(observations[copy], flat)
 
 
 def test_the_description_says_how_to_flatten_an_observation():
@@ -253,8 +258,9 @@ def test_an_environment_without_a_time_limit_is_refused():
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Everything-v0"])  # its own vector, and copies
 def test_the_time_limit_that_was_asked_for_cuts_episodes_off(env_id):
-    environments = make_environments(inspect_environment(env_id, {}, max_episode_steps=3), 2)
+    specification = inspect_environment(env_id, {}, max_episode_steps=3)
+    environments = make_environments(specification, 2)
     environments.reset(seed=0)
-    actions = environments.action_space.sample()
-    cut = [environments.step(actions)[3].tolist() for _ in range(3)]
+    actions = np.stack([specification.action_space.sample()] * 2)
+    cut = [environments.step(actions, np.ones(2, bool)).truncated.tolist() for _ in range(3)]
     assert cut == [[False, False], [False, False], [True, True]]

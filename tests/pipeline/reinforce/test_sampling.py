@@ -9,6 +9,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from models.action import Action
+from pipeline.environments.vector import SerialEnvironments, VectorizedEnvironments
 from pipeline.reinforce.sampling import sample_episodes
 
 
@@ -41,8 +42,16 @@ class Corridor(gymnasium.Env):
         return np.array([self.step_number], np.float32)
 
 
+def serial(make, num_envs):
+    return SerialEnvironments([make() for _ in range(num_envs)])
+
+
+def vectorized(make, num_envs):
+    return VectorizedEnvironments(SyncVectorEnv([make] * num_envs))
+
+
 def corridors(num_envs, **kwargs):
-    return SyncVectorEnv([lambda: Corridor(**kwargs)] * num_envs)
+    return serial(lambda: Corridor(**kwargs), num_envs)
 
 
 def choose(lengths):
@@ -59,9 +68,11 @@ def choose(lengths):
 SEED = np.random.SeedSequence(7)
 
 
+@pytest.mark.parametrize("parallel", [serial, vectorized])
 @pytest.mark.parametrize(("num_envs", "num_episodes"), [(1, 1), (1, 3), (4, 4), (4, 11), (8, 3)])
-def test_exactly_the_episodes_that_were_asked_for_and_each_whole(num_envs, num_episodes):
-    episodes = sample_episodes(corridors(num_envs), choose([1, 2, 5]), num_episodes, SEED)
+def test_exactly_the_episodes_that_were_asked_for_and_each_whole(num_envs, num_episodes, parallel):
+    environments = parallel(Corridor, num_envs)
+    episodes = sample_episodes(environments, choose([1, 2, 5]), num_episodes, SEED)
     assert len(episodes.valid) == num_episodes
     for episode in range(num_episodes):
         length = episodes.num_steps[episode]
@@ -91,7 +102,7 @@ def test_episodes_are_numbered_as_they_start_and_no_later_one_overtakes():
     # One copy plays 1 long episode while the other plays 9 short ones: with 3 asked for, these are
     # the long one and the first two of the short ones, however many short ones could finish.
     def act(observations, _seed):
-        action = np.array([20, 1])
+        action = np.array([20, 1])[-len(observations) :]
         return Action(action, action, np.zeros(len(observations), np.float32))
 
     episodes = sample_episodes(corridors(2), act, 3, SEED)
@@ -122,8 +133,8 @@ def test_the_seed_reaches_the_environments_as_well_as_the_policy():
             return self.np_random.uniform(size=1).astype(np.float32)
 
     def starts(seed):
-        environments = SyncVectorEnv([RandomStart] * 2)
         sequence = np.random.SeedSequence(seed)
+        environments = serial(RandomStart, 2)
         return sample_episodes(environments, choose([1]), 4, sequence).observations.ravel()
 
     np.testing.assert_array_equal(starts(1), starts(1))
@@ -148,7 +159,7 @@ def test_the_recorded_action_is_the_sampled_one_and_the_environment_gets_the_oth
         raw = np.full((len(observations), 1), 2.5, np.float32)
         return Action(np.clip(raw, -1, 1), raw, np.zeros(len(observations), np.float32))
 
-    episodes = sample_episodes(SyncVectorEnv([Recorder]), act, 1, SEED)
+    episodes = sample_episodes(serial(Recorder, 1), act, 1, SEED)
     assert taken == [1.0]
     assert episodes.actions.tolist() == [[[2.5]]]
 
@@ -167,7 +178,7 @@ def test_the_environment_gets_actions_of_its_own_type():
         action = np.zeros((len(observations), 1), np.float32)
         return Action(action, action, np.zeros(len(observations), np.float32))
 
-    assert len(sample_episodes(SyncVectorEnv([Double]), act, 2, SEED).valid) == 2
+    assert len(sample_episodes(serial(Double, 1), act, 2, SEED).valid) == 2
 
 
 def test_a_policy_that_is_not_finite_never_reaches_the_environment():
@@ -182,4 +193,49 @@ def test_a_policy_that_is_not_finite_never_reaches_the_environment():
 def test_another_autoreset_mode_is_refused():
     environments = SyncVectorEnv([Corridor], autoreset_mode=AutoresetMode.SAME_STEP)
     with pytest.raises(ValueError, match="next-step autoreset"):
-        sample_episodes(environments, choose([1]), 1, SEED)
+        VectorizedEnvironments(environments)
+
+
+def test_what_has_ended_costs_nothing_more():
+    # Two copies, the first of which plays 4 steps and waits while the second plays 9: no step is
+    # taken that is not kept, and the policy is asked for no action that is not taken.
+    taken, asked = [], []
+
+    class Counted(Corridor):
+        def step(self, action):
+            taken.append(action)
+            return super().step(action)
+
+    def act(observations, _seed):
+        asked.extend(observations[:, 0].tolist())
+        action = np.array([4, 9])[-len(observations) :]
+        return Action(action, action, np.zeros(len(observations), np.float32))
+
+    episodes = sample_episodes(serial(Counted, 2), act, 2, SEED)
+    assert episodes.num_steps.tolist() == [4, 9]
+    assert len(taken) == len(asked) == 13
+
+
+def test_both_kinds_of_environments_give_the_same_episodes():
+    # As many episodes as copies, so that the order in which copies become free does not matter.
+    both = [
+        sample_episodes(parallel(Corridor, 3), choose([1, 2, 5]), 3, SEED)
+        for parallel in (serial, vectorized)
+    ]
+    for one, other in zip(*both, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("parallel", [serial, vectorized])
+def test_no_environment_is_given_an_action_that_it_does_not_have(parallel):
+    class From5(Corridor):
+        def __init__(self):
+            super().__init__()
+            self.action_space = spaces.Discrete(10, start=5)
+
+        def step(self, action):
+            assert self.action_space.contains(action), action
+            return super().step(action)
+
+    episodes = sample_episodes(parallel(From5, 4), choose([5, 6, 9]), 2, SEED)
+    assert len(episodes.valid) == 2
