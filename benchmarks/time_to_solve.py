@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts import stack_weights
 from pipeline.environments.specification import inspect_environment
 from pipeline.params import PolicyParams, TrainParams
 from pipeline.stage import start_tensorflow
@@ -61,9 +62,7 @@ def measure(num_runs: int, episodes_per_update: int, max_env_steps: int) -> dict
     training = CompiledTraining(environment, learner, episodes_per_update, updates_per_call=1)
     sample = compile_sampler(environment, policy, episodes_per_update)
     evaluate = compile_sampler(environment, policy, EVALUATION_EPISODES)
-    weights = policies.stack_weights(
-        [policies.get_weights(make_policy(run)) for run in range(num_runs)]
-    )
+    weights = stack_weights([policies.get_weights(make_policy(run)) for run in range(num_runs)])
 
     started = time.perf_counter()
     seed = np.random.SeedSequence(0)

@@ -166,6 +166,11 @@ def write_json(path: Path, value: Any) -> None:
         written.write_text(text)
 
 
+def stack_weights(runs: Sequence[Mapping[str, np.ndarray]]) -> Weights:
+    """The weights of R runs, each `[…]`, as one array `[R, …]` for each variable."""
+    return {path: np.stack([weights[path] for weights in runs]) for path in runs[0]}
+
+
 def weights_digest(weights: Weights, run: int) -> str:
     """SHA-256 of one run's weights: names, types, shapes and bits."""
     digest = hashlib.sha256()

@@ -1,7 +1,7 @@
 """Where the episodes of rollout and training come from: a compiled environment or Gymnasium's."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 
 import numpy as np
 
@@ -15,32 +15,34 @@ from pipeline.reinforce import sampling
 from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
-from pipeline.reinforce.training import SampledTraining, Training
+from pipeline.reinforce.training import SampledTraining, Sampler, Training
 from pipeline.stage import Task
 
-Sampler = Callable[[np.random.SeedSequence], Episodes]
 
+def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Callable[[], Sampler]:
+    """What samples `num_episodes` episodes of a task with `policy` as it is when called.
 
-@contextmanager
-def sampler(task: Task, policy: Policy, num_episodes: int) -> Iterator[Sampler]:
-    """What samples `num_episodes` episodes of a task with `policy` as it is when called."""
+    It is compiled once; environments are made anew each time that it is opened.
+    """
     if task.is_compiled:
-        yield compile_sampler(_compiled(task), policy, num_episodes)
-        return
+        sample = compile_sampler(_compiled(task), policy, num_episodes)
+        return lambda: nullcontext(sample)
     act = policies.compile_act(policy)
-    with closing(make_environments(task.specification, num_episodes)) as environments:
-        yield lambda seed: sampling.sample_episodes(environments, act, num_episodes, seed)
+
+    @contextmanager
+    def sampler() -> Iterator[Callable[[np.random.SeedSequence], Episodes]]:
+        with closing(make_environments(task.specification, num_episodes)) as environments:
+            yield lambda seed: sampling.sample_episodes(environments, act, num_episodes, seed)
+
+    return sampler
 
 
-@contextmanager
-def training(task: Task, learner: Learner) -> Iterator[Training]:
+def make_training(task: Task, learner: Learner) -> Training:
     """What trains the policy of `learner`."""
     num_episodes = task.params.train.episodes_per_update
     if task.is_compiled:
-        yield CompiledTraining(_compiled(task), learner, num_episodes)
-        return
-    with sampler(task, learner.policy, num_episodes) as sample:
-        yield SampledTraining(learner, sample)
+        return CompiledTraining(_compiled(task), learner, num_episodes)
+    return SampledTraining(learner, make_sampler(task, learner.policy, num_episodes))
 
 
 def _compiled(task: Task) -> CompiledEnvironment:

@@ -1,7 +1,7 @@
 """Stage `evaluate`: the exported SavedModels in Gymnasium's environment, greedy and sampled."""
 
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,44 +10,32 @@ from pipeline.reinforce.episodes import Episodes
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
 from pipeline.statistics import bootstrap_interval, interquartile_mean
+from pipeline.workers import Perform, Report, perform_runs
 
 NUM_VISITED = 2000  # steps of the chosen policy that are kept for the picture of what it does
 
 
+class EvaluatedRun(NamedTuple):
+    """What evaluation saw of one run's policy."""
+
+    episodes: Table  # a row for each episode
+    visited: Table | None  # a row for each of some steps that it sampled; of the chosen policy only
+
+
 def evaluate(task: Task) -> None:
     """Evaluates each run's SavedModel, greedy and sampled, on episodes with seeds of their own."""
-    start_tensorflow()
-    from pipeline import exported
-    from pipeline.environments.vector import make_environments
-    from pipeline.reinforce.sampling import sample_episodes
-
-    num_episodes, files = task.params.evaluate.num_episodes, task.files
+    files = task.files
     rollouts = read_arrays(files.rollouts, ["rewards", "valid"])
-    chosen = read_json(files.policy / "spec.json", ["run"])["run"]
-    if chosen not in range(task.params.num_runs):
-        expected = f"the policy of one of {task.params.num_runs} runs"
-        raise out_of_step(files.policy, expected, f"that of run {chosen}")
-    before, parts = [], []
-    with closing(make_environments(task.specification, num_episodes)) as environments:
-        for run in range(task.params.num_runs):
-            signatures = exported.load_signatures(files.policies / str(run))
-            ways = {
-                "greedy": (exported.greedy(signatures), Purpose.GREEDY_EVALUATION),
-                "sampled": (exported.sampled(signatures), Purpose.SAMPLED_EVALUATION),
-            }
-            for mode, (act, purpose) in ways.items():
-                seed = stream(task.seed, purpose, run)
-                episodes = sample_episodes(environments, act, num_episodes, seed)
-                parts.append(_tabulate(task, episodes, run, mode))
-            if run == chosen:  # the episodes are those that it sampled
-                observations = _thinned(episodes.observations[episodes.valid], NUM_VISITED)
-                visited = _columns("observation", observations)
-                visited |= exported.distribution_parameters(signatures, observations)
-            rewards, valid = rollouts["rewards"][run], rollouts["valid"][run]
-            before.append(_discounted(task, rewards, valid).mean())
-
-    evaluation = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    chosen = _chosen_run(task)
+    runs = perform_runs(task, prepare)
+    evaluation = _joined([run.episodes for run in runs])
+    before = [
+        _discounted(task, rewards, valid).mean()
+        for rewards, valid in zip(rollouts["rewards"], rollouts["valid"], strict=True)
+    ]
     metrics = summarize(evaluation) | {"objective_before": _rounded(interquartile_mean(before))}
+    visited = runs[chosen].visited
+    assert visited is not None
     write_table(files.evaluation, evaluation)
     write_table(files.visited, visited)
     write_json(files.metrics, {task.name: metrics})
@@ -56,6 +44,38 @@ def evaluate(task: Task) -> None:
         f"greedy {metrics['greedy']}, sampled {metrics['sampled']}; worst run "
         f"{metrics['greedy_worst_run']} and {metrics['sampled_worst_run']}"
     )
+
+
+def prepare(task: Task) -> Perform[EvaluatedRun]:
+    """Starts TensorFlow and returns what evaluates one run after the other."""
+    start_tensorflow()
+    from pipeline import exported
+    from pipeline.environments.vector import make_environments
+    from pipeline.reinforce.sampling import sample_episodes
+
+    num_episodes = task.params.evaluate.num_episodes
+    chosen = _chosen_run(task)
+
+    def perform(run: int, _: Report) -> EvaluatedRun:
+        signatures = exported.load_signatures(task.files.policies / str(run))
+        ways = {
+            "greedy": (exported.greedy(signatures), Purpose.GREEDY_EVALUATION),
+            "sampled": (exported.sampled(signatures), Purpose.SAMPLED_EVALUATION),
+        }
+        tables = []
+        with closing(make_environments(task.specification, num_episodes)) as environments:
+            for mode, (act, purpose) in ways.items():
+                seed = stream(task.seed, purpose, run)
+                episodes = sample_episodes(environments, act, num_episodes, seed)
+                tables.append(_tabulate(task, episodes, run, mode))
+        visited = None
+        if run == chosen:  # the episodes are those that it sampled
+            observations = _thinned(episodes.observations[episodes.valid], NUM_VISITED)
+            visited = _columns("observation", observations)
+            visited |= exported.distribution_parameters(signatures, observations)
+        return EvaluatedRun(_joined(tables), visited)
+
+    return perform
 
 
 def summarize(evaluation: Table) -> dict[str, float | None]:
@@ -82,6 +102,15 @@ def summarize(evaluation: Table) -> dict[str, float | None]:
     return metrics
 
 
+def _chosen_run(task: Task) -> int:
+    """The run whose policy was exported as the task's."""
+    chosen = read_json(task.files.policy / "spec.json", ["run"])["run"]
+    if chosen not in range(task.params.num_runs):
+        expected = f"the policy of one of {task.params.num_runs} runs"
+        raise out_of_step(task.files.policy, expected, f"that of run {chosen}")
+    return int(chosen)
+
+
 def _means_of_runs(evaluation: Table, mode: str, column: str) -> np.ndarray:
     """Mean over each run's episodes, `[R]`."""
     of_mode = evaluation["mode"] == mode
@@ -101,6 +130,11 @@ def _tabulate(task: Task, episodes: Episodes, run: int, mode: str) -> Table:
         "num_steps": episodes.num_steps,
         "terminated": episodes.terminated.any(axis=1).astype(int),
     }
+
+
+def _joined(tables: list[Table]) -> Table:
+    """The rows of one table after those of the other."""
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
 def _discounted(task: Task, rewards: np.ndarray, valid: np.ndarray) -> np.ndarray:

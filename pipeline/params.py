@@ -202,6 +202,9 @@ class Params(Section):
     """The whole of params.yaml."""
 
     seed: Seed = Field(description="the root of all random streams")
+    num_workers: CountOrNone = Field(
+        default=None, description="runs that are performed side by side, null for one on each core"
+    )
     tasks: Annotated[
         dict[TaskName, TaskParams],
         Field(min_length=1),

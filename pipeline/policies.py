@@ -160,11 +160,6 @@ def get_weights(policy: Policy) -> dict[str, np.ndarray]:
     return {variable.path: variable.numpy() for variable in policy.network.weights}
 
 
-def stack_weights(runs: list[dict[str, np.ndarray]]) -> Weights:
-    """The weights of R runs, each `[…]`, as one array `[R, …]` for each variable."""
-    return {path: np.stack([weights[path] for weights in runs]) for path in runs[0]}
-
-
 def set_weights(policy: Policy, weights: Weights, run: int) -> None:
     """Sets the weights of a policy's network to those of one run."""
     for variable in policy.network.weights:

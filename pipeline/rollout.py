@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.artifacts import stack_weights
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
 
@@ -9,8 +10,8 @@ from pipeline.stage import Task, run_stage, start_tensorflow
 def rollout(task: Task) -> None:
     """Creates the initial policy of every run and samples complete episodes with it."""
     start_tensorflow()
-    from pipeline.backends import sampler
-    from pipeline.policies import get_weights, make_policy, set_weights, stack_weights
+    from pipeline.backends import make_sampler
+    from pipeline.policies import get_weights, make_policy, set_weights
     from pipeline.rollouts import Rollouts, write_rollouts
 
     params, specification = task.params, task.specification
@@ -20,10 +21,11 @@ def rollout(task: Task) -> None:
     weights = stack_weights([get_weights(policy) for policy in policies])
 
     policy = policies[0]  # the runs take turns in its variables: one compilation serves all
+    sampler = make_sampler(task, policy, num_episodes)
     episodes = []
-    with sampler(task, policy, num_episodes) as sample:
-        for run in runs:
-            set_weights(policy, weights, run)
+    for run in runs:
+        set_weights(policy, weights, run)
+        with sampler() as sample:
             episodes.append(sample(stream(task.seed, Purpose.ROLLOUT, run)))
     write_rollouts(task.files, Rollouts(weights, episodes))
     mean_return = np.mean([batch.episode_returns for batch in episodes])

@@ -19,6 +19,7 @@ from pipeline.environments.compiled import why_not_compiled
 from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.errors import UserError
 from pipeline.params import TaskParams
+from pipeline.workers import default_num_workers
 
 DATA = Path("data")
 
@@ -31,6 +32,7 @@ class Task(NamedTuple):
     params: TaskParams
     specification: EnvironmentSpecification
     files: TaskFiles
+    num_workers: int = 1  # runs that are performed side by side
 
     @property
     def is_compiled(self) -> bool:
@@ -53,6 +55,7 @@ def load_task(params_path: Path, name: str) -> Task:
         params=task,
         specification=inspect_environment(task.env.id, task.env.kwargs, task.env.max_episode_steps),
         files=TaskFiles(DATA / name),
+        num_workers=params.num_workers or default_num_workers(),
     )
 
 

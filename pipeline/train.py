@@ -2,26 +2,56 @@
 
 import sys
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import NamedTuple, Self
 
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.artifacts import Table, write_arrays, write_table
+from pipeline.artifacts import Table, stack_weights, write_arrays, write_table
 from pipeline.errors import UserError
+from pipeline.reinforce.records import UpdateRecord
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
+from pipeline.workers import Perform, Report, perform_runs
 
-if TYPE_CHECKING:
-    from pipeline.reinforce.training import UpdateRecord
+
+class TrainedRun(NamedTuple):
+    """What training made of one run."""
+
+    records: list[UpdateRecord]  # one for each update
+    weights: dict[str, np.ndarray]  # of the trained policy, by variable path
+    distribution: np.ndarray  # [N]: its action distribution's parameters, over the last episodes
+    parameter_names: tuple[str, ...]  # N names
 
 
 def train(task: Task) -> None:
     """Trains every run of a task by REINFORCE; writes learning curves and final weights."""
+    started = time.monotonic()
+    with _Progress(task) as progress:
+        runs = perform_runs(task, prepare, progress.show)
+    records = [run.records for run in runs]
+    write_arrays(task.files.final_weights, stack_weights([run.weights for run in runs]))
+    write_table(task.files.learning_curve, learning_curve(records))
+    write_table(
+        task.files.action_distribution,
+        action_distribution(records, [run.distribution for run in runs], runs[0].parameter_names),
+    )
+    _summarize(task, records, time.monotonic() - started)
+
+
+def prepare(task: Task) -> Perform[TrainedRun]:
+    """Starts TensorFlow and builds what trains a task's runs, one after the other.
+
+    The function that it returns reports the record of each update.
+
+    Raises:
+        UserError: If the rollouts are not those of the task's policies.
+    """
     start_tensorflow()
     from pipeline import policies
-    from pipeline.backends import training
+    from pipeline.backends import make_training
     from pipeline.rollouts import read_rollouts
 
     params = task.params
@@ -35,33 +65,28 @@ def train(task: Task) -> None:
         task.specification.max_episode_steps,
     )
     learner = policies.make_learner(params.train, policy, task.specification.max_episode_steps)
+    training = make_training(task, learner)
     num_updates = params.train.num_episodes // params.train.episodes_per_update
 
-    started, records, weights, distributions = time.monotonic(), [], [], []
-    with training(task, learner) as trainer, _progress_bar(task) as bar:
-        for run in range(params.num_runs):
+    def perform(run: int, report: Report) -> TrainedRun:
+        def seeds(update: int) -> np.random.SeedSequence:
+            return stream(task.seed, Purpose.TRAINING, run, update)
 
-            def seeds(update: int, run: int = run) -> np.random.SeedSequence:
-                return stream(task.seed, Purpose.TRAINING, run, update)
+        seed = stream(task.seed, Purpose.INITIAL_VALUE_WEIGHTS, run)
+        policies.begin_run(learner, params.train, rollouts.weights, run, seed)
+        first = rollouts.episodes[run].take(params.train.episodes_per_update)
+        records = []
+        for record in _watched(training.train_run(first, seeds, num_updates), task, run):
+            report(record)
+            records.append(record)
+        distribution = learner.mean_distribution(training.last_episodes).numpy()
+        names = tuple(policy.head.parameter_names)
+        return TrainedRun(records, policies.get_weights(policy), distribution, names)
 
-            seed = stream(task.seed, Purpose.INITIAL_VALUE_WEIGHTS, run)
-            policies.begin_run(learner, params.train, rollouts.weights, run, seed)
-            first = rollouts.episodes[run].take(params.train.episodes_per_update)
-            updates = trainer.train_run(first, seeds, num_updates)
-            records.append(list(_watched(updates, task, run, bar)))
-            weights.append(policies.get_weights(policy))
-            distributions.append(learner.mean_distribution(trainer.last_episodes).numpy())
-
-    write_arrays(task.files.final_weights, policies.stack_weights(weights))
-    write_table(task.files.learning_curve, learning_curve(records))
-    write_table(
-        task.files.action_distribution,
-        action_distribution(records, distributions, policy.head.parameter_names),
-    )
-    _summarize(task, records, time.monotonic() - started)
+    return perform
 
 
-def learning_curve(records: list[list["UpdateRecord"]]) -> Table:
+def learning_curve(records: list[list[UpdateRecord]]) -> Table:
     """A row for each update of each run: `run` and the fields of UpdateRecord that are numbers."""
     rows = [(run, *record[:-1]) for run, updates in enumerate(records) for record in updates]
     names = ("run", *records[0][0]._fields[:-1])
@@ -70,7 +95,7 @@ def learning_curve(records: list[list["UpdateRecord"]]) -> Table:
 
 
 def action_distribution(
-    records: list[list["UpdateRecord"]], final: list[np.ndarray], names: Iterable[str]
+    records: list[list[UpdateRecord]], final: list[np.ndarray], names: Iterable[str]
 ) -> Table:
     """A row for each run before each update and after the last: the distribution's parameters.
 
@@ -86,32 +111,47 @@ def action_distribution(
     return {name: np.array(column) for name, column in zip(names, columns, strict=True)}
 
 
-def _progress_bar(task: Task) -> tqdm:
-    """Counts episodes; quiet when the standard error is not a terminal."""
-    return tqdm(
-        total=task.params.num_runs * task.params.train.num_episodes,
-        desc=task.name,
-        unit=" episodes",
-        disable=not sys.stderr.isatty(),
-    )
+class _Progress:
+    """A bar that counts episodes; quiet when the standard error is not a terminal."""
+
+    def __init__(self, task: Task) -> None:
+        num_runs, num_episodes = task.params.num_runs, task.params.train.num_episodes
+        self._bar = tqdm(
+            total=num_runs * num_episodes,
+            desc=task.name,
+            unit=" episodes",
+            disable=not sys.stderr.isatty(),
+        )
+        self._num_episodes = [0] * num_runs
+        self._num_env_steps = [0] * num_runs
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._bar.close()
+
+    def show(self, run: int, record: UpdateRecord) -> None:
+        """Moves the bar by one update of a run."""
+        self._num_env_steps[run] = record.num_env_steps
+        speed = sum(self._num_env_steps) / (time.monotonic() - self._started)
+        self._bar.set_postfix_str(
+            f"run {run + 1} of {len(self._num_episodes)}, mean return {record.mean_return:.4g}, "
+            f"{speed:,.0f} env steps/s",
+            refresh=False,
+        )
+        self._bar.update(record.num_episodes - self._num_episodes[run])
+        self._num_episodes[run] = record.num_episodes
 
 
-def _watched(
-    updates: Iterable["UpdateRecord"], task: Task, run: int, bar: tqdm
-) -> Iterable["UpdateRecord"]:
-    """Passes the updates of one run on, moves the bar, and says where training broke down."""
-    update, num_episodes, started = -1, 0, time.monotonic()
+def _watched(updates: Iterable[UpdateRecord], task: Task, run: int) -> Iterator[UpdateRecord]:
+    """Passes the updates of one run on, and says where training broke down."""
+    update = -1
     try:
         for record in updates:
             yield record
-            speed = record.num_env_steps / (time.monotonic() - started)
-            bar.set_postfix_str(
-                f"run {run + 1} of {task.params.num_runs}, mean return {record.mean_return:.4g}, "
-                f"{speed:,.0f} env steps/s",
-                refresh=False,
-            )
-            bar.update(record.num_episodes - num_episodes)
-            update, num_episodes = record.update, record.num_episodes
+            update = record.update
     except FloatingPointError as error:
         raise UserError(
             f"{task.name}: run {run}, update {update + 1}: training stopped, since {error}; "
@@ -120,7 +160,7 @@ def _watched(
         ) from error
 
 
-def _summarize(task: Task, records: list[list["UpdateRecord"]], seconds: float) -> None:
+def _summarize(task: Task, records: list[list[UpdateRecord]], seconds: float) -> None:
     num_env_steps = sum(updates[-1].num_env_steps for updates in records)
     mean_return = np.mean([updates[-1].mean_return for updates in records])
     print(

@@ -17,7 +17,7 @@ from pipeline.environments.compiled.contract import CompiledEnvironment
 from pipeline.reinforce.chunks import pad_to_chunks
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner, UpdateStatistics, episodes_signature
-from pipeline.reinforce.training import UpdateRecord, recorded
+from pipeline.reinforce.records import UpdateRecord, recorded
 
 UPDATES_PER_CALL = 32  # enough for Python not to count, few enough for a progress bar to move
 

@@ -30,5 +30,5 @@ def write_params(folder: Path, **tasks: Any) -> Path:
     """Writes a params.yaml with these tasks."""
     path = folder / "params.yaml"
     with path.open("w") as file:
-        YAML(typ="safe").dump({"seed": SEED, "tasks": tasks}, file)
+        YAML(typ="safe").dump({"seed": SEED, "num_workers": 1, "tasks": tasks}, file)
     return path

@@ -111,7 +111,8 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
         },
         "evaluate": {"num_episodes": 7},
     }
-    assert params.model_dump() == {"seed": 3, "tasks": {"first": task, "second": task}}
+    tasks = {"first": task, "second": task}
+    assert params.model_dump() == {"seed": 3, "num_workers": None, "tasks": tasks}
 
 
 @pytest.mark.parametrize(
@@ -408,8 +409,8 @@ def test_a_task_name_that_can_be_no_folder_or_stage_name(tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
-        ("[1, 2]", "expected a section with seed, tasks, received [1, 2]"),
-        ("hello", "expected a section with seed, tasks, received 'hello'"),
+        ("[1, 2]", "expected a section with seed, num_workers, tasks, received [1, 2]"),
+        ("hello", "expected a section with seed, num_workers, tasks, received 'hello'"),
         (
             "seed: 1",
             "tasks: missing; expected at least one section, under the name of its task (what to "

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline import policies
-from pipeline.artifacts import write_arrays
+from pipeline.artifacts import stack_weights, write_arrays
 from pipeline.environments.specification import inspect_environment
 from pipeline.errors import UserError
 from pipeline.params import PolicyParams, TrainParams, ValueParams
@@ -90,7 +90,7 @@ def test_every_run_begins_with_its_policy_and_a_value_network_of_its_own():
     params = TRAIN.model_copy(update={"baseline": "value"})
     learner = policies.make_learner(params, make_policy(), 500)
     assert isinstance(learner.baseline, ValueBaseline)
-    weights = policies.stack_weights([policies.get_weights(make_policy(seed)) for seed in (1, 2)])
+    weights = stack_weights([policies.get_weights(make_policy(seed)) for seed in (1, 2)])
     kernels = []
     for run, seed in [(0, 8), (1, 9), (0, 8)]:
         policies.begin_run(learner, params, weights, run, np.random.SeedSequence(seed))
@@ -121,7 +121,7 @@ def test_policy_and_value_share_the_statistics_of_observations():
         "normalization/count",
     }
     normalizer.update(tf.ones((2, 4)), tf.ones(2, bool))
-    policies.set_weights(policy, policies.stack_weights([saved]), 0)
+    policies.set_weights(policy, stack_weights([saved]), 0)
     assert float(normalizer.count) == 0
 
 
@@ -170,7 +170,7 @@ def test_the_compiled_act_is_the_policys_sample_with_the_weights_of_the_moment()
 
 def test_weights_come_back_run_by_run(tmp_path):
     runs = [policies.get_weights(make_policy(seed)) for seed in (1, 2)]
-    write_arrays(tmp_path / "weights.npz", policies.stack_weights(runs))
+    write_arrays(tmp_path / "weights.npz", stack_weights(runs))
     policy = make_policy()
     weights = policies.read_weights(tmp_path / "weights.npz", policy, 2)
     for run, expected in enumerate(runs):
@@ -181,7 +181,7 @@ def test_weights_come_back_run_by_run(tmp_path):
 
 def test_weights_of_other_runs_or_not_finite_are_refused(tmp_path):
     path, policy = tmp_path / "weights.npz", make_policy()
-    weights = policies.stack_weights([policies.get_weights(policy)])
+    weights = stack_weights([policies.get_weights(policy)])
     write_arrays(path, weights)
     with pytest.raises(UserError, match=r"weights\.npz: expected weights of shape"):
         policies.read_weights(path, policy, 2)

@@ -184,10 +184,24 @@ def test_final_returns_are_means_over_the_last_tenth_of_the_updates():
     np.testing.assert_array_equal(final_returns(curve), [18.5, 38.5])
 
 
-def test_the_same_parameters_give_the_same_bytes(finished, tmp_path, monkeypatch):
-    again = run_stages(tmp_path, monkeypatch, "bandit", stages=(rollout, train)).files.folder
-    for name in ("initial_weights.npz", "rollouts.npz", "final_weights.npz", "learning_curve.csv"):
-        assert (tmp_path / again / name).read_bytes() == (finished / name).read_bytes()
+def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(
+    finished, tmp_path, monkeypatch
+):
+    run_stages(tmp_path, monkeypatch, "bandit", stages=(rollout,))
+    task = load_task(Path("params.yaml"), "bandit")._replace(num_workers=2)
+    for stage in (train, export, evaluate):
+        stage(task)
+    for name in (
+        "initial_weights.npz",
+        "rollouts.npz",
+        "final_weights.npz",
+        "learning_curve.csv",
+        "action_distribution.csv",
+        "evaluation.csv",
+        "visited.csv",
+        "metrics.json",
+    ):
+        assert (tmp_path / task.files.folder / name).read_bytes() == (finished / name).read_bytes()
 
 
 @pytest.mark.parametrize("best", [0, 1])
