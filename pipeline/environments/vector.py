@@ -59,8 +59,7 @@ def make_environments(
         specification: The environment.
         num_episodes: How many episodes are to be sampled at a time.
     """
-    num_rounds = math.ceil(num_episodes / MAX_PARALLEL)
-    num_envs = math.ceil(num_episodes / num_rounds)  # 100 episodes: twice 50, not 64 and 36
+    num_envs = num_parallel(num_episodes)
     arguments = {
         **specification.kwargs,
         "max_episode_steps": specification.max_episode_steps,
@@ -75,6 +74,12 @@ def make_environments(
         native.close()
     copies = [gymnasium.make(specification.id, **arguments) for _ in range(num_envs)]
     return SerialEnvironments(copies if flat else [FlattenObservation(copy) for copy in copies])
+
+
+def num_parallel(num_episodes: int) -> int:
+    """In how many copies `num_episodes` episodes are sampled: 100 in 50, not in 64 and then 36."""
+    num_rounds = math.ceil(num_episodes / MAX_PARALLEL)
+    return math.ceil(num_episodes / num_rounds)
 
 
 class SerialEnvironments(ParallelEnvironments):

@@ -1,5 +1,6 @@
 """Sampling complete episodes: one function for rollout, training and evaluation."""
 
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -60,6 +61,7 @@ def _run(
 ) -> list[_Steps]:
     """Steps all environments together until the last of the episodes has ended."""
     observations = environments.reset(int(generator.integers(2**31)))
+    seeds = _stateless_seeds(generator)
     num_started = environments.num_envs
     episode = np.arange(num_started)  # number of the episode in each environment
     step = np.zeros_like(episode)  # its next step
@@ -71,7 +73,7 @@ def _run(
         acting = np.flatnonzero(stepping & ~resetting)
         if acting.size:
             seen = np.asarray(observations[acting], dtype=np.float32)
-            action = Action(*map(np.asarray, act(seen, _draw_seed(generator))))
+            action = Action(*map(np.asarray, act(seen, next(seeds))))
             if not np.isfinite(action.log_prob).all():
                 raise FloatingPointError("the policy's log-probabilities are not finite")
             taken = action.action.astype(environments.action_dtype, copy=False)
@@ -105,8 +107,10 @@ def _run(
     return steps
 
 
-def _draw_seed(generator: np.random.Generator) -> np.ndarray:
-    return generator.integers(-(2**31), 2**31, size=2, dtype=np.int32)
+def _stateless_seeds(generator: np.random.Generator) -> Iterator[np.ndarray]:
+    """Seeds `[2]` int32 without end."""
+    while True:
+        yield from generator.integers(-(2**31), 2**31, size=(1024, 2), dtype=np.int32)
 
 
 def _batch(steps: _Steps, num_episodes: int) -> Episodes:

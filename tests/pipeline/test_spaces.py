@@ -36,7 +36,7 @@ def section(env, policy=None, **train):
 LEARNT = {
     "RepeatDiscrete-v0": {},
     "RepeatMultiDiscrete-v0": {},
-    "RepeatMultiDiscreteOfNumbers-v0": {"normalize_observations": True},
+    "RepeatMultiDiscreteOfNumbers-v0": {"normalize_observations": True, "hidden_sizes": [16]},
     "RepeatMultiBinary-v0": {},
     "RepeatBox-v0": {"normalize_observations": True},
     "RepeatBox-v0, squashed": {"normalize_observations": True, **SQUASHED},
