@@ -30,7 +30,7 @@ def section(env_id, backend, **train):
         ("CartPole-v1", "auto", True),
         ("CartPole-v1", "compiled", True),
         ("CartPole-v1", "gymnasium", False),
-        ("Acrobot-v1", "auto", False),
+        ("FrozenLake-v1", "auto", False),
     ],
 )
 def test_compiled_where_there_is_one_unless_told_otherwise(env_id, backend, is_compiled, tmp_path):

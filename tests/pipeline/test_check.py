@@ -35,7 +35,7 @@ TASK = """
 ENVIRONMENTS = {
     "bandit": "{id: Bandit-v0, kwargs: {probabilities: [0.3, 0.7]}}",
     "cartpole": "{id: CartPole-v1}",
-    "acrobot": "{id: Acrobot-v1}",
+    "frozen_lake": "{id: FrozenLake-v1}",
 }
 VALID = "seed: 0\ntasks:" + "".join(f"\n  {key}:{TASK}{ENVIRONMENTS[key]}" for key in ENVIRONMENTS)
 
@@ -90,7 +90,7 @@ def test_every_environment_is_inspected_with_its_keyword_arguments(write, inspec
     assert inspected == [
         ("Bandit-v0", {"probabilities": [0.3, 0.7]}, None),
         ("CartPole-v1", {}, 77),
-        ("Acrobot-v1", {}, None),
+        ("FrozenLake-v1", {}, None),
     ]
 
 
@@ -127,7 +127,7 @@ def test_a_stage_refuses_a_mistake_in_another_task_too(write):
 def test_a_task_that_is_not_in_the_file(write):
     path = write()
     assert message(path, ["cartpol"]) == (
-        f"{path}: tasks: expected the name of a task, one of bandit, cartpole, acrobot, "
+        f"{path}: tasks: expected the name of a task, one of bandit, cartpole, frozen_lake, "
         "received 'cartpol'; did you mean cartpole?"
     )
 
@@ -181,10 +181,10 @@ def test_what_only_a_normal_policy_has(write, env_id, option, mistake):
 def test_a_backend_that_there_is_not(write):
     compiled = "{id: CartPole-v1, backend: compiled}"
     assert check(write(("{id: CartPole-v1}", compiled)))
-    path = write(("{id: Acrobot-v1}", "{id: Acrobot-v1, backend: compiled}"))
+    path = write(("{id: FrozenLake-v1}", "{id: FrozenLake-v1, backend: compiled}"))
     assert message(path) == (
-        f"{path}: tasks.acrobot.env.backend: expected auto or gymnasium, since there is no "
-        "compiled Acrobot-v1, received 'compiled'"
+        f"{path}: tasks.frozen_lake.env.backend: expected auto or gymnasium, since there is no "
+        "compiled FrozenLake-v1, received 'compiled'"
     )
 
 
@@ -202,7 +202,7 @@ def test_the_command_says_that_all_is_well(write, capsys):
     path = write()
     assert main(["--params", str(path)]) == 0
     assert capsys.readouterr() == (
-        f"{path}: 3 tasks (bandit, cartpole, acrobot), no mistakes\n",
+        f"{path}: 3 tasks (bandit, cartpole, frozen_lake), no mistakes\n",
         "",
     )
 

@@ -66,7 +66,7 @@ def why_not_compiled(env_id: str, kwargs: Mapping[str, Any]) -> str | None:
         kwargs: The environment's keyword arguments.
 
     Returns:
-        The reason, as in "no compiled Acrobot-v1" or "no compiled CartPole-v1 with the keyword
+        The reason, as in "no compiled FrozenLake-v1" or "no compiled CartPole-v1 with the keyword
         argument g".
     """
     name = _without_module(env_id)
@@ -114,6 +114,13 @@ def _without_module(env_id: str) -> str:
 
 
 _HERE = "pipeline.environments.compiled"
+register("Acrobot-v1", f"{_HERE}.acrobot:CompiledAcrobot")
 register("Bandit-v0", f"{_HERE}.bandit:CompiledBandit", ["probabilities", "payouts"])
 register("CartPole-v1", f"{_HERE}.cartpole:CompiledCartPole", ["sutton_barto_reward"])
+register("MountainCar-v0", f"{_HERE}.mountain_car:CompiledMountainCar", ["goal_velocity"])
+register(
+    "MountainCarContinuous-v0",
+    f"{_HERE}.mountain_car:CompiledMountainCarContinuous",
+    ["goal_velocity"],
+)
 register("Pendulum-v1", f"{_HERE}.pendulum:CompiledPendulum", ["g"])

@@ -215,8 +215,9 @@ def test_a_policy_that_is_not_finite_samples_nothing():
         compile_sampler(environment, policy, 4)(SEED)
 
 
-def test_the_program_needs_no_host_and_names_no_device():
-    environment, policy = make("Pendulum-v1")
+@pytest.mark.parametrize("env_id", ["Acrobot-v1", "MountainCarContinuous-v0", "Pendulum-v1"])
+def test_the_program_needs_no_host_and_names_no_device(env_id):
+    environment, policy = make(env_id)
     learner = make_learner(policy, normalize_advantages=True, entropy_coefficient=0.1)
     graph = CompiledTraining(environment, learner, 4).program.get_concrete_function().graph
     functions = graph.as_graph_def().library.function

@@ -91,7 +91,8 @@ def test_states_follow_from_the_seed(env_id):
         return np.stack(tf.nest.flatten(reset(seeded(seed))))
 
     np.testing.assert_array_equal(drawn(1), drawn(1))
-    assert (drawn(1) != drawn(2)).mean() > 0.99
+    # Each copy begins elsewhere, though perhaps not in each component.
+    assert (drawn(1) != drawn(2)).any(axis=0).mean() > 0.99
     # No two copies begin alike, but for the few numbers that are drawn twice.
     assert len(np.unique(drawn(1), axis=1).T) > 990
 

@@ -7,8 +7,10 @@ import gymnasium
 import tensorflow as tf
 
 from pipeline.environments.compiled import make_compiled
+from pipeline.environments.compiled.acrobot import AcrobotState
 from pipeline.environments.compiled.bandit import BanditState
 from pipeline.environments.compiled.cartpole import CartPoleState
+from pipeline.environments.compiled.mountain_car import MountainCarState
 from pipeline.environments.compiled.pendulum import PendulumState
 from pipeline.environments.compiled.twin import collect
 from pipeline.environments.specification import inspect_environment
@@ -22,8 +24,11 @@ def next_draw(env):
 
 
 READ_STATE: dict[str, Any] = {
+    "Acrobot-v1": lambda env: AcrobotState(*env.unwrapped.state),
     "Bandit-v0": next_draw,
     "CartPole-v1": lambda env: CartPoleState(*env.unwrapped.state),
+    "MountainCar-v0": lambda env: MountainCarState(*env.unwrapped.state),
+    "MountainCarContinuous-v0": lambda env: MountainCarState(*env.unwrapped.state),
     "Pendulum-v1": lambda env: PendulumState(*env.unwrapped.state),
 }
 IDS = list(READ_STATE)
@@ -53,7 +58,10 @@ class BeginsAt(gymnasium.Wrapper):
             return observation, info
         env: Any = self.env.unwrapped
         env.state = state
-        return env._get_obs() if hasattr(env, "_get_obs") else state, info
+        for name in ("_get_obs", "_get_ob"):  # Pendulum's, Acrobot's
+            if hasattr(env, name):
+                return getattr(env, name)(), info
+        return state, info
 
 
 def steps_from(env_id, states, action_space=None, **kwargs):
