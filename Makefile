@@ -38,7 +38,7 @@ test: setup
 	$(call in_venv,ruff format --check .)
 	$(call in_venv,ruff check .)
 	$(call in_venv,mypy)
-	$(call in_venv,pytest)
+	$(call in_venv,pytest --numprocesses auto)
 
 pictures:
 	@mkdir -p docs/pictures

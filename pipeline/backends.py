@@ -27,7 +27,7 @@ def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Callable[[], 
     if task.is_compiled:
         sample = compile_sampler(_compiled(task), policy, num_episodes)
         return lambda: nullcontext(sample)
-    act = policies.compile_act(policy, num_parallel(num_episodes))
+    act = policies.compile_act(policy, num_parallel(task.specification, num_episodes))
 
     @contextmanager
     def sampler() -> Iterator[Callable[[np.random.SeedSequence], Episodes]]:

@@ -11,7 +11,8 @@ from gymnasium.wrappers import FlattenObservation
 
 from pipeline.environments.specification import EnvironmentSpecification
 
-MAX_PARALLEL = 64  # beyond it the call of the policy is no longer what an env step costs
+# Beyond it the call of the policy is no longer what an env step costs.
+MAX_SERIAL, MAX_VECTORIZED = 64, 512
 
 
 class Transition(NamedTuple):
@@ -49,7 +50,7 @@ class ParallelEnvironments(Protocol):
 def make_environments(
     specification: EnvironmentSpecification, num_episodes: int
 ) -> ParallelEnvironments:
-    """The parallel copies in which `num_episodes` episodes are sampled, 64 at the most.
+    """The parallel copies in which `num_episodes` episodes are sampled.
 
     The environment's own vector entry point is used where it has one; else its copies are stepped
     one after the other, which was faster than worker processes everywhere tried. Either way an
@@ -59,13 +60,12 @@ def make_environments(
         specification: The environment.
         num_episodes: How many episodes are to be sampled at a time.
     """
-    num_envs = num_parallel(num_episodes)
+    num_envs = num_parallel(specification, num_episodes)
     arguments = {
         **specification.kwargs,
         "max_episode_steps": specification.max_episode_steps,
     }
-    flat = specification.has_flat_observations
-    if specification.has_vector_entry_point and flat:
+    if _is_vectorized(specification):
         native = gymnasium.make_vec(
             specification.id, num_envs, vectorization_mode="vector_entry_point", **arguments
         )
@@ -73,13 +73,19 @@ def make_environments(
             return VectorizedEnvironments(native)
         native.close()
     copies = [gymnasium.make(specification.id, **arguments) for _ in range(num_envs)]
-    return SerialEnvironments(copies if flat else [FlattenObservation(copy) for copy in copies])
+    if specification.has_flat_observations:
+        return SerialEnvironments(copies)
+    return SerialEnvironments([FlattenObservation(copy) for copy in copies])
 
 
-def num_parallel(num_episodes: int) -> int:
+def num_parallel(specification: EnvironmentSpecification, num_episodes: int) -> int:
     """In how many copies `num_episodes` episodes are sampled: 100 in 50, not in 64 and then 36."""
-    num_rounds = math.ceil(num_episodes / MAX_PARALLEL)
-    return math.ceil(num_episodes / num_rounds)
+    most = MAX_VECTORIZED if _is_vectorized(specification) else MAX_SERIAL
+    return math.ceil(num_episodes / math.ceil(num_episodes / most))
+
+
+def _is_vectorized(specification: EnvironmentSpecification) -> bool:
+    return specification.has_vector_entry_point and specification.has_flat_observations
 
 
 class SerialEnvironments(ParallelEnvironments):

@@ -90,9 +90,19 @@ def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used
     assert environments.step(np.zeros(2, np.int64), np.ones(2, bool)).rewards.tolist() == [2, 2]
 
 
-@pytest.mark.parametrize(("num_episodes", "num_envs"), [(1, 1), (64, 64), (65, 33), (100, 50)])
-def test_as_many_copies_as_episodes_or_an_even_share_of_them(num_episodes, num_envs):
-    environments = make_environments(inspect_environment("CartPole-v1", {}), num_episodes)
+@pytest.mark.parametrize(
+    ("env_id", "num_episodes", "num_envs"),
+    [
+        ("Bandit-v0", 1, 1),
+        ("Bandit-v0", 64, 64),
+        ("Bandit-v0", 65, 33),
+        ("Bandit-v0", 100, 50),
+        ("CartPole-v1", 512, 512),
+        ("CartPole-v1", 513, 257),
+    ],
+)
+def test_as_many_copies_as_episodes_or_an_even_share_of_them(env_id, num_episodes, num_envs):
+    environments = make_environments(inspect_environment(env_id, {}), num_episodes)
     assert environments.num_envs == num_envs
 
 
