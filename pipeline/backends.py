@@ -9,7 +9,7 @@ from models.policy import Policy
 from pipeline import policies
 from pipeline.environments.compiled import make_compiled
 from pipeline.environments.compiled.contract import CompiledEnvironment
-from pipeline.environments.vector import make_environments, num_parallel
+from pipeline.environments.vector import make_environments
 from pipeline.errors import UserError
 from pipeline.reinforce import sampling
 from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
@@ -27,7 +27,7 @@ def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Callable[[], 
     if task.is_compiled:
         sample = compile_sampler(_compiled(task), policy, num_episodes)
         return lambda: nullcontext(sample)
-    act = policies.compile_act(policy, num_parallel(task.specification, num_episodes))
+    act = policies.compile_act(policy)
 
     @contextmanager
     def sampler() -> Iterator[Callable[[np.random.SeedSequence], Episodes]]:

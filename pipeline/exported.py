@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from models.action import Action
 from pipeline.artifacts import out_of_step
+from pipeline.direct_call import direct_call
 from pipeline.reinforce.sampling import Act
 
 Signatures = Mapping[str, Any]  # name → compiled function of keyword tensors
@@ -32,11 +33,11 @@ def load_signatures(folder: Path) -> Signatures:
 
 def greedy(signatures: Signatures) -> Act:
     """Takes the greedy action (see `Policy.greedy`), with probability 1."""
-    serve = signatures["serving_default"]
+    serve = direct_call(signatures["serving_default"])
 
     def act(observations: np.ndarray, seed: np.ndarray) -> Action:
         del seed  # nothing is drawn
-        action = serve(observation=tf.constant(observations))["action"]
+        (action,) = serve(observations)
         return Action(action=action, raw_action=action, log_prob=np.zeros(len(observations), "f4"))
 
     return act
@@ -44,10 +45,11 @@ def greedy(signatures: Signatures) -> Act:
 
 def sampled(signatures: Signatures) -> Act:
     """Draws actions from the policy."""
-    sample = signatures["sample"]
+    sample = direct_call(signatures["sample"])
 
     def act(observations: np.ndarray, seed: np.ndarray) -> Action:
-        return Action(**sample(observation=tf.constant(observations), seed=tf.constant(seed)))
+        action, log_prob, raw_action = sample(observations, seed)  # by name
+        return Action(action=action, raw_action=raw_action, log_prob=log_prob)
 
     return act
 

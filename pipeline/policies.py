@@ -12,6 +12,7 @@ from models.network import make_policy_network, make_value_network
 from models.normalization import RunningNormalization
 from models.policy import Policy
 from pipeline.artifacts import Weights, out_of_step, read_arrays
+from pipeline.direct_call import direct_call
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.params import PolicyParams, TrainParams, ValueParams
 from pipeline.reinforce.learner import Learner
@@ -144,26 +145,11 @@ def _make_value_baseline(
     )
 
 
-def compile_act(policy: Policy, num_envs: int) -> Act:
-    """The policy's seeded sample, compiled by XLA for at most `num_envs` observations.
-
-    One kernel, called in this thread: a quarter less than TensorFlow's executor costs.
-    """
-    shape = (num_envs, policy.observation_size)
-    sample = tf.function(
-        policy.sample,
-        input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec([2], tf.int32)],
-        jit_compile=True,
-    )
-    compiled = sample.get_concrete_function()  # whose call costs half of `sample`'s
-    padded = np.zeros(shape, dtype=np.float32)
-
-    def act(observations: np.ndarray, seed: np.ndarray) -> Action:
-        padded[: len(observations)] = observations
-        action = compiled(tf.constant(padded), tf.constant(seed))
-        return Action(*(values.numpy()[: len(observations)] for values in action))
-
-    return act
+def compile_act(policy: Policy) -> Act:
+    """The policy's seeded sample, compiled for any number of observations."""
+    sample = tf.function(policy.sample, input_signature=policy.sample_signature)
+    call = direct_call(sample.get_concrete_function())
+    return lambda observations, seed: Action(*call(observations, seed))
 
 
 def get_weights(policy: Policy) -> dict[str, np.ndarray]:

@@ -60,7 +60,9 @@ def make_environments(
         specification: The environment.
         num_episodes: How many episodes are to be sampled at a time.
     """
-    num_envs = num_parallel(specification, num_episodes)
+    most = MAX_VECTORIZED if _is_vectorized(specification) else MAX_SERIAL
+    num_rounds = math.ceil(num_episodes / most)
+    num_envs = math.ceil(num_episodes / num_rounds)  # 100 episodes: twice 50, not 64 and 36
     arguments = {
         **specification.kwargs,
         "max_episode_steps": specification.max_episode_steps,
@@ -76,12 +78,6 @@ def make_environments(
     if specification.has_flat_observations:
         return SerialEnvironments(copies)
     return SerialEnvironments([FlattenObservation(copy) for copy in copies])
-
-
-def num_parallel(specification: EnvironmentSpecification, num_episodes: int) -> int:
-    """In how many copies `num_episodes` episodes are sampled: 100 in 50, not in 64 and then 36."""
-    most = MAX_VECTORIZED if _is_vectorized(specification) else MAX_SERIAL
-    return math.ceil(num_episodes / math.ceil(num_episodes / most))
 
 
 def _is_vectorized(specification: EnvironmentSpecification) -> bool:
