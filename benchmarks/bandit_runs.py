@@ -1,0 +1,123 @@
+"""Many runs of the bandit, side by side in one XLA program.
+
+Each run has weights of its own, in one row of every variable, and takes one episode per update. A
+batch of REINFORCE, one episode of each run, is then one update of all of them: no weight is shared,
+and plain gradient ascent and Adam treat each weight by itself.
+
+In the shapes, R is the number of runs, U that of updates, A that of arms.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.heads import make_head
+from models.network import OUTPUT_SCALE
+from models.policy import Policy
+from pipeline import policies
+from pipeline.environments.compiled import make_compiled
+from pipeline.environments.specification import inspect_environment
+from pipeline.params import TrainParams
+from pipeline.reinforce.compiled import sample_episodes, stateless_seeds
+
+
+class BanditRuns(NamedTuple):
+    """What R runs did."""
+
+    distributions: np.ndarray  # [U + 1, R, A] the policies before each update and after the last
+    actions: np.ndarray  # [U, R]
+    rewards: np.ndarray  # [U, R]
+
+
+class DenseOfRuns(keras.layers.Layer):
+    """A Dense layer for each run: inputs `[R, O]` → outputs `[R, P]`, row r by run r's weights.
+
+    Args:
+        kernels: The initial weights, `[R, O, P]`. The biases `[R, P]` begin at 0, as Dense's do.
+    """
+
+    def __init__(self, kernels: np.ndarray) -> None:
+        super().__init__(name="dense_of_runs")
+        self.kernel = self.add_weight(shape=kernels.shape, name="kernel")
+        self.bias = self.add_weight(shape=kernels[:, 0].shape, initializer="zeros", name="bias")
+        self.kernel.assign(kernels)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return keras.ops.einsum("ro,rop->rp", inputs, self.kernel) + self.bias
+
+
+def initial_kernels(num_runs: int, num_arms: int) -> np.ndarray:
+    """The last layer's weights of `num_runs` fresh policy networks, `[R, 1, A]`."""
+    return np.stack(
+        [
+            keras.initializers.Orthogonal(OUTPUT_SCALE, seed=run)((1, num_arms)).numpy()
+            for run in range(num_runs)
+        ]
+    )
+
+
+def compile_runs(
+    probabilities: Sequence[float],
+    kernels: np.ndarray,
+    optimizer: Literal["adam", "sgd", "rmsprop"],
+    num_updates: int,
+) -> Callable[[float], BanditRuns]:
+    """Plain REINFORCE on the bandit, one episode per update, as a function of the learning rate.
+
+    Compiled by XLA at the first call. Every call trains the same initial policies with the same
+    random numbers: what differs is the learning rate.
+
+    Args:
+        probabilities: Win probability of each arm, `[A]`.
+        kernels: Initial weights of the runs, `[R, 1, A]`.
+        optimizer: As in params.yaml.
+        num_updates: U.
+    """
+    num_runs = len(kernels)
+    specification = inspect_environment("Bandit-v0", {"probabilities": list(probabilities)})
+    environment = make_compiled(specification)
+    network = keras.Sequential([keras.Input((1,)), DenseOfRuns(kernels)])
+    policy = Policy(network, make_head(environment.action_space), observation_size=1)
+    train = TrainParams(
+        num_episodes=num_updates,
+        episodes_per_update=1,
+        gamma=1.0,
+        optimizer=optimizer,
+        learning_rate=1.0,  # each call sets its own
+        baseline="none",
+        normalize_advantages=False,
+        entropy_coefficient=0.0,
+        max_gradient_norm=None,
+        reward_scale=num_runs,  # the loss is a mean over the R episodes, each of another run
+    )
+    learner = policies.make_learner(train, policy, specification.max_episode_steps)
+    initial = network.get_weights()
+    seeds = stateless_seeds([np.random.SeedSequence([0, update]) for update in range(num_updates)])
+
+    def distributions() -> tf.Tensor:
+        return policy.head.parameters(policy.outputs(tf.ones([num_runs, 1])))  # [R, A]
+
+    @tf.function(jit_compile=True, autograph=False)
+    def program() -> BanditRuns:
+        def update(previous: BanditRuns, seed: tf.Tensor) -> BanditRuns:
+            del previous  # the variables hold what goes from update to update
+            episodes = sample_episodes(environment, policy, num_runs, seed)
+            learner.learn(episodes)
+            return BanditRuns(distributions(), episodes.actions[:, 0], episodes.rewards[:, 0])
+
+        before = BanditRuns(distributions(), tf.zeros(num_runs, tf.int64), tf.zeros(num_runs))
+        after = tf.scan(update, seeds, before)
+        return after._replace(
+            distributions=tf.concat([before.distributions[tf.newaxis], after.distributions], 0)
+        )
+
+    def run(learning_rate: float) -> BanditRuns:
+        network.set_weights(initial)
+        learner.reset()
+        learner.optimizer.learning_rate = learning_rate
+        return BanditRuns(*(values.numpy() for values in program()))
+
+    return run

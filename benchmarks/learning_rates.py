@@ -1,0 +1,213 @@
+"""What the learning rate does on the bandit: 1,000 runs at 0.01 and at 0.1, two optimizers.
+
+The arms win with probability 0.3 (A) and 0.7 (B). Each run is plain REINFORCE as the task `bandit`
+has it: a softmax of a weight and a bias for each arm, 300 episodes, an update after each. All
+settings begin with the same policies and use the same random numbers.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+from scipy import stats
+
+from pipeline.artifacts import replacing, write_json
+from pipeline.figures.style import (
+    BOLD,
+    COLORS,
+    LINE_STYLES,
+    count_axis,
+    legend_below,
+    new_figure,
+    plural,
+    png,
+    styled,
+)
+from pipeline.stage import one_message, start_tensorflow
+
+PROBABILITIES = (0.3, 0.7)
+BETTER_ARM = 1
+NUM_EPISODES = 300
+# Their names in params.yaml, and what they are called.
+OPTIMIZERS: dict[Literal["adam", "sgd"], str] = {"adam": "Adam", "sgd": "gradient ascent"}
+LEARNING_RATES = (0.01, 0.1)
+LEARNT, LOCKED = 0.8, 0.05  # P(B) in the end: at least; below
+
+_LOCKED_LINE: dict[str, Any] = {"color": COLORS[3], "linestyle": LINE_STYLES[1], "linewidth": 0.8}
+
+Setting = tuple[Literal["adam", "sgd"], float]  # optimizer and learning rate
+Curves = dict[Setting, NDArray[np.float64]]  # P(B), [episodes + 1, runs]
+
+
+class Share(NamedTuple):
+    """A share of the runs, and its 95 % Wilson interval (Wilson 1927)."""
+
+    share: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.share:.1%} [{self.low:.1%}, {self.high:.1%}]".replace("%", " %")
+
+
+class Summary(NamedTuple):
+    """What the runs of one setting came to. Triples are the 5 %, 50 % and 95 % quantiles."""
+
+    final: tuple[float, float, float]  # P(B) after the last episode
+    largest_fall: tuple[float, float, float]  # of P(B), from any episode to any later one
+    learnt: Share  # of runs with P(B) ≥ 0.8 in the end
+    locked: Share  # of runs with P(B) < 0.05 in the end: locked onto the wrong arm
+
+
+def measure(num_runs: int) -> Curves:
+    """Trains `num_runs` runs at every setting."""
+    start_tensorflow()
+    from benchmarks.bandit_runs import compile_runs, initial_kernels
+
+    kernels = initial_kernels(num_runs, len(PROBABILITIES))
+    curves: Curves = {}
+    for optimizer in OPTIMIZERS:
+        train = compile_runs(PROBABILITIES, kernels, optimizer, NUM_EPISODES)
+        for learning_rate in LEARNING_RATES:
+            distributions = train(learning_rate).distributions.astype(np.float64)
+            curves[optimizer, learning_rate] = distributions[..., BETTER_ARM]
+    return curves
+
+
+def summarize(curves: NDArray[np.float64]) -> Summary:
+    """The curves of one setting, `[episodes + 1, runs]`, in a few numbers."""
+    falls = np.max(np.maximum.accumulate(curves) - curves, axis=0)
+    return Summary(
+        final=_quantiles(curves[-1]),
+        largest_fall=_quantiles(falls),
+        learnt=_share(curves[-1] >= LEARNT),
+        locked=_share(curves[-1] < LOCKED),
+    )
+
+
+@styled
+def draw(curves: Curves) -> Figure:
+    """A panel for each setting: median, fans, and the runs that locked onto the wrong arm."""
+    num_runs = next(iter(curves.values())).shape[1]
+    title = f"bandit: the learning rate, {plural(num_runs, 'run')} at each"
+    figure = new_figure(6.2, title)
+    panels = figure.subplots(len(OPTIMIZERS), len(LEARNING_RATES), sharex=True, sharey=True)
+    for panel, ((optimizer, learning_rate), values) in zip(
+        panels.flat, curves.items(), strict=True
+    ):
+        locked = _draw_runs(panel, values)
+        panel.set_title(
+            f"{OPTIMIZERS[optimizer]}, learning rate {learning_rate:g}\nlocked onto arm A: {locked}"
+        )
+    for panel in panels[-1]:
+        count_axis(panel, "training episodes of a run")
+    for panel in panels[:, 0]:
+        panel.set_ylabel("probability of arm B")
+    panels[0, 0].set_ylim(-0.02, 1.02)
+    legend_below(
+        figure,
+        [
+            Line2D([], [], color=COLORS[0], label="median", **BOLD),
+            Patch(color=COLORS[0], alpha=0.5, linewidth=0, label="middle half of the runs"),
+            Patch(color=COLORS[0], alpha=0.2, linewidth=0, label="middle 90 %"),
+            Line2D([], [], label=f"each locked run: below {LOCKED} in the end", **_LOCKED_LINE),
+        ],
+    )
+    return figure
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints a table and draws a picture; `--json` writes the numbers."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.learning_rates", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--runs", type=_count, default=1000, help="default: %(default)s")
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        default=Path("docs/pictures/bandit-learning_rates.png"),
+        metavar="PATH",
+        help="default: %(default)s",
+    )
+    parser.add_argument("--json", type=Path, metavar="PATH", help="where to write the numbers")
+    options = parser.parse_args(arguments)
+    with one_message(parser.prog):
+        curves = measure(options.runs)
+        summaries = {setting: summarize(values) for setting, values in curves.items()}
+        print(table(summaries))
+        with replacing(options.picture) as written:
+            written.write_bytes(png(draw(curves)))
+        if options.json is not None:
+            write_json(options.json, [_as_json(*item) for item in summaries.items()])
+
+
+def table(summaries: dict[Setting, Summary]) -> str:
+    """A line for each setting, under a head."""
+    quantiles = "median [5 %, 95 %]"
+    lines = [
+        f"{'':15}  {'learning':8}  {'P(B) in the end':20}  {'P(B) ≥ 0.8':25}  "
+        f"{'P(B) < 0.05: locked':21}  largest fall of P(B)",
+        f"{'':15}  {'rate':8}  {quantiles:20}  {'in the end':25}  {'in the end':21}  {quantiles}",
+    ]
+    for (optimizer, learning_rate), summary in summaries.items():
+        final, fall = map(_bracketed, (summary.final, summary.largest_fall))
+        lines.append(
+            f"{OPTIMIZERS[optimizer]:15}  {learning_rate:<8g}  {final:20}  "
+            f"{summary.learnt!s:25}  {summary.locked!s:21}  {fall}"
+        )
+    return "\n".join(lines)
+
+
+def _draw_runs(panel: Axes, values: NDArray[np.float64]) -> Share:
+    """Draws the curves of one setting, `[episodes + 1, runs]`. Returns the share of locked runs."""
+    episodes = np.arange(len(values))
+    low, lower, median, upper, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95], axis=1)
+    panel.fill_between(episodes, low, high, color=COLORS[0], alpha=0.2, linewidth=0)
+    panel.fill_between(episodes, lower, upper, color=COLORS[0], alpha=0.4, linewidth=0)
+    panel.plot(episodes, values[:, values[-1] < LOCKED], **_LOCKED_LINE)
+    panel.plot(episodes, median, color=COLORS[0], **BOLD)
+    return summarize(values).locked
+
+
+def _share(flags: NDArray[np.bool_]) -> Share:
+    counted = stats.binomtest(int(flags.sum()), len(flags))
+    interval = counted.proportion_ci(confidence_level=0.95, method="wilson")
+    return Share(float(counted.statistic), float(interval.low), float(interval.high))
+
+
+def _quantiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    low, median, high = np.quantile(values, [0.05, 0.5, 0.95]).tolist()
+    return low, median, high
+
+
+def _bracketed(quantiles: tuple[float, float, float]) -> str:
+    low, median, high = quantiles
+    return f"{median:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _as_json(setting: Setting, summary: Summary) -> dict[str, object]:
+    optimizer, learning_rate = setting
+    return {
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "final": summary.final,
+        "largest_fall": summary.largest_fall,
+        "learnt": summary.learnt._asdict(),
+        "locked": summary.locked._asdict(),
+    }
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, received {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    main()
