@@ -75,6 +75,11 @@ class TaskFiles(NamedTuple):
         return self.folder / "visited.csv"
 
     @property
+    def plane(self) -> Path:
+        """The chosen policy's action distribution over a plane of states; by `evaluate`."""
+        return self.folder / "plane.csv"
+
+    @property
     def metrics(self) -> Path:
         """The task's results, tracked by git; written by `evaluate`."""
         return self.folder / "metrics.json"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.artifacts import Table, out_of_step, read_arrays, read_json, write_json, write_table
+from pipeline.environments.planes import choose_plane, grid
 from pipeline.reinforce.episodes import Episodes
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
@@ -13,13 +14,16 @@ from pipeline.statistics import bootstrap_interval, interquartile_mean
 from pipeline.workers import Perform, Report, perform_runs
 
 NUM_VISITED = 2000  # steps of the chosen policy that are kept for the picture of what it does
+PLANE_POINTS = 61  # along each side of the plane
 
 
 class EvaluatedRun(NamedTuple):
     """What evaluation saw of one run's policy."""
 
     episodes: Table  # a row for each episode
-    visited: Table | None  # a row for each of some steps that it sampled; of the chosen policy only
+    # Of the chosen policy only, the action distribution:
+    visited: Table | None  # at some steps that it sampled
+    plane: Table | None  # over a plane of states
 
 
 def evaluate(task: Task) -> None:
@@ -34,10 +38,12 @@ def evaluate(task: Task) -> None:
         for rewards, valid in zip(rollouts["rewards"], rollouts["valid"], strict=True)
     ]
     metrics = summarize(evaluation) | {"objective_before": _rounded(interquartile_mean(before))}
-    visited = runs[chosen].visited
+    visited, plane = runs[chosen].visited, runs[chosen].plane
     assert visited is not None
+    assert plane is not None
     write_table(files.evaluation, evaluation)
     write_table(files.visited, visited)
+    write_table(files.plane, plane)
     write_json(files.metrics, {task.name: metrics})
     print(
         f"{task.name}: interquartile mean over runs of the mean return, "
@@ -68,12 +74,14 @@ def prepare(task: Task) -> Perform[EvaluatedRun]:
                 seed = stream(task.seed, purpose, run)
                 episodes = sample_episodes(environments, act, num_episodes, seed)
                 tables.append(_tabulate(task, episodes, run, mode))
-        visited = None
+        visited = plane = None
         if run == chosen:  # the episodes are those that it sampled
             observations = _thinned(episodes.observations[episodes.valid], NUM_VISITED)
             visited = _columns("observation", observations)
             visited |= exported.distribution_parameters(signatures, observations)
-        return EvaluatedRun(_joined(tables), visited)
+            plane, observations = _plane(task.specification.id, observations)
+            plane |= exported.distribution_parameters(signatures, observations)
+        return EvaluatedRun(_joined(tables), visited, plane)
 
     return perform
 
@@ -146,6 +154,18 @@ def _discounted(task: Task, rewards: np.ndarray, valid: np.ndarray) -> np.ndarra
 def _thinned(values: np.ndarray, num: int) -> np.ndarray:
     """At most `num` rows, evenly spaced."""
     return values[np.linspace(0, len(values) - 1, min(num, len(values))).astype(int)]
+
+
+def _plane(env_id: str, visited: np.ndarray) -> tuple[Table, np.ndarray]:
+    """Where on a plane of states the policy is shown: its two axes, and the observations there.
+
+    One point of it, where the environment has no plane: its observations do not vary enough.
+    """
+    plane = choose_plane(env_id, visited)
+    if plane is None:
+        return _columns("observation", visited[:1]), visited[:1]
+    x, y, observations = grid(plane, PLANE_POINTS)
+    return {plane.x.label: x, plane.y.label: y}, observations
 
 
 def _columns(name: str, values: np.ndarray) -> Table:

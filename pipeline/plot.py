@@ -8,6 +8,7 @@ from pipeline.artifacts import TaskFiles, read_table, replacing
 from pipeline.errors import UserError
 from pipeline.figures.evaluation import draw_evaluation
 from pipeline.figures.learning_curve import draw_learning_curve
+from pipeline.figures.plane import draw_plane
 from pipeline.figures.policy import draw_policy
 from pipeline.figures.style import png
 from pipeline.stage import Task, run_stage
@@ -46,6 +47,10 @@ def draw_pictures(files: TaskFiles, task: str) -> dict[str, bytes]:
         distributions = read_table(files.action_distribution, ["run", "num_episodes"])
         visited = read_table(files.visited, ["observation_0"])
         pictures["policy.png"] = png(draw_policy(distributions, visited, task))
+    with _naming(files.plane):
+        plane = read_table(files.plane, [])
+        if len(next(iter(plane.values()))) > 1:  # there is a plane
+            pictures["plane.png"] = png(draw_plane(plane, task))
     return pictures
 
 

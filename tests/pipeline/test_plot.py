@@ -27,6 +27,8 @@ def task(tmp_path):
     distribution = {"probability_0": 1 - second, "probability_1": second}
     write_table(files.action_distribution, {"run": run, "num_episodes": point} | distribution)
     write_table(files.visited, {"observation_0": np.ones(4)} | distribution)
+    at_one_point = {name: values[:1] for name, values in distribution.items()}
+    write_table(files.plane, {"observation_0": np.ones(1)} | at_one_point)
     return SimpleNamespace(name="bandit", files=files)
 
 

@@ -63,6 +63,7 @@ def test_every_stage_leaves_its_files(finished):
         "policies",
         "policy",
         "evaluation.csv",
+        "plane.csv",
         "visited.csv",
         "metrics.json",
         "plots",
@@ -198,6 +199,7 @@ def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(
         "learning_curve.csv",
         "action_distribution.csv",
         "evaluation.csv",
+        "plane.csv",
         "visited.csv",
         "metrics.json",
     ):
@@ -264,6 +266,7 @@ def test_other_environments_run_through(env_id, tmp_path, monkeypatch):
     task = run_stages(tmp_path, monkeypatch, params=params)
     metrics = json.loads(task.files.metrics.read_text())["task"]
     assert metrics["greedy_low"] is None  # one run has no interval
+    assert (task.files.plots / "plane.png").exists()
     assert metrics["sampled"] > 1
 
 

@@ -1,0 +1,120 @@
+"""Planes through the space of observations on which a picture can show a whole policy."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Axis(NamedTuple):
+    """A quantity that varies along one side of a plane."""
+
+    label: str  # with its unit; no comma
+    low: float
+    high: float
+
+
+class Plane(NamedTuple):
+    """Two quantities that vary while all others stand still."""
+
+    x: Axis
+    y: Axis
+    observe: Callable[[np.ndarray, np.ndarray], list[np.ndarray]]  # x [N], y [N] → O times [N]
+
+
+def _still(values: np.ndarray) -> np.ndarray:
+    return np.zeros_like(values)
+
+
+def _angle(label: str, limit: float) -> Axis:
+    return Axis(f"{label} (degrees)", -limit, limit)
+
+
+# By the id without its version, of which the observations do not depend.
+_PLANES = {
+    "CartPole": Plane(
+        _angle("pole angle", 12),
+        Axis("pole angular velocity (rad/s)", -1, 1),
+        lambda angle, velocity: [_still(angle), _still(angle), np.deg2rad(angle), velocity],
+    ),
+    "InvertedPendulum": Plane(
+        _angle("pole angle", 11.5),
+        Axis("pole angular velocity (rad/s)", -1, 1),
+        lambda angle, velocity: [_still(angle), np.deg2rad(angle), _still(angle), velocity],
+    ),
+    "Pendulum": Plane(
+        _angle("angle from upright", 180),
+        Axis("angular velocity (rad/s)", -8, 8),
+        lambda angle, velocity: [
+            np.cos(np.deg2rad(angle)),
+            np.sin(np.deg2rad(angle)),
+            velocity,
+        ],
+    ),
+    "MountainCar": Plane(
+        Axis("position", -1.2, 0.6),
+        Axis("velocity (per env step)", -0.07, 0.07),
+        lambda position, velocity: [position, velocity],
+    ),
+    "Acrobot": Plane(
+        _angle("angle of the first link", 180),
+        _angle("angle of the second link to it", 180),
+        lambda first, second: [
+            np.cos(np.deg2rad(first)),
+            np.sin(np.deg2rad(first)),
+            np.cos(np.deg2rad(second)),
+            np.sin(np.deg2rad(second)),
+            _still(first),
+            _still(first),
+        ],
+    ),
+}
+_PLANES["MountainCarContinuous"] = _PLANES["MountainCar"]
+
+
+def choose_plane(env_id: str, visited: np.ndarray) -> Plane | None:
+    """A plane for an environment's policies.
+
+    Args:
+        env_id: Gymnasium's id.
+        visited: Observations that occur, `[N, O]`.
+
+    Returns:
+        The plane through angles and velocities where one is known for the environment, others at
+        rest; else of the first two components of observations that vary, others at their medians;
+        None if fewer than two vary.
+    """
+    name = re.sub(r"-v\d+\Z", "", env_id.rpartition(":")[2])
+    if name in _PLANES:
+        return _PLANES[name]
+    varying = np.flatnonzero(np.ptp(visited, axis=0) > 0)
+    if len(varying) < 2:
+        return None
+    medians = np.median(visited, axis=0)
+
+    def observe(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+        columns = [np.full_like(x, median) for median in medians]
+        columns[varying[0]], columns[varying[1]] = x, y
+        return columns
+
+    x, y = (
+        Axis(f"observation[{i}]", float(visited[:, i].min()), float(visited[:, i].max()))
+        for i in varying[:2]
+    )
+    return Plane(x, y, observe)
+
+
+def grid(plane: Plane, num_points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of a plane.
+
+    Args:
+        plane: The plane.
+        num_points: n, along each side, both ends included.
+
+    Returns:
+        x `[n²]`, y `[n²]`, y varying slowest, and the observations there, `[n², O]` float32.
+    """
+    x, y = (np.linspace(axis.low, axis.high, num_points) for axis in (plane.x, plane.y))
+    xs, ys = (values.ravel() for values in np.meshgrid(x, y))
+    return xs, ys, np.stack(plane.observe(xs, ys), axis=1).astype(np.float32)

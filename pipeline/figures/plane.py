@@ -1,0 +1,108 @@
+"""What the policy does over a plane of states, as a map."""
+
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pipeline.artifacts import Table
+from pipeline.figures.series import numbered, numbers
+from pipeline.figures.style import new_figure, styled
+
+COLOR_MAP = "cividis"  # for colour-blind readers, and ever lighter in grey prints
+MAX_PANELS = 3  # side by side
+
+
+class _Scale(NamedTuple):
+    """Of the colors."""
+
+    low: float
+    high: float
+    middle: float | None = None  # where a line is drawn
+
+
+@styled
+def draw_plane(plane: Table, task: str) -> Figure:
+    """The action distribution's parameters over the plane, side by side.
+
+    Of two actions only the second one's probability is drawn: the first one's mirrors it. Where it
+    is 0.5, or a mean is 0, runs a white line.
+
+    Args:
+        plane: Its first two columns are x and y, by their labels, on a full grid; then the
+            distribution's parameters: probability_a of each action a; or probability_i_a of
+            component i taking the value a; or mean_i and standard_deviation_i of dimension i.
+        task: its name, for the title.
+
+    Raises:
+        ValueError: where a column is missing, or the points are not those of a full grid.
+    """
+    x_label, y_label = list(plane)[:2]
+    x, y = (np.unique(numbers(plane, label)) for label in (x_label, y_label))
+    if len(x) * len(y) != len(plane[x_label]):
+        raise ValueError(
+            f"expected a full grid of {len(x)} by {len(y)} points, received {len(plane[x_label])}"
+        )
+    order = np.lexsort((plane[x_label], plane[y_label]))
+    drawn = _choose_drawn(plane)
+    figure = new_figure(4.6, f"{task}: what the policy does, other observations at rest")
+    panels = figure.subplots(1, len(drawn), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, (name, title) in zip(panels, drawn.items(), strict=True):
+        values = numbers(plane, name)[order].reshape(len(y), len(x))
+        scale = _scale(name, values)
+        _draw_map(figure, panel, x, y, values, scale)
+        panel.set_title(title + _remark(values, scale))
+        panel.set_xlabel(x_label)
+    panels[0].set_ylabel(y_label)
+    return figure
+
+
+def _choose_drawn(plane: Table) -> dict[str, str]:
+    """Which columns are drawn, and what stands above each."""
+    if means := numbered(plane, "mean"):
+        names = [n for m in means for n in (m, m.replace("mean", "standard_deviation"))]
+        titles = [f"{name.rpartition('_')[0].replace('_', ' ')} of the action" for name in names]
+        if len(means) > 1:
+            titles = [f"{t}, {n.rpartition('_')[2]}" for t, n in zip(titles, names, strict=True)]
+    elif names := numbered(plane, "probability"):
+        names = names[1:] if len(names) == 2 else names
+        titles = [f"probability of action {name.rpartition('_')[2]}" for name in names]
+    elif names := numbered(plane, "probability", 2):
+        titles = ["probability of component {} = {}".format(*n.split("_")[1:]) for n in names]
+    else:
+        raise ValueError(
+            "expected columns probability_0, … or probability_0_0, … or mean_0, "
+            f"standard_deviation_0, …, received {', '.join(plane)}"
+        )
+    return dict(list(zip(names, titles, strict=True))[:MAX_PANELS])
+
+
+def _scale(name: str, values: np.ndarray) -> _Scale:
+    if name.startswith("probability"):
+        return _Scale(0, 1, middle=0.5)
+    largest = max(float(np.abs(values).max()), 1e-6)
+    return _Scale(-largest, largest, middle=0) if name.startswith("mean") else _Scale(0, largest)
+
+
+def _is_crossed(values: np.ndarray, scale: _Scale) -> bool:
+    return scale.middle is not None and bool(values.min() < scale.middle < values.max())
+
+
+def _remark(values: np.ndarray, scale: _Scale) -> str:
+    if np.ptp(values) <= 1e-5 * np.abs(values).max():
+        return f": {values.mean():.3g} everywhere"
+    return f"; white: {scale.middle:g}" if _is_crossed(values, scale) else ""
+
+
+def _draw_map(
+    figure: Figure, panel: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, scale: _Scale
+) -> None:
+    """A map with its scale of colors, of values [len(y), len(x)]."""
+    mesh = panel.pcolormesh(
+        x, y, values, cmap=COLOR_MAP, vmin=scale.low, vmax=scale.high, shading="gouraud"
+    )
+    figure.colorbar(mesh, ax=panel, shrink=0.9)
+    if _is_crossed(values, scale):
+        panel.contour(x, y, values, levels=[scale.middle], colors="white", linewidths=1.2)
+    panel.grid(False)
