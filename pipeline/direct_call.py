@@ -23,7 +23,8 @@ def direct_call(
     dtypes = [output.dtype for output in function.outputs]
 
     def call(*arguments: Any) -> list[np.ndarray]:
-        results = tf.raw_ops.PartitionedCall(args=[*arguments, *captured], Tout=dtypes, f=function)
+        operands = [*arguments, *captured]
+        results = tf.raw_ops.StatefulPartitionedCall(args=operands, Tout=dtypes, f=function)
         return [result.numpy() for result in results]
 
     return call
