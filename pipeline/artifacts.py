@@ -55,6 +55,11 @@ class TaskFiles(NamedTuple):
         return self.folder / "action_distribution.csv"
 
     @property
+    def variance(self) -> Path:
+        """The noise of the gradient, a row for each policy and baseline; written by `variance`."""
+        return self.folder / "variance.csv"
+
+    @property
     def policies(self) -> Path:
         """A SavedModel for each run; written by `export`."""
         return self.folder / "policies"

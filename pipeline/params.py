@@ -50,6 +50,8 @@ def _tuple(value: Any) -> Any:
 
 Seed = Annotated[int, Field(ge=0, lt=2**32), Expected("an integer from 0 to 4294967295")]
 Count = Annotated[int, Field(ge=1), Expected("an integer of at least 1")]
+# Of fewer, the bootstrap's resamples would too often be one batch over and over.
+Batches = Annotated[int, Field(ge=10), Expected("an integer of at least 10")]
 CountOrNone = Annotated[
     Annotated[int, Field(ge=1)] | None, Expected("an integer of at least 1, or null")
 ]
@@ -181,6 +183,13 @@ class TrainParams(Section):
     )
 
 
+class VarianceParams(Section):
+    """The batches of episodes that show how noisy the gradient is."""
+
+    num_runs: Count = Field(description="runs whose policies are looked at, the first ones")
+    num_batches: Batches = Field(description="batches of each of these policies")
+
+
 class EvaluateParams(Section):
     """The episodes that judge the exported policies."""
 
@@ -195,6 +204,7 @@ class TaskParams(Section):
     policy: PolicyParams = Field(description="the policy network")
     rollout: RolloutParams = Field(description="episodes of the initial policies")
     train: TrainParams = Field(description="how the policies learn")
+    variance: VarianceParams = Field(description="how the gradient's noise is measured")
     evaluate: EvaluateParams = Field(description="how the policies are judged")
 
 

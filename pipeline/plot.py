@@ -1,4 +1,4 @@
-"""Stage `plot`: pictures of the learning curve, the evaluation and what the policy does."""
+"""Stage `plot`: pictures of what the stages before it wrote."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,12 @@ from pipeline.figures.learning_curve import draw_learning_curve
 from pipeline.figures.plane import draw_plane
 from pipeline.figures.policy import draw_policy
 from pipeline.figures.style import png
+from pipeline.figures.variance import draw_variance
 from pipeline.stage import Task, run_stage
 
 
 def plot(task: Task) -> None:
-    """Draws a task's pictures from the tables that `train` and `evaluate` wrote."""
+    """Draws a task's pictures from the tables that the stages before it wrote."""
     pictures = draw_pictures(task.files, task.name)
     with replacing(task.files.plots) as folder:
         folder.mkdir()
@@ -40,6 +41,9 @@ def draw_pictures(files: TaskFiles, task: str) -> dict[str, bytes]:
             files.learning_curve, ["run", "num_episodes", "num_env_steps", "mean_return"]
         )
         pictures["learning_curve.png"] = png(draw_learning_curve(curve, task))
+    with _naming(files.variance):
+        variance = read_table(files.variance, ["policy", "baseline"])
+        pictures["variance.png"] = png(draw_variance(variance, task))
     with _naming(files.evaluation):
         evaluation = read_table(files.evaluation, ["run", "mode", "episode_return"])
         pictures["evaluation.png"] = png(draw_evaluation(evaluation, task))

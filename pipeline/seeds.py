@@ -14,6 +14,7 @@ class Purpose(IntEnum):
     GREEDY_EVALUATION = 3
     SAMPLED_EVALUATION = 4
     INITIAL_VALUE_WEIGHTS = 5
+    VARIANCE = 6
 
 
 def stream(seed: int, purpose: Purpose, run: int, update: int = 0) -> np.random.SeedSequence:
@@ -23,7 +24,7 @@ def stream(seed: int, purpose: Purpose, run: int, update: int = 0) -> np.random.
         seed: Root seed, from 0 to 2^32 − 1.
         purpose: What the stream is for.
         run: Number of the run, from 0.
-        update: Number of the update, from 0.
+        update: Number of the update, from 0: how many the policy has learnt from.
 
     Returns:
         A seed sequence whose hash makes streams of different arguments independent.

@@ -15,17 +15,19 @@ MAX_POINTS = 300
 MAX_BINS = 20
 
 
-def numbers(table: Table, name: str) -> NDArray[np.float64]:
+def numbers(table: Table, name: str, *, finite: bool = True) -> NDArray[np.float64]:
     """One column, [rows].
 
     Raises:
-        ValueError: where there is no such column, or it holds anything but finite numbers.
+        ValueError: where there is no such column, or it holds anything but numbers, which must be
+            finite unless told otherwise.
     """
     if name not in table:
         raise ValueError(f"expected a column {name}, received {', '.join(table)}")
     values = table[name]
-    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
-        raise ValueError(f"expected finite numbers in column {name}, received others")
+    if values.dtype.kind not in "iuf" or (finite and not np.isfinite(values).all()):
+        kind = "finite numbers" if finite else "numbers"
+        raise ValueError(f"expected {kind} in column {name}, received others")
     return values.astype(np.float64)
 
 

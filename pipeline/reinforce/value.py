@@ -1,10 +1,15 @@
 """The baseline `value`: what a network predicts of the returns, from observations alone."""
 
+from collections.abc import Callable
+
 import keras
+import numpy as np
 import tensorflow as tf
 
 from models.normalization import RunningNormalization
 from pipeline.reinforce.chunks import fold_chunks, take_chunk
+
+MINIBATCHES_PER_CALL = 100  # enough for Python not to count, few enough for memory
 
 
 class ValueBaseline:
@@ -112,3 +117,39 @@ class ValueBaseline:
 
     def _deviation(self, dtype: tf.DType) -> tf.Tensor:
         return tf.cast(self.targets.deviation[0], dtype)
+
+
+def compile_fit(
+    value: ValueBaseline, num_minibatches: int, minibatch_size: int
+) -> Callable[[np.ndarray, np.ndarray, np.random.Generator], None]:
+    """What fits V to steps in any order, by `fit` to one minibatch of them after the other.
+
+    XLA compiles it, once for any number of steps, and goes through many minibatches in one call.
+
+    Args:
+        value: V; how many steps of its optimizer each minibatch gets is for it to say.
+        num_minibatches: How many; rounded up to a multiple of 100.
+        minibatch_size: Steps in each, drawn with replacement; rounded up to whole chunks.
+
+    Returns:
+        A function of observations `[N, O]`, their returns `[N]` and what draws the minibatches.
+    """
+    shape = (MINIBATCHES_PER_CALL, -(-minibatch_size // value.chunk_size), value.chunk_size)
+    valid = tf.fill(shape[1:], True)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def fit_to_all(observations: tf.Tensor, returns: tf.Tensor) -> None:
+        def fit(index: tf.Tensor) -> tuple[tf.Tensor]:
+            value.fit(observations[index], returns[index], valid)
+            return (index + 1,)
+
+        tf.while_loop(lambda index: index < MINIBATCHES_PER_CALL, fit, (0,))
+
+    def fit_to(
+        observations: np.ndarray, returns: np.ndarray, generator: np.random.Generator
+    ) -> None:
+        for _ in range(0, num_minibatches, MINIBATCHES_PER_CALL):
+            drawn = generator.integers(len(returns), size=shape)
+            fit_to_all(tf.constant(observations[drawn]), tf.constant(returns[drawn]))
+
+    return fit_to

@@ -22,6 +22,7 @@ BANDIT: dict[str, Any] = {
         "entropy_coefficient": 0.0,
         "max_gradient_norm": None,
     },
+    "variance": {"num_runs": 2, "num_batches": 10},
     "evaluate": {"num_episodes": 50},
 }
 

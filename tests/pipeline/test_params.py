@@ -31,10 +31,11 @@ TASK = """
       normalize_advantages: true
       entropy_coefficient: 0.5
       max_gradient_norm: 1.5
+    variance: {num_runs: 1, num_batches: 12}
     evaluate: {num_episodes: 7}
 """
 VALID = f"seed: 3\ntasks:\n  first:{TASK}  second:{TASK}"
-TASK_FIELDS = "num_runs, env, policy, rollout, train, evaluate"
+TASK_FIELDS = "num_runs, env, policy, rollout, train, variance, evaluate"
 TRAIN_FIELDS = (
     "num_episodes, episodes_per_update, gamma, optimizer, learning_rate, learning_rate_schedule, "
     "final_learning_rate, reward_scale, baseline, value, normalize_advantages, "
@@ -109,6 +110,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
             "entropy_coefficient": 0.5,
             "max_gradient_norm": 1.5,
         },
+        "variance": {"num_runs": 1, "num_batches": 12},
         "evaluate": {"num_episodes": 7},
     }
     tasks = {"first": task, "second": task}
@@ -233,6 +235,11 @@ def test_params_are_frozen(tmp_path):
             "rollout: {num_episodes: 100}",
             "rollout: {num_episodes: -3}",
             "rollout.num_episodes: expected an integer of at least 1, received -3",
+        ),
+        (
+            "num_batches: 12",
+            "num_batches: 9",
+            "variance.num_batches: expected an integer of at least 10, received 9",
         ),
         # lists
         (

@@ -23,6 +23,13 @@ def task(tmp_path):
     write_table(files.learning_curve, curve | {"mean_return": np.array([0.0, 1.0, 0.0, 0.0])})
     evaluation = {"run": run, "mode": np.array(["greedy", "sampled"] * 2), "episode": run * 0}
     write_table(files.evaluation, evaluation | {"episode_return": np.array([1.0, 0.0, 1.0, 1.0])})
+    estimates = ("total_variance", "relative_variance", "signal_to_noise", "num_episodes_for_1")
+    write_table(
+        files.variance,
+        {"policy": np.array(["initial", "trained"]), "baseline": np.array(["none", "none"])}
+        | {name: np.array([2, 2]) for name in ("num_runs", "num_batches", "num_episodes")}
+        | {f"{name}{end}": np.ones(2) for name in estimates for end in ("", "_low", "_high")},
+    )
     second = np.array([0.5, 0.6, 0.5, 0.4])
     distribution = {"probability_0": 1 - second, "probability_1": second}
     write_table(files.action_distribution, {"run": run, "num_episodes": point} | distribution)
@@ -32,12 +39,13 @@ def task(tmp_path):
     return SimpleNamespace(name="bandit", files=files)
 
 
-def test_writes_three_pictures_and_the_same_again(task, capsys):
+def test_writes_its_pictures_and_the_same_again(task, capsys):
     plot(task)
     pictures = {path.name: path.read_bytes() for path in task.files.plots.iterdir()}
-    assert set(pictures) == {"learning_curve.png", "evaluation.png", "policy.png"}
+    names = ["learning_curve.png", "variance.png", "evaluation.png", "policy.png"]
+    assert set(pictures) == set(names)
     assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
-    assert capsys.readouterr().out.startswith("bandit: learning_curve.png, evaluation.png, policy")
+    assert capsys.readouterr().out.startswith(f"bandit: {', '.join(names)} in ")
     (task.files.plots / "of an older version.png").write_bytes(b"")
     plot(task)
     assert {path.name: path.read_bytes() for path in task.files.plots.iterdir()} == pictures
@@ -51,6 +59,11 @@ def test_writes_three_pictures_and_the_same_again(task, capsys):
             "learning_curve",
             "run,num_episodes,num_env_steps,mean_return\n0,1,1,0.5\n0,2,2,0.5\n1,1,1,0.5\n",
             "expected as many rows of every run, received 2 of run 0, 1 of run 1",
+        ),
+        (
+            "variance",
+            "policy,baseline,num_runs,num_batches\ninitial,none,2,10\n",
+            "expected a column num_episodes",
         ),
         (
             "evaluation",

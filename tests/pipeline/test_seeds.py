@@ -25,5 +25,6 @@ def test_purposes_are_numbered_once_and_for_all(purpose):
         "GREEDY_EVALUATION": 3,
         "SAMPLED_EVALUATION": 4,
         "INITIAL_VALUE_WEIGHTS": 5,
+        "VARIANCE": 6,
     }
     assert numbers[purpose.name] == purpose.value

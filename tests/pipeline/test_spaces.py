@@ -13,6 +13,7 @@ from pipeline.export import export
 from pipeline.plot import plot
 from pipeline.rollout import rollout
 from pipeline.train import train
+from pipeline.variance import variance
 from tests.pipeline.task import BANDIT
 from tests.pipeline.test_stages import run_stages
 
@@ -78,7 +79,7 @@ SECTIONS = {
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_from_rollout_to_a_played_savedmodel(name, tmp_path, monkeypatch, capsys):
-    stages = (rollout, train, export, evaluate, plot)
+    stages = (rollout, train, variance, export, evaluate, plot)
     task = run_stages(tmp_path, monkeypatch, "task", SECTIONS[name], stages)
     weights, curve = (
         task.files.final_weights.read_bytes(),

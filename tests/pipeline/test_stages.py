@@ -29,10 +29,11 @@ from pipeline.rollout import rollout
 from pipeline.seeds import Purpose
 from pipeline.stage import load_task
 from pipeline.train import train
+from pipeline.variance import variance
 from tests.pipeline.task import BANDIT, SEED, write_params
 
 REPOSITORY = Path(__file__).parents[2]
-STAGES = (rollout, train, export, evaluate, plot)
+STAGES = (rollout, train, variance, export, evaluate, plot)
 
 
 def run_stages(folder, monkeypatch, name="task", params=BANDIT, stages=STAGES):
@@ -60,6 +61,7 @@ def test_every_stage_leaves_its_files(finished):
         "final_weights.npz",
         "learning_curve.csv",
         "action_distribution.csv",
+        "variance.csv",
         "policies",
         "policy",
         "evaluation.csv",
@@ -70,6 +72,7 @@ def test_every_stage_leaves_its_files(finished):
     }
     assert {path.name for path in (finished / "plots").iterdir()} == {
         "learning_curve.png",
+        "variance.png",
         "evaluation.png",
         "policy.png",
     }

@@ -7,7 +7,7 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from models.network import make_value_network
-from pipeline.reinforce.value import ValueBaseline
+from pipeline.reinforce.value import ValueBaseline, compile_fit
 from tests.pipeline.reinforce.test_learner import (
     make_episodes,
     make_learner,
@@ -148,3 +148,28 @@ def test_padding_does_not_enter():
         error = learner.update(episodes).value_loss
         results.append([error, *map(np.sum, value.network.get_weights())])
     np.testing.assert_allclose(results[0], results[1], rtol=1e-5)
+
+
+def test_minibatches_fit_it_to_steps_in_any_order():
+    # Returns 3 s − 1, which a linear V can reach. The same draws give the same bits.
+    generator = np.random.default_rng(0)
+    observations = generator.normal(size=(500, 1)).astype(np.float32)
+    returns = 3 * observations[:, 0] - 1
+    first: list[float] = []
+    second: list[float] = []
+    for weights in (first, second):
+        value = make_value()
+        fit = compile_fit(value, num_minibatches=300, minibatch_size=16)
+        fit(observations, returns, np.random.default_rng(1))
+        weights += [float(np.squeeze(w)) for w in value.network.get_weights()]
+    np.testing.assert_allclose(first, [3, -1], atol=1e-4)
+    assert first == second
+
+
+def test_minibatches_are_of_the_steps_that_are_given_and_as_many_as_told():
+    # 30 minibatches are rounded up to 100; the running mean counts the 8 steps of each.
+    value = make_value(normalize_targets=True)
+    fit = compile_fit(value, num_minibatches=30, minibatch_size=8)
+    fit(np.zeros((5, 1), np.float32), np.full(5, 7, np.float32), np.random.default_rng(0))
+    assert float(value.targets.count.numpy()) == 100 * 8
+    np.testing.assert_allclose(value.targets.mean, [7])

@@ -1,0 +1,122 @@
+"""The gradients of the same batches of episodes with each baseline.
+
+In the shapes, K is the number of batches, B that of episodes in each, T that of steps, J that of
+baselines and P that of the policy's weights.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.reinforce.baselines import BASELINES
+from pipeline.reinforce.chunks import fold_chunks, pad_to_chunks, take_chunk
+from pipeline.reinforce.episodes import Episodes
+from pipeline.reinforce.learner import Learner, episodes_signature, with_legal_padding
+from pipeline.reinforce.loss import policy_loss
+from pipeline.reinforce.value import ValueBaseline
+from pipeline.reinforce.variance import gram_matrix
+
+COMPARED = (*BASELINES, "value")  # the J baselines, in the order of all that follows
+
+
+class ComparedGradients(NamedTuple):
+    """A batch's gradients, and sums over its valid steps that say how well baselines predict."""
+
+    gradients: tf.Tensor  # [J, P] of the loss: −ĝ, one variable's components after the other's
+    squared_advantages: tf.Tensor  # [J] Σ (G_t − b_t)²
+    returns: tf.Tensor  # [] Σ G_t
+    num_steps: tf.Tensor  # []
+
+
+Compare = Callable[[Episodes], ComparedGradients]
+
+
+class Probe(NamedTuple):
+    """What K batches of one policy's episodes say of each baseline."""
+
+    gram: np.ndarray  # [J, K, K] inner products of the batches' gradients
+    explained_variance: np.ndarray  # [J] of the returns; see `probe`
+
+
+def compare_baselines(learner: Learner, episodes: Episodes) -> ComparedGradients:
+    """−ĝ = −(1/B) Σ_b Σ_t ∇log π(a_t|s_t) · (G_t − b_t) under each baseline of `COMPARED`.
+
+    Each is what `Learner.gradient` gives with that baseline and no option switched on: advantages
+    are not normalised, there is no entropy bonus, and nothing is clipped. The policy and its
+    log-probabilities are computed once for all, a chunk of steps at a time.
+
+    Args:
+        learner: Has the policy, γ, the factor of rewards, and the baseline `value`.
+        episodes: `[B, T, …]`, B ≥ 2.
+
+    Raises:
+        TypeError: If the learner's baseline is another than `value`.
+    """
+    if not isinstance(learner.baseline, ValueBaseline):
+        raise TypeError(f"Expected the baseline `value`. Received: {learner.baseline}")
+    chunk_size = learner.chunk_size
+    episodes = with_legal_padding(pad_to_chunks(episodes, chunk_size))
+    returns = learner.returns(episodes)
+    predicted = learner.baseline.predict(episodes.observations, episodes.valid)
+    baselines = [*(baseline(returns) for baseline in BASELINES.values()), predicted]
+    advantages = tf.stack([returns - b for b in baselines], axis=-1)  # [B, T, J]
+    advantages = tf.where(episodes.valid[..., tf.newaxis], advantages, 0)
+
+    def add(start: tf.Tensor, sums: tf.Tensor) -> tf.Tensor:
+        part = Episodes(*(take_chunk(v, start, chunk_size) for v in episodes))
+        of_chunk = take_chunk(advantages, start, chunk_size)
+        with tf.GradientTape(persistent=True) as tape:
+            outputs = learner.policy.outputs(part.observations)
+            log_probs = learner.policy.head.log_prob(outputs, part.actions)
+            losses = [
+                policy_loss(log_probs, a, tf.zeros_like(a), part.valid, entropy_coefficient=0.0)
+                for a in tf.unstack(of_chunk, axis=-1)
+            ]
+        return sums + tf.stack([_flat(tape.gradient(loss, learner.variables)) for loss in losses])
+
+    num_weights = sum(variable.shape.num_elements() for variable in learner.variables)
+    zeros = tf.zeros([len(COMPARED), num_weights], learner.variables[0].dtype)
+    return ComparedGradients(
+        gradients=fold_chunks(add, zeros, episodes.valid, chunk_size),
+        squared_advantages=tf.reduce_sum(advantages**2, axis=[0, 1]),
+        returns=tf.reduce_sum(returns),  # which are 0 on padding
+        num_steps=tf.math.count_nonzero(episodes.valid, dtype=returns.dtype),
+    )
+
+
+def compile_comparison(learner: Learner) -> Compare:
+    """`compare_baselines`, compiled for any number and length of episodes."""
+    return tf.function(
+        lambda episodes: compare_baselines(learner, episodes),
+        input_signature=[episodes_signature(learner.policy)],
+        autograph=False,
+    )
+
+
+def probe(compare: Compare, batches: Iterable[Episodes]) -> Probe:
+    """Compares the baselines on batches of one policy's episodes.
+
+    The explained variance is 1 − E (G_t − b_t)² / Var G_t over all steps: 1 for a baseline that
+    knows the returns, 0 for their mean, below 0 for what predicts worse than that, and NaN where
+    all returns are equal.
+
+    Raises:
+        FloatingPointError: If a gradient is not finite.
+    """
+    compared = [[values.numpy() for values in compare(episodes)] for episodes in batches]
+    gradients, squares, returns, num_steps = map(np.stack, zip(*compared, strict=True))
+    gram = np.stack([gram_matrix(of_baseline) for of_baseline in gradients.swapaxes(0, 1)])
+    if not np.isfinite(gram).all():
+        raise FloatingPointError("the gradients are not finite")
+    mean_squares = squares.sum(axis=0, dtype=np.float64) / num_steps.sum()  # [J]
+    mean_return = returns.sum(dtype=np.float64) / num_steps.sum()
+    variance_of_returns = mean_squares[COMPARED.index("none")] - mean_return**2
+    if not variance_of_returns > 0:
+        return Probe(gram, np.full(len(COMPARED), np.nan))
+    return Probe(gram, 1 - mean_squares / variance_of_returns)
+
+
+def _flat(gradients: list[tf.Tensor]) -> tf.Tensor:
+    return tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)

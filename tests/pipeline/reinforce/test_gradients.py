@@ -1,0 +1,170 @@
+"""The gradients of the same batches with each baseline."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from gymnasium import spaces
+
+from models.network import make_value_network
+from pipeline.reinforce.episodes import Episodes
+from pipeline.reinforce.gradients import COMPARED, compare_baselines, compile_comparison, probe
+from pipeline.reinforce.moments import enumerate_episodes, estimator_moments
+from pipeline.reinforce.value import ValueBaseline
+from pipeline.reinforce.variance import measure_noise
+from tests.pipeline.reinforce.problems import one_logit_bandit
+from tests.pipeline.reinforce.test_learner import (
+    make_episodes,
+    make_learner,
+    make_policy,
+    random_episodes,
+)
+
+
+def make_value(size=1, hidden_sizes=(), chunk_size=1):
+    network = make_value_network(size, hidden_sizes, "tanh", np.random.SeedSequence(0))
+    optimizer = keras.optimizers.SGD(0.1)
+    return ValueBaseline(
+        network, optimizer, steps_per_update=1, normalize_targets=False, chunk_size=chunk_size
+    )
+
+
+def linear_value(slope, intercept):
+    value = make_value()
+    value.network.set_weights([np.array([[slope]]), np.array([intercept])])
+    return value
+
+
+@pytest.mark.parametrize("action_space", [spaces.Discrete(3, start=2), spaces.Box(-1, 1, (2,))])
+def test_each_is_the_learners(action_space):
+    policy = make_policy(action_space, observation_size=3, hidden_sizes=(8,))
+    episodes = random_episodes(policy, num_episodes=5, num_steps=10)
+    value = make_value(3, (8,), chunk_size=4)
+    options = {"gamma": 0.9, "reward_scale": 0.5, "chunk_size": 4}
+    actual = compare_baselines(make_learner(policy, baseline=value, **options), episodes).gradients
+    for baseline, gradient in zip(COMPARED, actual, strict=True):
+        judge = value if baseline == "value" else baseline
+        parts = make_learner(policy, baseline=judge, **options).gradient(episodes).gradients
+        expected = np.concatenate([np.ravel(part) for part in parts])
+        tolerance = 1e-6 * float(np.linalg.norm(expected))
+        np.testing.assert_allclose(gradient, expected, rtol=0, atol=tolerance)
+
+
+def test_padding_changes_nothing():
+    policy = make_policy(spaces.Discrete(3), observation_size=3, hidden_sizes=(8,))
+    learner = make_learner(policy, baseline=make_value(3, (8,), chunk_size=4), chunk_size=4)
+    episodes = random_episodes(policy, num_episodes=4, num_steps=6)
+    padded = Episodes(*(np.pad(v, [(0, 0), (0, 5)] + [(0, 0)] * (v.ndim - 2)) for v in episodes))
+    padded.rewards[~padded.valid] = 1e3
+    padded.observations[~padded.valid] = -7
+    for plain, other in zip(
+        compare_baselines(learner, episodes), compare_baselines(learner, padded), strict=True
+    ):
+        np.testing.assert_allclose(other, plain, rtol=1e-4, atol=1e-6)
+
+
+def test_needs_a_network_that_predicts_returns():
+    policy = make_policy(spaces.Discrete(2))
+    learner = make_learner(policy, baseline="per_step")
+    with pytest.raises(TypeError, match="Expected the baseline `value`"):
+        compare_baselines(learner, random_episodes(policy, 2, 3))
+
+
+# The chapter's bandit ---------------------------------------------------------------------------
+
+
+def bandit_and_learner():
+    """Every episode of two arms of 30 % and 70 %, and a policy that is indifferent to them.
+
+    Its logits are its biases, since it observes 0; V = ½.
+    """
+    mdp = replace(one_logit_bandit(), features=np.zeros((3, 1)))
+    possible = enumerate_episodes(mdp, np.full((3, 2), 0.5))
+    singles = [v.astype(np.float32) if v.dtype == np.float64 else v for v in possible.episodes]
+    learner = make_learner(
+        make_policy(spaces.Discrete(2)), baseline=linear_value(0.0, 0.5), chunk_size=1
+    )
+    learner.policy.network.set_weights([np.zeros((1, 2)), np.zeros(2)])
+    return possible._replace(episodes=Episodes(*singles)), learner
+
+
+# Of two logits each variance is twice that of one (`test_moments.py`): 2 · 0.0575 without baseline,
+# 2 · 0.0625 with the other episode's return, 2 · 0.02625 with the constant ½. ‖∇J‖² = 2 · 0.1².
+VARIANCES = {"none": 0.115, "leave_one_out": 0.125, "per_step": 0.125, "value": 0.0525}
+
+
+@pytest.mark.parametrize("baseline", COMPARED)
+def test_exact_moments_on_the_bandit(baseline):
+    possible, learner = bandit_and_learner()
+    row = COMPARED.index(baseline)
+
+    def estimator(episodes):
+        return [compare_baselines(learner, episodes).gradients[row]]
+
+    actual = estimator_moments(possible, estimator, num_episodes=2)
+    np.testing.assert_allclose(actual.variance, VARIANCES[baseline], rtol=1e-5)
+    np.testing.assert_allclose((actual.mean**2).sum(), 0.02, rtol=1e-5)
+
+
+def test_what_is_measured_on_the_bandit_are_these_moments():
+    possible, learner = bandit_and_learner()
+    generator = np.random.default_rng(0)
+    drawn = generator.choice(len(possible.probabilities), (400, 2), p=possible.probabilities)
+    batches = (Episodes(*(values[pair] for values in possible.episodes)) for pair in drawn)
+    gram, explained = probe(compile_comparison(learner), batches)
+    measured = measure_noise(
+        gram[:, np.newaxis],
+        signal=COMPARED.index("value"),
+        num_resamples=1000,
+        confidence=0.95,
+        generator=generator,
+    )
+    for baseline, noise in zip(COMPARED, measured, strict=True):
+        variance = VARIANCES[baseline]
+        # The true ratio² is 0.02 / 0.115 and so on; batches of 2 for 1: its inverse.
+        for estimate, truth in [
+            (noise.squared_norm, 0.02),
+            (noise.total_variance, variance),
+            (noise.relative_variance, variance / 0.115),
+            (noise.signal_to_noise, np.sqrt(0.02 / variance)),
+            (noise.num_batches_for_1, variance / 0.02),
+        ]:
+            assert estimate.low <= truth <= estimate.high, (baseline, noise)
+            assert estimate.high - estimate.low < 2 * truth
+    # Returns are 0 or 1, as often: Var G = ¼; E G² = ½, E (G − G')² = ½, E (G − ½)² = ¼. Of 800
+    # episodes p is known to 4 · 0.018, and 1 − 1 / (1 − p), at none, to 4 times that.
+    np.testing.assert_allclose(explained, [-1, -1, -1, 0], atol=0.28)
+
+
+# Explained variance -----------------------------------------------------------------------------
+
+
+def test_explained_variance_by_hand():
+    # Returns 0 and 2: variance 1. Mean squares: none (0 + 4) / 2 = 2; the other's (4 + 4) / 2 = 4;
+    # V = s, where s is 0 and 2: 0.
+    policy = make_policy(spaces.Discrete(2))
+    learner = make_learner(policy, baseline=linear_value(1.0, 0.0), chunk_size=1)
+    episodes = make_episodes([[0], [2]], [[0], [1]], [[0], [2]])
+    explained = probe(compile_comparison(learner), [episodes] * 2).explained_variance
+    np.testing.assert_allclose(explained, [-1, -3, -3, 1], atol=1e-6)
+    equal = make_episodes([[0], [2]], [[0], [1]], [[2], [2]])
+    assert np.isnan(probe(compile_comparison(learner), [equal]).explained_variance).all()
+
+
+def test_gradients_that_are_not_finite_are_refused():
+    policy = make_policy(spaces.Discrete(2))
+    learner = make_learner(policy, baseline=linear_value(1.0, 0.0), chunk_size=1)
+    episodes = make_episodes([[0], [2]], [[0], [1]], [[0], [np.inf]])
+    with pytest.raises(FloatingPointError, match="the gradients are not finite"):
+        probe(compile_comparison(learner), [episodes])
+
+
+def test_one_trace_for_all_shapes():
+    policy = make_policy(spaces.Discrete(2), observation_size=3)
+    compare = compile_comparison(make_learner(policy, baseline=make_value(3, (), 32)))
+    for num_episodes, num_steps in [(2, 1), (2, 40), (5, 7)]:
+        compare(random_episodes(policy, num_episodes, num_steps))
+    assert isinstance(compare, tf.types.experimental.PolymorphicFunction)
+    assert compare.experimental_get_tracing_count() == 1
