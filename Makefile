@@ -9,7 +9,8 @@ PYTHON =
 in_venv = @echo '$(1)'; unset PYTHONHOME; VIRTUAL_ENV="$$PWD/.venv" PATH="$$PWD/.venv/bin:$$PATH" $(1)
 
 # The pictures of the README, from what the last `dvc repro` wrote.
-PICTURES = bandit-policy cartpole-learning_curve pendulum-learning_curve pendulum-policy
+PICTURES = bandit-policy cartpole-learning_curve cartpole-plane cartpole-variance \
+	pendulum-learning_curve pendulum-plane
 
 .PHONY: help setup gpu repro test lock pictures
 

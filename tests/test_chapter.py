@@ -41,7 +41,7 @@ def test_every_decimal_number_of_its_prose_is_that_of_an_example():
     sections = r"(?:sections?|equations?)\s[\d.]+(?:\sand\s[\d.]+)?"
     written = re.findall(r"\d+\.\d+", re.sub(sections, "", PROSE))
     assert written
-    assert set(written) - computed == QUOTED
+    assert set(written) - computed <= QUOTED <= set(written)
 
 
 def test_its_links_lead_somewhere():
