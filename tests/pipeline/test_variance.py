@@ -120,7 +120,7 @@ def test_every_sample_has_a_stream_of_its_own_and_value_is_fitted_to_other_episo
     ]
 
 
-def test_statistics_of_observations_stand_still(tmp_path, monkeypatch):
+def test_statistics_of_observations_stand_still_and_value_begins_anew(tmp_path, monkeypatch):
     learners: list[Any] = []
     original = policies.make_learner
 
@@ -135,6 +135,8 @@ def test_statistics_of_observations_stand_still(tmp_path, monkeypatch):
     task = run_stages(tmp_path, monkeypatch, params=params, stages=STAGES)
     count = read_arrays(task.files.final_weights)["normalization/count"][-1]
     assert float(learners[-1].normalizer.count.numpy()) == count > 0
+    # Of the last policy alone: 600 minibatches of 256 steps.
+    assert float(learners[-1].baseline.targets.count.numpy()) == 600 * 256
     # The returns of CartPole depend on what is observed, if little at so short a training.
     table = read_table(task.files.variance, COUNTS)
     explained = table["explained_variance"][table["baseline"] == "value"]

@@ -122,6 +122,9 @@ def test_what_has_not_been_seen_is_not_said():
     [noise] = noise_of([gram_of(np.zeros((10, 2)))])
     assert np.isnan([noise.signal_to_noise.value, noise.num_batches_for_1.value]).all()
     assert noise.squared_norm == noise.total_variance == (0, 0, 0)
+    # Nor if others say that there is a signal: 3 / 0 is no ratio, but noise that was not met.
+    noise, _ = noise_of([gram_of(np.zeros((2, 1))), gram_of([[3], [1]])], signal=1)
+    assert np.isnan(noise.signal_to_noise.value)
 
 
 def test_the_same_generator_gives_the_same_intervals():
