@@ -1,0 +1,151 @@
+"""The benchmark of speed: that it measures what it says, on tiny sizes; no time is asserted."""
+
+import json
+
+import gymnasium
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks import ceiling, report, throughput
+from benchmarks.networks import NumpyNetwork, make_policy
+from pipeline.environments.specification import inspect_environment
+from pipeline.environments.vector import make_environments
+
+CARTPOLE = inspect_environment("CartPole-v1", {})
+
+
+def test_the_ceiling_is_what_remains_when_all_parts_take_turns():
+    # An env step takes 1/2 s in the forward pass, 1/4 s forward and back, 1/4 s in stepping.
+    assert ceiling.combined(2, 4, 4) == 1
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    return make_policy(CARTPOLE, "untrained")
+
+
+def test_the_network_is_the_one_that_is_stated(untrained):
+    shapes = [tuple(weight.shape) for weight in untrained.network.trainable_variables]
+    assert shapes == [(4, 64), (64,), (64, 64), (64,), (64, 2), (2,)]
+
+
+def test_the_network_in_numpy_is_the_policys(untrained):
+    observations = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    weights = np.random.default_rng(1).normal(size=(5, 2)).astype(np.float32)
+    network = NumpyNetwork(untrained)
+    outputs = untrained.outputs(observations).numpy()
+    np.testing.assert_allclose(network.forward(observations)[-1], outputs, rtol=1e-4, atol=1e-7)
+    variables = untrained.network.trainable_variables
+    with tf.GradientTape() as tape:
+        objective = tf.reduce_sum(weights * untrained.outputs(observations))
+    expected = tape.gradient(objective, variables)
+    received = network.forward_backward(observations, weights)
+    for index in range(3):
+        for part, gradient in [
+            (received.kernels, expected[2 * index]),
+            (received.biases, expected[2 * index + 1]),
+        ]:
+            np.testing.assert_allclose(part[index], gradient.numpy(), rtol=1e-3, atol=1e-6)
+
+
+def test_the_balancing_policy_keeps_the_pole_up():
+    policy = make_policy(CARTPOLE, "balancing")
+    env = gymnasium.make("CartPole-v1")
+    for seed in range(3):
+        observation, _ = env.reset(seed=seed)
+        over, num_steps = False, 0
+        while not over:
+            action = policy.greedy(observation[None].astype(np.float32))[0]
+            observation, _, terminated, truncated, _ = env.step(int(action))
+            over, num_steps = terminated or truncated, num_steps + 1
+        assert num_steps == 500
+    env.close()
+
+
+def test_there_is_no_other_policy():
+    with pytest.raises(ValueError, match="no balancing policy for Pendulum-v1"):
+        make_policy(inspect_environment("Pendulum-v1", {}), "balancing")
+    with pytest.raises(ValueError, match="no policy of the kind 'trained'"):
+        make_policy(CARTPOLE, "trained")
+
+
+def test_raw_steps_are_counted():
+    environments = make_environments(CARTPOLE, 4)
+    assert ceiling.gymnasium_steps(environments, CARTPOLE.action_space, 3)() == 12
+    assert ceiling.compiled_steps(CARTPOLE, 4, 3)() == 12
+
+
+RATES = {
+    "sampling": 30.0,
+    "iteration": 20.0,
+    "forward numpy": 100.0,
+    "forward xla": 200.0,
+    "forward_backward numpy": 100.0,
+    "forward_backward xla": 50.0,
+    "step": 100.0,
+}
+
+
+def test_a_rows_share_is_that_of_the_faster_ways():
+    figures = throughput.summarize(RATES)
+    # 1 / (1/200 + 1/100 + 1/100) = 40, of which 20 are a half.
+    assert figures["ceiling"] == pytest.approx(40)
+    assert figures["share"] == pytest.approx(0.5)
+    assert (figures["forward_by"], figures["forward_backward_by"]) == ("xla", "numpy")
+
+
+def row(num_episodes, **fields):
+    return {
+        "backend": "compiled",
+        "policy": "untrained",
+        "num_episodes": num_episodes,
+        "mean_length": 22.0,
+        "compilation_seconds": 5.0,
+        "memory_mib": 100.0,
+        **throughput.summarize(RATES),
+        **fields,
+    }
+
+
+def test_tables_say_what_an_env_step_costs_and_an_episode_takes(capsys):
+    throughput.print_tables([row(8), row(64, memory_mib=156.0, iteration=40.0)])
+    output = capsys.readouterr().out
+    # 1e6 / 20 and 1e6 / 40 µs; 56 MiB for 56 episodes.
+    assert "| compiled | untrained | 50000.00 | 25000.00 |" in output
+    assert "memory per episode of an update, compiled untrained: 1024 KiB" in output
+    assert "50%" in output
+
+
+def test_memory_per_episode_needs_two_sizes():
+    assert throughput.memory_per_episode([row(8)]) is None
+
+
+def test_the_command_measures_both_backends(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(throughput, "REPETITIONS", 8)
+    path = tmp_path / "measured.json"
+    arguments = ["--episodes", "2", "--policies", "untrained", "--seconds", "0"]
+    throughput.main([*arguments, "--json", str(path)])
+    measured = json.loads(path.read_text())
+    assert measured["command"] == "python -m benchmarks.throughput"
+    assert measured["processor"] == report.processor()
+    assert [r["backend"] for r in measured["rows"]] == ["compiled", "gymnasium"]
+    for measured_row in measured["rows"]:
+        assert measured_row["num_episodes"] == 2
+        assert 8 <= measured_row["mean_length"] <= 200  # of an untrained CartPole
+        assert measured_row["share"] > 0
+    assert "gymnasium | untrained" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--env", "CartPol-v1"], "expected the id of an installed Gymnasium environment"),
+        (["--env", "InvertedPendulum-v5", "--backends", "compiled"], "expected gymnasium, since"),
+        (["--env", "Pendulum-v1", "--policies", "balancing"], "expected untrained for Pendulum-v1"),
+    ],
+)
+def test_a_mistake_is_answered_by_one_message(arguments, message):
+    with pytest.raises(SystemExit) as stopped:
+        throughput.main(arguments)
+    assert message in str(stopped.value)
