@@ -68,8 +68,8 @@ class NumpyNetwork:
 
     def __init__(self, policy: "Policy") -> None:
         dense = [layer for layer in policy.network.layers if hasattr(layer, "kernel")]
-        self.kernels = [np.array(layer.kernel) for layer in dense]
-        self.biases = [np.array(layer.bias) for layer in dense]
+        self.kernels = [layer.kernel.numpy() for layer in dense]
+        self.biases = [layer.bias.numpy() for layer in dense]
 
     def forward(self, observations: np.ndarray) -> list[np.ndarray]:
         """Observations `[N, O]` → what each layer gives, the outputs `[N, P]` last."""
