@@ -1,0 +1,164 @@
+"""What no training on one core can exceed: its parts alone, each in the faster of two ways.
+
+An iteration of REINFORCE asks the network once for each env step when it samples, once more and
+back through it when it learns, and steps the environment. At rates f, g and s a second for these,
+it cannot do more than 1 / (1/f + 1/g + 1/s) env steps a second, whatever else it does.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+
+from benchmarks.networks import NumpyNetwork
+from pipeline.environments.specification import EnvironmentSpecification
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from models.policy import Policy
+
+Repeated = Callable[[], int]  # does something many times; returns how often it did it
+
+
+def combined(forward: float, forward_backward: float, step: float) -> float:
+    """The ceiling in env steps a second, from the rates of its parts."""
+    return 1 / (1 / forward + 1 / forward_backward + 1 / step)
+
+
+def network_ways(
+    policy: "Policy", observations: np.ndarray, repetitions: int
+) -> dict[str, dict[str, Repeated]]:
+    """The policy's network on a batch of observations `[N, O]`, in NumPy and in XLA.
+
+    Returns:
+        For `forward` and `forward_backward` what does it, by `numpy` and `xla`; each counts
+        observations.
+    """
+    network = NumpyNetwork(policy)
+    outputs = network.forward(observations)[-1]
+    weights = np.ones_like(outputs)
+    count = repetitions * len(observations)
+
+    def repeated(function: Callable[[], Any]) -> Repeated:
+        def run() -> int:
+            for _ in range(repetitions):
+                function()
+            return count
+
+        return run
+
+    def compiled(function: Callable[[], Any]) -> Repeated:
+        def run() -> int:
+            function()[-1].numpy()
+            return count
+
+        return run
+
+    forward, forward_backward = _compile_network(policy, observations, weights, repetitions)
+    return {
+        "forward": {
+            "numpy": repeated(lambda: network.forward(observations)),
+            "xla": compiled(forward),
+        },
+        "forward_backward": {
+            "numpy": repeated(lambda: network.forward_backward(observations, weights)),
+            "xla": compiled(forward_backward),
+        },
+    }
+
+
+def _compile_network(
+    policy: "Policy", observations: np.ndarray, weights: np.ndarray, repetitions: int
+) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Forward, and forward and back, `repetitions` times in one XLA program each.
+
+    What one repetition gives enters the next one's input, by nothing that could be seen in float32:
+    else XLA would compute the same only once.
+    """
+    import tensorflow as tf
+
+    variables = policy.network.trainable_variables
+    batch, weights = tf.constant(observations), tf.constant(weights)
+
+    def outputs(seen: tf.Tensor) -> tf.Tensor:
+        return policy.network(batch + 1e-30 * seen)[:, : weights.shape[1]]
+
+    def forward(seen: tf.Tensor) -> tuple[tf.Tensor]:
+        return (tf.reduce_sum(outputs(seen)),)
+
+    def forward_backward(*seen: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        with tf.GradientTape() as tape:
+            objective = tf.reduce_sum(weights * outputs(tf.reshape(seen[0], [-1])[0]))
+        gradients = tape.gradient(objective, variables, unconnected_gradients="zero")
+        return tuple(s + g for s, g in zip(seen, gradients, strict=True))
+
+    def program(body: Callable[..., tuple[tf.Tensor, ...]], initial: tuple[tf.Tensor, ...]) -> Any:
+        return tf.function(
+            lambda: tf.while_loop(
+                lambda index, *_: index < repetitions,
+                lambda index, *values: (index + 1, *body(*values)),
+                (0, *initial),
+            ),
+            jit_compile=True,
+            autograph=False,
+        )
+
+    zeros = tuple(tf.zeros(variable.shape) for variable in variables)
+    return program(forward, (tf.constant(0.0),)), program(forward_backward, zeros)
+
+
+def compiled_steps(specification: EnvironmentSpecification, num_envs: int, steps: int) -> Repeated:
+    """Raw stepping of a compiled environment: random actions, drawn before, in one XLA program.
+
+    A copy whose episode has ended goes on from its first state. Counts env steps.
+    """
+    import tensorflow as tf
+    from gymnasium.vector.utils import batch_space
+
+    from pipeline.environments.compiled import make_compiled
+
+    environment = make_compiled(specification)
+    space = batch_space(environment.action_space, num_envs)
+    space.seed(0)
+    actions = tf.constant(np.stack([space.sample() for _ in range(steps)]))
+
+    @tf.function(jit_compile=True, autograph=False)
+    def program(actions: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        initial = environment.reset(num_envs, seed)
+
+        def step(index: tf.Tensor, state: Any, total: tf.Tensor) -> tuple[Any, ...]:
+            state, rewards, terminated = environment.step(state, actions[index])
+            state = tf.nest.map_structure(
+                lambda now, first: tf.where(
+                    tf.reshape(terminated, [-1] + [1] * (now.shape.rank - 1)), first, now
+                ),
+                state,
+                initial,
+            )
+            return index + 1, state, total + tf.reduce_sum(rewards)
+
+        return tf.while_loop(lambda index, *_: index < steps, step, (0, initial, 0.0))[-1]
+
+    seed = tf.constant([0, 0])
+
+    def run() -> int:
+        program(actions, seed).numpy()
+        return num_envs * steps
+
+    return run
+
+
+def gymnasium_steps(environments: VectorEnv, steps: int) -> Repeated:
+    """Raw stepping of Gymnasium's vector environment under random actions. Counts env steps."""
+    environments.action_space.seed(0)
+    actions = [environments.action_space.sample() for _ in range(steps)]
+    environments.reset(seed=0)
+
+    def run() -> int:
+        for batch in actions:
+            environments.step(batch)
+        return steps * environments.num_envs
+
+    return run

@@ -1,0 +1,61 @@
+"""How a benchmark says what it measured: a table, and JSON with all that figures depend on."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "gymnasium", "numpy")
+
+
+def processor() -> str:
+    """The processor's name, as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    fields = [[part.strip() for part in line.partition(":")[::2]] for line in lines]
+    cores = sum(name == "processor" for name, _ in fields)
+    names = [value for name, value in fields if name == "model name"]
+    family = [value for name, value in fields if name == "cpu family"]
+    if not names:
+        return platform.processor() or platform.machine()
+    return f"{names[0]}{f', family {family[0]}' if family else ''}, {cores} cores"
+
+
+def versions() -> dict[str, str]:
+    """Python's and those of the packages that speed depends on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text under headers, as Markdown that can be read as it is; numbers to the right."""
+    cells = [list(headers), *map(list, rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
+
+    def line(row: Sequence[str]) -> str:
+        return "| " + " | ".join(text.rjust(w) for text, w in zip(row, widths, strict=True)) + " |"
+
+    rule = "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
+    return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
+
+
+def write(path: Path | None, command: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes measurements as JSON: `command`, `processor`, `versions` and `rows`.
+
+    Args:
+        path: Where to; None: nowhere.
+        command: What was run.
+        rows: The measurements; their keys say the unit where there is one.
+    """
+    if path is None:
+        return
+    measured = {
+        "command": command,
+        "processor": processor(),
+        "versions": versions(),
+        "rows": list(rows),
+    }
+    path.write_text(json.dumps(measured, indent=2) + "\n")
