@@ -43,8 +43,12 @@ class Policy:
 
     def sample(self, observations: tf.Tensor, seed: tf.Tensor) -> Action:
         """Draws an action for each observation `[E, O]` with a stateless seed `[2]` (int32)."""
+        return self.act(observations, self.head.noise(tf.shape(observations)[:1], seed))
+
+    def act(self, observations: tf.Tensor, noise: tf.Tensor) -> Action:
+        """The action that `noise`, of the head for `[E]`, makes of each observation `[E, O]`."""
         outputs = self.outputs(observations)
-        raw_action = self.head.sample(outputs, seed)
+        raw_action = self.head.sample(outputs, noise)
         return Action(
             action=self.head.for_environment(raw_action),
             raw_action=raw_action,

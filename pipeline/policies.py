@@ -19,7 +19,7 @@ from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.sampling import Act
 from pipeline.reinforce.value import ValueBaseline
 
-CHUNK_SIZE = 32  # steps of all episodes that are differentiated at a time
+CHUNK_SIZE = 256  # env steps that are differentiated at a time
 
 
 def make_policy(
@@ -55,7 +55,7 @@ def make_learner(params: TrainParams, policy: Policy, max_episode_steps: int) ->
         policy: The policy.
         max_episode_steps: The time limit of its environment.
     """
-    chunk_size = min(CHUNK_SIZE, max_episode_steps)
+    chunk_size = CHUNK_SIZE
     normalizer = next(
         (layer for layer in policy.network.layers if isinstance(layer, RunningNormalization)), None
     )

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from models.heads.shapes import unflatten
+from models.heads.shapes import Shape, joined, unflatten
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,15 @@ class BernoulliHead:
             reinterpreted_batch_ndims=len(self.action_shape),
         )
 
-    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        # u < p happens with probability p. Like those of a Categorical, these samples must not
-        # depend on the number of threads; a uniform draw does not.
-        logits = unflatten(outputs, self.action_shape)
-        uniform = tf.random.stateless_uniform(tf.shape(logits), seed, dtype=logits.dtype)
-        return tf.cast(uniform < tf.sigmoid(logits), tf.int64)
+    def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
+        # Like those of a Categorical, samples must not depend on the number of threads; a uniform
+        # draw does not.
+        return tf.random.stateless_uniform(joined(shape, self.action_shape), seed, alg=algorithm)
+
+    def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        # u < p happens with probability p.
+        probabilities = tf.sigmoid(unflatten(outputs, self.action_shape))
+        return tf.cast(tf.cast(noise, outputs.dtype) < probabilities, tf.int64)
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         return self.distribution(outputs).log_prob(actions)

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from models.heads.shapes import Shape, joined
+
 MISSING = -1e9  # logit of a value that does not exist: finite, lest 0 · ∞ come into a gradient
 
 
@@ -40,8 +42,11 @@ class CategoricalHead:
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         return tfd.Categorical(logits=outputs, dtype=tf.int64)
 
-    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return self.start + _gumbel_max(outputs, seed)
+    def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
+        return _gumbel_noise(joined(shape, (self.num_actions,)), seed, algorithm)
+
+    def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        return self.start + _gumbel_max(outputs, noise)
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         return self.distribution(outputs).log_prob(actions - self.start)
@@ -103,8 +108,12 @@ class MultiCategoricalHead:
             reinterpreted_batch_ndims=len(self.action_shape),
         )
 
-    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return self.start + _gumbel_max(self._logits(outputs), seed)
+    def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
+        logits = (*self.action_shape, int(self.num_values.max()))
+        return _gumbel_noise(joined(shape, logits), seed, algorithm)
+
+    def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        return self.start + _gumbel_max(self._logits(outputs), noise)
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         return self.distribution(outputs).log_prob(actions - self.start)
@@ -132,13 +141,17 @@ class MultiCategoricalHead:
         return tf.where(exists, logits, tf.constant(MISSING, outputs.dtype))
 
 
-def _gumbel_max(logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Samples Categoricals: logits `[…, A]`, stateless seed `[2]` → `[…]` in 0 … A − 1.
+def _gumbel_noise(shape: tf.Tensor, seed: tf.Tensor, algorithm: str) -> tf.Tensor:
+    """Standard Gumbel draws −log(−log u) of uniform ones, which must not be 0, by a seed `[2]`."""
+    tiny = np.finfo(np.float32).tiny
+    uniform = tf.random.stateless_uniform(shape, seed, minval=tiny, alg=algorithm)
+    return -tf.math.log(-tf.math.log(uniform))
+
+
+def _gumbel_max(logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+    """Samples Categoricals: logits and Gumbel noise `[…, A]` → `[…]` in 0 … A − 1.
 
     Gumbel-max (Maddison et al. 2014). Categorical's own sampler gives other actions at other thread
-    counts; a uniform draw does not. It must not be 0, whose logarithm is −∞.
+    counts; a uniform draw does not.
     """
-    uniform = tf.random.stateless_uniform(
-        tf.shape(logits), seed, minval=np.finfo(np.float32).tiny, dtype=logits.dtype
-    )
-    return tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), axis=-1)
+    return tf.argmax(logits + tf.cast(noise, logits.dtype), axis=-1)

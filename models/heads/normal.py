@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from models.heads.shapes import unflatten
+from models.heads.shapes import Shape, joined, unflatten
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,12 @@ class NormalHead:
             reinterpreted_batch_ndims=len(self.action_shape),
         )
 
-    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return self.distribution(outputs).sample(seed=seed)
+    def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
+        return tf.random.stateless_normal(joined(shape, self.action_shape), seed, alg=algorithm)
+
+    def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        normal = self.distribution(outputs)
+        return normal.mean() + normal.stddev() * tf.cast(noise, outputs.dtype)
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         return self.distribution(outputs).log_prob(actions)

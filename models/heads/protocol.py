@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from models.heads.shapes import Shape
+
 
 class ActionHead(Protocol):
     """From a network's outputs to a distribution over actions, and to actions."""
@@ -30,8 +32,20 @@ class ActionHead(Protocol):
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         """Outputs `[…, P]` → a distribution over actions, batch shape `[…]`."""
 
-    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Outputs `[…, P]`, stateless seed `[2]` → sampled actions `[…, *action_shape]`."""
+    def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
+        """The chance in actions of shape `[*shape, *action_shape]`.
+
+        Args:
+            shape: What there is to be an action for.
+            seed: `[2]` int32, for TensorFlow's stateless random functions.
+            algorithm: Their `alg`. Defaults to TensorFlow's choice.
+
+        Returns:
+            `[*shape, …]` float32, of a distribution that does not depend on any outputs.
+        """
+
+    def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        """Outputs `[…, P]`, `noise` of shape `[…]` → sampled actions `[…, *action_shape]`."""
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         """Log-probability (density) `[…]` of actions as they were sampled."""

@@ -1,9 +1,17 @@
 """Between the components of an action, one after the other, and the action's own shape."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
+
+Shape = Sequence[int] | tf.Tensor  # integers, or a tensor of rank 1
 
 
 def unflatten(components: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     """Splits the last axis: `[…, prod(shape)]` → `[…, *shape]`."""
-    leading = tf.shape(components)[:-1]
-    return tf.reshape(components, tf.concat([leading, tf.constant(shape, tf.int32)], axis=0))
+    return tf.reshape(components, joined(tf.shape(components)[:-1], shape))
+
+
+def joined(leading: Shape, shape: tuple[int, ...]) -> tf.Tensor:
+    """The shape `[*leading, *shape]`."""
+    return tf.concat([tf.cast(leading, tf.int32), tf.constant(shape, tf.int32)], axis=0)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from models.heads.normal import NormalHead
+from models.heads.shapes import Shape
 from models.heads.squashing import Squashing
 
 # E[f(z)] ≈ Σ w f(z) for a standard Normal z: the trapezoidal rule. With these 40 nodes its error at
@@ -59,9 +60,12 @@ class SquashedNormalHead:
             self.normal.distribution(outputs), self._squashing(outputs.dtype)
         )
 
-    def sample(self, outputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Outputs `[…, P]`, stateless seed `[2]` → u `[…, *action_shape]`."""
-        return self.normal.sample(outputs, seed)
+    def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
+        return self.normal.noise(shape, seed, algorithm)
+
+    def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        """Outputs `[…, P]`, `noise` of shape `[…]` → u `[…, *action_shape]`."""
+        return self.normal.sample(outputs, noise)
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         """Log-density `[…]` of g(u) for u `[…, *action_shape]`, without inverting g."""

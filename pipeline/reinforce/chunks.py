@@ -1,56 +1,67 @@
-"""Going through a batch of episodes a chunk of steps at a time.
+"""Going through the valid steps of a batch of episodes, a chunk of them at a time.
 
-Work then follows the longest episode, not the time limit, and memory follows the chunk. In the
-shapes, B is the number of episodes, T that of steps, padded to whole chunks, and C a chunk's.
+The steps of one episode follow those of the other, without the padding between them: work follows
+the number of env steps, and memory the chunk, whatever the number and the lengths of the episodes.
+
+In the shapes, B is the number of episodes, T that of steps, padded, and C a chunk's.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from pipeline.reinforce.episodes import Episodes
+from pipeline.reinforce.scatter import write_rows
 
 
-def pad_to_chunks(episodes: Episodes, chunk: int) -> Episodes:
-    """The same episodes with padding up to a multiple of `chunk` steps."""
-    episodes = Episodes(*map(tf.convert_to_tensor, episodes))
-    missing = -tf.shape(episodes.valid)[1] % chunk
-    static = episodes.valid.shape[1]
-    if static is not None and static % chunk == 0:
-        return episodes
+class Chunk(NamedTuple):
+    """C steps of a batch, laid out as those of one episode."""
 
-    def pad(values: tf.Tensor) -> tf.Tensor:
-        rest = [[0, 0]] * (values.shape.rank - 2)
-        return tf.pad(values, [[0, 0], [0, missing], *rest])
+    rows: tf.Tensor  # [1, C] int32, where they are among the B · T of the batch
+    valid: tf.Tensor  # [1, C] bool; what is left over in the last chunk repeats the last valid step
 
-    return Episodes(*map(pad, episodes))
+    def take(self, values: tf.Tensor) -> tf.Tensor:
+        """These steps of `[B, T, …]`: `[1, C, …]`."""
+        return tf.gather(flatten_steps(values), self.rows)
 
 
 def fold_chunks(
-    step: Callable[[tf.Tensor, Any], Any], initial: Any, valid: tf.Tensor, chunk: int
+    step: Callable[[Chunk, Any], Any], initial: Any, valid: tf.Tensor, chunk_size: int
 ) -> Any:
-    """Runs `step(start, state) → state` for each chunk that has a valid step, in order.
+    """Runs `step(chunk, state) → state` for one chunk of valid steps after the other.
 
     Args:
-        step: Takes the index of the chunk's first step and what the chunk before it returned.
+        step: Takes a chunk and what the chunk before it returned.
         initial: What the first one is given: tensors in any nest.
-        valid: `[B, T]`, where T is a multiple of `chunk`.
-        chunk: C.
+        valid: `[B, T]` bool, at least one step of each episode, and no gaps.
+        chunk_size: C; smaller if the batch has no room for as many steps.
     """
-    longest = tf.reduce_max(tf.reduce_sum(tf.cast(valid, tf.int32), axis=1))
-    _, final = tf.while_loop(
-        lambda start, _: start < longest,
-        lambda start, state: (start + chunk, step(start, state)),
-        (tf.constant(0), initial),
-    )
+    valid = tf.convert_to_tensor(valid)
+    known = valid.shape.is_fully_defined()
+    num_episodes, num_steps = valid.shape if known else tf.unstack(tf.shape(valid))
+    minimum = min if known else tf.minimum
+    size = minimum(chunk_size, num_episodes * num_steps)
+    lengths = tf.math.count_nonzero(valid, axis=1, dtype=tf.int32)  # [B]
+    ends = tf.cumsum(lengths)  # [B]: the valid steps are numbered from 0 to ends[-1] − 1
+    begins = ends - lengths
+    # Of as many episodes as a chunk of steps can be of, from that of its first step on.
+    coming_ends = tf.pad(ends, [[0, size]], constant_values=tf.int32.max)
+
+    def body(begin: tf.Tensor, first: tf.Tensor, state: Any) -> tuple[tf.Tensor, tf.Tensor, Any]:
+        places = tf.slice(coming_ends, [first], [size]) - begin
+        has_ended = write_rows(tf.zeros([size + 1], tf.int32), places, tf.ones([size], tf.int32))
+        episodes = tf.minimum(first + tf.cumsum(has_ended), num_episodes - 1)  # [C + 1]
+        numbers = begin + tf.range(size)
+        rows = episodes[:-1] * num_steps + tf.minimum(numbers, ends[-1] - 1)
+        rows -= tf.gather(begins, episodes[:-1])
+        chunk = Chunk(rows[tf.newaxis], (numbers < ends[-1])[tf.newaxis])
+        return begin + size, episodes[-1], step(chunk, state)
+
+    *_, final = tf.while_loop(lambda begin, *_: begin < ends[-1], body, (0, 0, initial))
     return final
 
 
-def take_chunk(values: tf.Tensor, start: tf.Tensor, chunk: int) -> tf.Tensor:
-    """Steps `start … start + C − 1` of `[B, T, …]`: `[B, C, …]`."""
+def flatten_steps(values: tf.Tensor) -> tf.Tensor:
+    """`[B, T, …]` → `[B T, …]`."""
     values = tf.convert_to_tensor(values)
-    rest = values.shape[2:].as_list()
-    size = [tf.shape(values)[0], chunk, *rest]
-    part = tf.slice(values, [0, start, *[0] * len(rest)], size)
-    return tf.ensure_shape(part, [values.shape[0], chunk, *rest])
+    return tf.reshape(values, [-1, *values.shape[2:]])

@@ -14,7 +14,13 @@ import tensorflow as tf
 
 from models.policy import Policy
 from pipeline.environments.compiled.contract import CompiledEnvironment
-from pipeline.reinforce.chunks import pad_to_chunks
+from pipeline.reinforce.compiled_sampling import (
+    Sampled,
+    as_episodes,
+    as_sampled,
+    no_episodes,
+    sample_episodes,
+)
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner, UpdateStatistics, episodes_signature
 from pipeline.reinforce.records import UpdateRecord, recorded
@@ -22,83 +28,21 @@ from pipeline.reinforce.records import UpdateRecord, recorded
 UPDATES_PER_CALL = 32  # enough for Python not to count, few enough for a progress bar to move
 
 
-def sample_episodes(
-    environment: CompiledEnvironment, policy: Policy, num_episodes: int, seed: tf.Tensor
-) -> Episodes:
-    """Samples complete episodes, side by side, until the last of them has ended.
-
-    A copy whose episode has ended is stepped on, and what it does is not valid. Nothing needs the
-    host: the caller compiles this.
-
-    Args:
-        environment: Written in TensorFlow.
-        policy: The policy.
-        num_episodes: B.
-        seed: `[2]` int32, determines initial states and actions.
-
-    Returns:
-        `[B, T, …]` tensors, where T is the environment's time limit.
-    """
-    limit, head = environment.max_episode_steps, policy.head
-
-    def column(dtype: tf.DType, *shape: int) -> tf.TensorArray:
-        return tf.TensorArray(dtype, limit, element_shape=[num_episodes, *shape])
-
-    def step(
-        t: tf.Tensor, state: object, running: tf.Tensor, columns: Episodes
-    ) -> tuple[tf.Tensor, object, tf.Tensor, Episodes]:
-        # What a copy does after its end may overflow; 0 does in no network.
-        observations = tf.where(running[:, tf.newaxis], environment.observe(state), 0)  # [B, O]
-        action = policy.sample(observations, _seed_of_step(seed, t + 1))
-        state, rewards, terminated = environment.step(state, action.action)
-        row = Episodes(
-            observations=observations,
-            actions=action.raw_action,
-            log_probs=action.log_prob,
-            rewards=rewards,
-            terminated=terminated & running,
-            truncated=running & (t + 1 == limit),
-            valid=running,
-        )
-        columns = Episodes(*(c.write(t, values) for c, values in zip(columns, row, strict=True)))
-        return t + 1, state, running & ~terminated, columns
-
-    *_, columns = tf.while_loop(
-        lambda t, state, running, columns: tf.reduce_any(running) & (t < limit),
-        step,
-        (
-            tf.constant(0),
-            environment.reset(num_episodes, seed + tf.constant([1, 0])),  # not a step's
-            tf.fill([num_episodes], True),
-            Episodes(
-                observations=column(tf.float32, policy.observation_size),
-                actions=column(head.action_dtype, *head.action_shape),
-                log_probs=column(tf.float32),
-                rewards=column(tf.float32),
-                terminated=column(tf.bool),
-                truncated=column(tf.bool),
-                valid=column(tf.bool),
-            ),
-        ),
-    )
-
-    def batch(column: tf.TensorArray) -> tf.Tensor:
-        values = column.stack()  # [T, B, …], 0 where nothing was written
-        return tf.transpose(values, [1, 0, *range(2, values.shape.rank)])
-
-    return Episodes(*map(batch, columns))
-
-
 def compile_sampler(
     environment: CompiledEnvironment, policy: Policy, num_episodes: int
 ) -> Callable[[np.random.SeedSequence], Episodes]:
-    """`sample_episodes`, compiled by XLA: seed → NumPy arrays, padded to the longest episode.
+    """What samples episodes, compiled by XLA: seed → NumPy arrays, padded to the longest episode.
 
     Raises (when called):
         FloatingPointError: If the policy's log-probabilities are not finite.
     """
+
+    def sample_into_nothing(seed: tf.Tensor) -> Episodes:
+        place = no_episodes(environment, policy, num_episodes)
+        return as_episodes(sample_episodes(environment, policy, seed, place))
+
     sample = tf.function(
-        lambda seed: sample_episodes(environment, policy, num_episodes, seed),
+        sample_into_nothing,
         input_signature=[tf.TensorSpec([2], tf.int32)],
         jit_compile=True,
         autograph=False,
@@ -137,8 +81,7 @@ class CompiledTraining:
         self.num_episodes = num_episodes
         self.updates_per_call = updates_per_call
         self.last_episodes: Episodes | None = None  # of the last update so far
-        chunk = learner.chunk_size
-        self._num_steps = -(-environment.max_episode_steps // chunk) * chunk  # T
+        self._num_steps = environment.max_episode_steps  # T
         signature = Episodes(
             *(
                 tf.TensorSpec([num_episodes, self._num_steps, *spec.shape[2:]], spec.dtype)
@@ -194,28 +137,27 @@ class CompiledTraining:
             return tf.TensorArray(dtype, self.updates_per_call, element_shape=shape)
 
         def update(
-            index: tf.Tensor, episodes: Episodes, columns: UpdateStatistics
-        ) -> tuple[tf.Tensor, Episodes, UpdateStatistics]:
-            episodes = tf.cond(
-                given & (index == 0), lambda: episodes, lambda: self._sample(seeds[index])
-            )
-            row = self.learner.learn(episodes)
+            index: tf.Tensor, sampled: Sampled, columns: UpdateStatistics
+        ) -> tuple[tf.Tensor, Sampled, UpdateStatistics]:
+            wanted = ~(given & (index == 0))
+            policy = self.learner.policy
+            sampled = sample_episodes(self.environment, policy, seeds[index], sampled, wanted)
+            row = self.learner.learn(as_episodes(sampled))
             columns = UpdateStatistics(
                 *(c.write(index, value) for c, value in zip(columns, row, strict=True))
             )
-            return index + 1, episodes, columns
+            return index + 1, sampled, columns
 
-        _, episodes, columns = tf.while_loop(
+        _, sampled, columns = tf.while_loop(
             lambda index, *_: index < count,
             update,
-            (tf.constant(0), episodes, UpdateStatistics(*map(column, UpdateStatistics._fields))),
+            (
+                tf.constant(0),
+                as_sampled(episodes),
+                UpdateStatistics(*map(column, UpdateStatistics._fields)),
+            ),
         )
-        return UpdateStatistics(*(c.stack() for c in columns)), episodes
-
-    def _sample(self, seed: tf.Tensor) -> Episodes:
-        policy = self.learner.policy
-        episodes = sample_episodes(self.environment, policy, self.num_episodes, seed)
-        return pad_to_chunks(episodes, self.learner.chunk_size)
+        return UpdateStatistics(*(c.stack() for c in columns)), as_episodes(sampled)
 
     def _padded(self, episodes: Episodes) -> Episodes:
         """NumPy episodes `[B, t, …]` as they go into the program, `[B, T, …]`."""
@@ -226,16 +168,6 @@ class CompiledTraining:
                 for v in episodes
             )
         )
-
-
-def _seed_of_step(seed: tf.Tensor, step: tf.Tensor | int) -> tf.Tensor:
-    """A seed `[2]` of its own for each step of a batch.
-
-    Seeds are keys of counter-based generators, which give unrelated numbers under neighbouring keys
-    (Salmon et al. 2011). Those of batches are 64 random bits, so that their steps do not meet;
-    folding the step in would be one generator more to compile.
-    """
-    return seed + tf.stack([tf.constant(0), step])
 
 
 def stateless_seeds(seeds: Sequence[np.random.SeedSequence]) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from models.normalization import RunningNormalization
 from models.policy import Policy
 from pipeline.reinforce.baselines import BASELINES
-from pipeline.reinforce.chunks import fold_chunks, pad_to_chunks, take_chunk
+from pipeline.reinforce.chunks import Chunk, fold_chunks
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.loss import normalized, policy_loss
 from pipeline.reinforce.returns import discounted_returns
@@ -54,7 +54,7 @@ class Learner:
         entropy_coefficient: Weight of the entropy bonus.
         max_gradient_norm: Global norm to which gradients are clipped; None: never.
         reward_scale: Factor of every reward, before anything is made of it.
-        chunk_size: Number of steps of all episodes that are differentiated at a time.
+        chunk_size: Number of env steps that are differentiated at a time.
         normalizer: The layer of the policy's network that normalises observations, if it has one.
             An update counts its observations when all else is done: the statistics stand still
             while a batch is sampled and learnt from.
@@ -71,7 +71,7 @@ class Learner:
         entropy_coefficient: float,
         max_gradient_norm: float | None,
         reward_scale: float = 1.0,
-        chunk_size: int = 32,
+        chunk_size: int = 256,
         normalizer: RunningNormalization | None = None,
     ) -> None:
         self.policy = policy
@@ -116,28 +116,29 @@ class Learner:
         """Gradient of the loss of a batch.
 
         A sum over steps, it is taken a chunk of them at a time: memory is that of a chunk, however
-        long the episodes.
+        many and however long the episodes.
 
         Args:
             episodes: `[B, T, …]`.
         """
-        episodes = with_legal_padding(pad_to_chunks(episodes, self.chunk_size))
         advantages = self.advantages(episodes)
+        num_episodes = tf.cast(tf.shape(episodes.valid)[0], advantages.dtype)
 
-        def add(start: tf.Tensor, sums: BatchGradient) -> BatchGradient:
-            part = Episodes(*(take_chunk(v, start, self.chunk_size) for v in episodes))
+        def add(part: Chunk, sums: BatchGradient) -> BatchGradient:
+            observations, actions = part.take(episodes.observations), part.take(episodes.actions)
             with tf.GradientTape() as tape:
-                outputs = self.policy.outputs(part.observations)  # [B, C, P]
+                outputs = self.policy.outputs(observations)  # [1, C, P]
                 with tape.stop_recording() if not self.entropy_coefficient else nullcontext():
-                    entropies = self.policy.head.entropy(outputs)  # [B, C]
+                    entropies = self.policy.head.entropy(outputs)  # [1, C]
                 loss = policy_loss(
-                    log_probs=self.policy.head.log_prob(outputs, part.actions),
-                    advantages=take_chunk(advantages, start, self.chunk_size),
+                    log_probs=self.policy.head.log_prob(outputs, actions),
+                    advantages=part.take(advantages),
                     entropies=entropies,
                     valid=part.valid,
                     entropy_coefficient=self.entropy_coefficient,
                 )
-            parameters = self.policy.head.parameters(outputs)  # [B, C, N]
+                loss /= num_episodes
+            parameters = self.policy.head.parameters(outputs)  # [1, C, N]
             chunk = BatchGradient(
                 gradients=tape.gradient(loss, self.variables),
                 loss=loss,
@@ -171,7 +172,6 @@ class Learner:
 
     def learn(self, episodes: Episodes) -> UpdateStatistics:
         """One update, on episodes `[B, T, …]` that the policy sampled as it is."""
-        episodes = pad_to_chunks(episodes, self.chunk_size)
         batch = self.gradient(episodes)
         value_loss = tf.constant(0.0)
         if isinstance(self.baseline, ValueBaseline):  # it has judged the batch: it may see it now
@@ -181,12 +181,14 @@ class Learner:
         self.apply(batch.gradients)
         if self.normalizer is not None:
             self._count_observations(self.normalizer, episodes)
-        returns = discounted_returns(episodes.rewards, episodes.valid, self.gamma)
-        episode_returns = tf.reduce_sum(tf.where(episodes.valid, episodes.rewards, 0), axis=1)
+        rewards = tf.where(episodes.valid, episodes.rewards, 0)  # [B, T]
+        discounts = tf.constant(self.gamma, rewards.dtype) ** tf.range(
+            tf.shape(rewards)[1], dtype=rewards.dtype
+        )
         return UpdateStatistics(
             num_env_steps=tf.math.count_nonzero(episodes.valid, dtype=tf.int32),
-            mean_return=tf.reduce_mean(episode_returns),
-            objective=tf.reduce_mean(returns[:, 0]),
+            mean_return=tf.reduce_mean(tf.reduce_sum(rewards, axis=1)),
+            objective=tf.reduce_mean(tf.reduce_sum(discounts * rewards, axis=1)),
             loss=batch.loss,
             entropy=batch.entropy,
             gradient_norm=tf.linalg.global_norm(batch.gradients),
@@ -196,40 +198,25 @@ class Learner:
 
     def _mean_distribution(self, episodes: Episodes) -> tf.Tensor:
         """The action distribution's parameters, mean over valid steps, `[N]`."""
-        episodes = pad_to_chunks(episodes, self.chunk_size)
 
-        def add(start: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
-            observations = take_chunk(episodes.observations, start, self.chunk_size)
-            valid = take_chunk(episodes.valid, start, self.chunk_size)
-            outputs = self.policy.outputs(observations)
-            return total + _sum_of_valid(self.policy.head.parameters(outputs), valid)
+        def add(chunk: Chunk, total: tf.Tensor) -> tf.Tensor:
+            outputs = self.policy.outputs(chunk.take(episodes.observations))
+            return total + _sum_of_valid(self.policy.head.parameters(outputs), chunk.valid)
 
         zeros = tf.zeros(len(self.policy.head.parameter_names), self.variables[0].dtype)
         total = fold_chunks(add, zeros, episodes.valid, self.chunk_size)
         return total / tf.cast(tf.math.count_nonzero(episodes.valid), total.dtype)
 
     def _count_observations(self, normalizer: RunningNormalization, episodes: Episodes) -> None:
-        def count(start: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-            normalizer.update(
-                take_chunk(episodes.observations, start, self.chunk_size),
-                take_chunk(episodes.valid, start, self.chunk_size),
-            )
-            return start
+        def count(chunk: Chunk, state: tuple[()]) -> tuple[()]:
+            normalizer.update(chunk.take(episodes.observations), chunk.valid)
+            return state
 
-        fold_chunks(count, tf.constant(0), episodes.valid, self.chunk_size)
-
-
-def with_legal_padding(episodes: Episodes) -> Episodes:
-    """Repeats the first action where there is none: 0 need not be one, and TFP may refuse it."""
-    actions = tf.convert_to_tensor(episodes.actions)  # [B, T, …]
-    valid = tf.reshape(
-        episodes.valid, tf.concat([tf.shape(episodes.valid), [1] * (actions.shape.rank - 2)], 0)
-    )
-    return episodes._replace(actions=tf.where(valid, actions, actions[:1, :1]))
+        fold_chunks(count, (), episodes.valid, self.chunk_size)
 
 
 def _sum_of_valid(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Sum over the valid steps: `[B, C, N]` → `[N]`."""
+    """Sum over the valid steps: `[1, C, N]` → `[N]`."""
     return tf.reduce_sum(tf.where(valid[..., tf.newaxis], values, 0), axis=[0, 1])
 
 

@@ -2,12 +2,11 @@
 
 import tensorflow as tf
 
+from pipeline.reinforce.scatter import write_rows
+
 
 def discounted_returns(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf.Tensor:
     """Return of every step: G_t = Σ_k γ^k r_{t+k} = r_t + γ G_{t+1}, up to the episode's last step.
-
-    Computed by doubling: sums over windows of w = 1, 2, 4, … steps, W'_t = W_t + γ^w W_{t+w}, which
-    takes log₂ T additions of whole batches instead of T that wait for each other.
 
     Args:
         rewards: `[B, T]` float.
@@ -19,20 +18,50 @@ def discounted_returns(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf
 
     Source: Sutton & Barto (2018), equations 3.8 and 3.9.
     """
-    sums = tf.where(valid, rewards, 0)  # [B, T]
+    rewards, valid = tf.where(valid, rewards, 0), tf.convert_to_tensor(valid)
+    return (_by_doubling if rewards.shape[1] is None else _by_recurrence)(rewards, valid, gamma)
+
+
+def _by_recurrence(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf.Tensor:
+    """Step after step, backwards from the end of the longest episode.
+
+    Where XLA compiles it, a step costs less than the padding up to the time limit would.
+    """
+    num_episodes, num_steps = rewards.shape
+    longest = tf.reduce_max(tf.math.count_nonzero(valid, axis=1, dtype=tf.int32))
+    first = tf.range(num_episodes) * num_steps  # the row of each episode's first step
+
+    def step(
+        later: tf.Tensor, following: tf.Tensor, rows: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        index = first + later - 1
+        returns = tf.gather(rows, index) + tf.constant(gamma, rows.dtype) * following  # [B]
+        return later - 1, returns, write_rows(rows, index, returns)
+
+    *_, rows = tf.while_loop(
+        lambda later, *_: later > 0,
+        step,
+        (longest, tf.zeros([num_episodes], rewards.dtype), tf.reshape(rewards, [-1])),
+    )
+    return tf.reshape(rows, rewards.shape)
+
+
+def _by_doubling(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf.Tensor:
+    """Sums over windows of w = 1, 2, 4, … steps, W'_t = W_t + γ^w W_{t+w}.
+
+    Where every operation is called for itself, log₂ T additions of whole batches cost less than T
+    that wait for each other.
+    """
+    num_steps = tf.shape(valid)[1]
 
     def double(
-        window: int | tf.Tensor, discount: tf.Tensor, sums: tf.Tensor
-    ) -> tuple[int | tf.Tensor, tf.Tensor, tf.Tensor]:
+        window: tf.Tensor, discount: tf.Tensor, sums: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         later = tf.pad(sums[:, window:], [[0, 0], [0, window]])  # W_{t+w}, 0 beyond the end
-        return 2 * window, discount**2, sums + tf.ensure_shape(discount * later, rewards.shape)
+        return 2 * window, discount**2, sums + tf.ensure_shape(discount * later, sums.shape)
 
-    window, discount = 1, tf.constant(gamma, rewards.dtype)
-    if rewards.shape[1] is not None:  # XLA needs windows that are known when it compiles
-        while window < rewards.shape[1]:
-            window, discount, sums = double(window, discount, sums)
-        return sums
-    num_steps = tf.shape(rewards)[1]
-    return tf.while_loop(lambda window, *_: window < num_steps, double, (window, discount, sums))[
-        -1
-    ]
+    return tf.while_loop(
+        lambda window, *_: window < num_steps,
+        double,
+        (tf.constant(1), tf.constant(gamma, rewards.dtype), rewards),
+    )[-1]

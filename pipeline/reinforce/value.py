@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.normalization import RunningNormalization
-from pipeline.reinforce.chunks import fold_chunks, take_chunk
+from pipeline.reinforce.chunks import Chunk, flatten_steps, fold_chunks
 
 MINIBATCHES_PER_CALL = 100  # enough for Python not to count, few enough for memory
 
@@ -36,7 +36,7 @@ class ValueBaseline:
         *,
         steps_per_update: int,
         normalize_targets: bool,
-        chunk_size: int = 32,
+        chunk_size: int = 256,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
@@ -58,22 +58,17 @@ class ValueBaseline:
     def predict(self, observations: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
         """V of observations `[B, T, O]`, in the units of the returns: `[B, T]`.
 
-        Only chunks with a `valid` step are looked at; the others have 0.
+        Only `valid` steps are looked at; the others have 0.
         """
-        num_episodes, num_steps = tf.unstack(tf.shape(valid))
-        chunks = tf.TensorArray(
-            self.variables[0].dtype,
-            num_steps // self.chunk_size,
-            element_shape=[valid.shape[0], self.chunk_size],
-        )
 
-        def predict(start: tf.Tensor, chunks: tf.TensorArray) -> tf.TensorArray:
-            values = self._outputs(take_chunk(observations, start, self.chunk_size))
-            values = values * self._deviation(values.dtype) + self._mean(values.dtype)
-            return chunks.write(start // self.chunk_size, values)
+        def predict(chunk: Chunk, values: tf.Tensor) -> tf.Tensor:
+            outputs = self._outputs(chunk.take(observations))  # [1, C]
+            part = outputs * self._deviation(values.dtype) + self._mean(values.dtype)
+            return tf.tensor_scatter_nd_update(values, chunk.rows[..., tf.newaxis], part)
 
-        values = fold_chunks(predict, chunks, valid, self.chunk_size).stack()  # [T/C, B, C]
-        return tf.reshape(tf.transpose(values, [1, 0, 2]), [num_episodes, num_steps])
+        zeros = flatten_steps(tf.zeros(tf.shape(valid), self.variables[0].dtype))
+        values = fold_chunks(predict, zeros, valid, self.chunk_size)
+        return tf.reshape(values, tf.shape(valid))
 
     def fit(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
         """Fits V to a batch, by steps along the gradient of the mean squared error.
@@ -92,10 +87,10 @@ class ValueBaseline:
             self.targets.update(returns[..., tf.newaxis], valid)
         targets = (returns - self._mean(returns.dtype)) / self._deviation(returns.dtype)
 
-        def add(start: tf.Tensor, sums: list[tf.Tensor]) -> list[tf.Tensor]:
-            part = [take_chunk(v, start, self.chunk_size) for v in (observations, targets, valid)]
+        def add(chunk: Chunk, sums: list[tf.Tensor]) -> list[tf.Tensor]:
+            part, target = chunk.take(observations), chunk.take(targets)
             with tf.GradientTape() as tape:
-                squares = tf.where(part[2], (self._outputs(part[0]) - part[1]) ** 2, 0)
+                squares = tf.where(chunk.valid, (self._outputs(part) - target) ** 2, 0)
                 loss = tf.reduce_sum(squares) / num_valid
             return [s + g for s, g in zip(sums, tape.gradient(loss, self.variables), strict=True)]
 

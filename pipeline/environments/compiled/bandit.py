@@ -6,6 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from pipeline.environments.bandit import Bandit
+from pipeline.environments.compiled.random import uniform
 
 
 class BanditState(NamedTuple):
@@ -35,7 +36,7 @@ class CompiledBandit:
         self.max_episode_steps = max_episode_steps
 
     def reset(self, num_envs: int, seed: tf.Tensor) -> BanditState:
-        return BanditState(tf.random.stateless_uniform([num_envs], seed))
+        return BanditState(uniform([num_envs], seed))
 
     def observe(self, state: BanditState) -> tf.Tensor:
         return tf.ones_like(state.draws)[:, tf.newaxis]  # [E, 1]

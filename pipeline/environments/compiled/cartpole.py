@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from gymnasium import spaces
 
+from pipeline.environments.compiled.random import uniform
+
 GRAVITY = 9.8  # m / s²
 POLE_MASS = 0.1  # kg
 TOTAL_MASS = 1.0 + POLE_MASS
@@ -51,7 +53,7 @@ class CompiledCartPole:
         self.sutton_barto_reward = sutton_barto_reward
 
     def reset(self, num_envs: int, seed: tf.Tensor) -> CartPoleState:
-        initial = tf.random.stateless_uniform([4, num_envs], seed, -MAX_INITIAL, MAX_INITIAL)
+        initial = uniform([4, num_envs], seed, -MAX_INITIAL, MAX_INITIAL)
         return CartPoleState(*tf.unstack(initial))
 
     def observe(self, state: CartPoleState) -> tf.Tensor:

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from gymnasium import spaces
 
+from pipeline.environments.compiled.random import uniform
+
 MASS = 1.0  # kg
 LENGTH = 1.0  # m
 SECONDS_PER_STEP = 0.05
@@ -44,7 +46,7 @@ class CompiledPendulum:
         self.g = g
 
     def reset(self, num_envs: int, seed: tf.Tensor) -> PendulumState:
-        angle, speed = tf.unstack(tf.random.stateless_uniform([2, num_envs], seed, -1.0, 1.0))
+        angle, speed = tf.unstack(uniform([2, num_envs], seed, -1.0, 1.0))
         return PendulumState(MAX_INITIAL_ANGLE * angle, MAX_INITIAL_SPEED * speed)
 
     def observe(self, state: PendulumState) -> tf.Tensor:
