@@ -8,7 +8,7 @@ In the shapes, R is the number of runs, U that of updates, A that of arms.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -19,9 +19,11 @@ from models.network import OUTPUT_SCALE
 from models.policy import Policy
 from pipeline import policies
 from pipeline.environments.compiled import make_compiled
+from pipeline.environments.compiled.contract import CompiledEnvironment
 from pipeline.environments.specification import inspect_environment
 from pipeline.params import TrainParams
-from pipeline.reinforce.compiled import sample_episodes, stateless_seeds
+from pipeline.reinforce.compiled import stateless_seeds
+from pipeline.reinforce.compiled_sampling import as_episodes, no_episodes, sample_episodes
 
 
 class BanditRuns(NamedTuple):
@@ -32,11 +34,36 @@ class BanditRuns(NamedTuple):
     rewards: np.ndarray  # [U, R]
 
 
+class _State(NamedTuple):
+    run: tf.Tensor  # [E] float32, whose weights act
+    bandit: Any
+
+
+class _BanditOfRuns:
+    """A bandit, of which episode r is run r's: the number of the run is what is observed."""
+
+    def __init__(self, bandit: CompiledEnvironment) -> None:
+        self.bandit = bandit
+        self.observation_space = bandit.observation_space
+        self.action_space = bandit.action_space
+        self.max_episode_steps = bandit.max_episode_steps
+
+    def reset(self, num_envs: int, seed: tf.Tensor) -> _State:
+        return _State(tf.range(float(num_envs)), self.bandit.reset(num_envs, seed))
+
+    def observe(self, state: _State) -> tf.Tensor:
+        return state.run[:, tf.newaxis]
+
+    def step(self, state: _State, actions: tf.Tensor) -> tuple[_State, tf.Tensor, tf.Tensor]:
+        bandit, rewards, terminated = self.bandit.step(state.bandit, actions)
+        return state._replace(bandit=bandit), rewards, terminated
+
+
 class DenseOfRuns(keras.layers.Layer):
-    """A Dense layer for each run: inputs `[R, O]` → outputs `[R, P]`, row r by run r's weights.
+    """What a Dense layer of each run makes of the input 1: numbers of runs `[N, 1]` → `[N, P]`.
 
     Args:
-        kernels: The initial weights, `[R, O, P]`. The biases `[R, P]` begin at 0, as Dense's do.
+        kernels: The initial weights, `[R, 1, P]`. The biases `[R, P]` begin at 0, as Dense's do.
     """
 
     def __init__(self, kernels: np.ndarray) -> None:
@@ -46,7 +73,8 @@ class DenseOfRuns(keras.layers.Layer):
         self.kernel.assign(kernels)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return keras.ops.einsum("ro,rop->rp", inputs, self.kernel) + self.bias
+        run = tf.cast(inputs[:, 0], tf.int32)
+        return tf.gather(self.kernel[:, 0] + self.bias, run)
 
 
 def initial_kernels(num_runs: int, num_arms: int) -> np.ndarray:
@@ -78,7 +106,7 @@ def compile_runs(
     """
     num_runs = len(kernels)
     specification = inspect_environment("Bandit-v0", {"probabilities": list(probabilities)})
-    environment = make_compiled(specification)
+    environment = _BanditOfRuns(make_compiled(specification))
     network = keras.Sequential([keras.Input((1,)), DenseOfRuns(kernels)])
     policy = Policy(network, make_head(environment.action_space), observation_size=1)
     train = TrainParams(
@@ -93,18 +121,21 @@ def compile_runs(
         max_gradient_norm=None,
         reward_scale=num_runs,  # the loss is a mean over the R episodes, each of another run
     )
-    learner = policies.make_learner(train, policy, specification.max_episode_steps)
+    learner = policies.make_learner(train, policy)
     initial = network.get_weights()
     seeds = stateless_seeds([np.random.SeedSequence([0, update]) for update in range(num_updates)])
 
     def distributions() -> tf.Tensor:
-        return policy.head.parameters(policy.outputs(tf.ones([num_runs, 1])))  # [R, A]
+        return policy.head.parameters(
+            policy.outputs(tf.range(float(num_runs))[:, tf.newaxis])
+        )  # [R, A]
 
     @tf.function(jit_compile=True, autograph=False)
     def program() -> BanditRuns:
         def update(previous: BanditRuns, seed: tf.Tensor) -> BanditRuns:
             del previous  # the variables hold what goes from update to update
-            episodes = sample_episodes(environment, policy, num_runs, seed)
+            place = no_episodes(environment, policy, num_runs)
+            episodes = as_episodes(sample_episodes(environment, policy, seed, place))
             learner.learn(episodes)
             return BanditRuns(distributions(), episodes.actions[:, 0], episodes.rewards[:, 0])
 

@@ -135,7 +135,7 @@ def _training(
 
     from pipeline.environments.compiled import make_compiled
     from pipeline.environments.vector import make_environments
-    from pipeline.policies import CHUNK_SIZE, compile_act
+    from pipeline.policies import compile_act
     from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
     from pipeline.reinforce.learner import Learner
     from pipeline.reinforce.sampling import sample_episodes
@@ -149,7 +149,6 @@ def _training(
         normalize_advantages=True,
         entropy_coefficient=0.0,
         max_gradient_norm=None,
-        chunk_size=CHUNK_SIZE,
     )
     num_episodes = row.num_episodes
 

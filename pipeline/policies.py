@@ -19,8 +19,6 @@ from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.sampling import Act
 from pipeline.reinforce.value import ValueBaseline
 
-CHUNK_SIZE = 256  # env steps that are differentiated at a time
-
 
 def make_policy(
     params: PolicyParams, specification: EnvironmentSpecification, seed: np.random.SeedSequence
@@ -47,15 +45,13 @@ def make_policy(
     return Policy(network, head, size)
 
 
-def make_learner(params: TrainParams, policy: Policy, max_episode_steps: int) -> Learner:
+def make_learner(params: TrainParams, policy: Policy) -> Learner:
     """What updates `policy` by REINFORCE, with fresh optimizers.
 
     Args:
         params: How the policy learns.
         policy: The policy.
-        max_episode_steps: The time limit of its environment.
     """
-    chunk_size = CHUNK_SIZE
     normalizer = next(
         (layer for layer in policy.network.layers if isinstance(layer, RunningNormalization)), None
     )
@@ -65,14 +61,13 @@ def make_learner(params: TrainParams, policy: Policy, max_episode_steps: int) ->
         gamma=params.gamma,
         reward_scale=params.reward_scale,
         baseline=(
-            _make_value_baseline(params.value, policy, normalizer, chunk_size)
+            _make_value_baseline(params.value, policy, normalizer)
             if params.baseline == "value"
             else params.baseline
         ),
         normalize_advantages=params.normalize_advantages,
         entropy_coefficient=params.entropy_coefficient,
         max_gradient_norm=params.max_gradient_norm,
-        chunk_size=chunk_size,
         normalizer=normalizer,
     )
 
@@ -126,7 +121,6 @@ def _make_value_baseline(
     params: ValueParams,
     policy: Policy,
     normalizer: RunningNormalization | None,
-    chunk_size: int,
 ) -> ValueBaseline:
     """With any weights: `begin_run` sets them."""
     network = make_value_network(
@@ -141,7 +135,6 @@ def _make_value_baseline(
         _make_optimizer(params.optimizer, params.learning_rate),
         steps_per_update=params.steps_per_update,
         normalize_targets=params.normalize_targets,
-        chunk_size=chunk_size,
     )
 
 

@@ -15,7 +15,6 @@ from pipeline.artifacts import (
 )
 from pipeline.policies import read_weights, set_weights
 from pipeline.reinforce.episodes import Episodes, stack_runs
-from pipeline.reinforce.learner import with_legal_padding
 
 LOG_PROB_TOLERANCE = 1e-5  # absolute and relative, between sampling and recomputing
 DIGESTS = "weights_sha256"  # the array that names, run by run, the weights that sampled
@@ -82,13 +81,13 @@ def read_rollouts(
 
 def _check_log_probs(files: TaskFiles, policy: Policy, episodes: Episodes, run: int) -> None:
     """Raises UserError unless `policy` gives the log-probabilities that the episodes carry."""
-    outputs = policy.outputs(episodes.observations)
-    log_probs = policy.head.log_prob(outputs, with_legal_padding(episodes).actions).numpy()
-    difference = np.abs(log_probs - episodes.log_probs)
-    allowed = LOG_PROB_TOLERANCE * (1 + np.abs(log_probs))
-    if not np.all((difference <= allowed)[episodes.valid]):
+    steps = Episodes(*(values[episodes.valid] for values in episodes))  # [N, …]
+    outputs = policy.outputs(steps.observations)
+    log_probs = policy.head.log_prob(outputs, steps.actions).numpy()
+    difference = np.abs(log_probs - steps.log_probs)
+    if not np.all(difference <= LOG_PROB_TOLERANCE * (1 + np.abs(log_probs))):
         raise out_of_step(
             files.rollouts,
             f"log-probabilities of the initial policy of run {run} (within {LOG_PROB_TOLERANCE})",
-            f"log-probabilities that differ by up to {difference[episodes.valid].max():.3g}",
+            f"log-probabilities that differ by up to {difference.max():.3g}",
         )

@@ -64,7 +64,7 @@ def prepare(task: Task) -> Perform[TrainedRun]:
         params.train.episodes_per_update,
         task.specification.max_episode_steps,
     )
-    learner = policies.make_learner(params.train, policy, task.specification.max_episode_steps)
+    learner = policies.make_learner(params.train, policy)
     training = make_training(task, learner)
     num_updates = params.train.num_episodes // params.train.episodes_per_update
 

@@ -66,7 +66,7 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = policies.make_policy(params.policy, task.specification, any_seed)
     train = _with_value(params.train)
-    learner = policies.make_learner(train, policy, task.specification.max_episode_steps)
+    learner = policies.make_learner(train, policy)
     assert isinstance(learner.baseline, ValueBaseline)
     compare = compile_comparison(learner)
     fit = compile_fit(learner.baseline, FIT_MINIBATCHES, FIT_MINIBATCH_SIZE)

@@ -1,10 +1,11 @@
 """Between the components of an action, one after the other, and the action's own shape."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import tensorflow as tf
 
-Shape = Sequence[int] | tf.Tensor  # integers, or a tensor of rank 1
+Shape: TypeAlias = Sequence[int] | tf.Tensor  # integers, or a tensor of rank 1
 
 
 def unflatten(components: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:

@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from pipeline.reinforce.scatter import write_rows
 
+CHUNK_SIZE = 256  # large enough for fast matrix products, small enough for the cache
+
 
 class Chunk(NamedTuple):
     """C steps of a batch, laid out as those of one episode."""

@@ -181,8 +181,8 @@ def sample_episodes(
 def _num_copies(num_episodes: int) -> int:
     """How many copies of the environment sample B episodes: about 4 √B.
 
-    Of more, more wait for the last episodes to end; with fewer, what a step costs however few copies
-    take it weighs more. The first cost is as E / B, the second as 1 / E.
+    Of more, more wait for the last episodes to end; with fewer, what a step costs however few
+    copies take it weighs more. The first cost is as E / B, the second as 1 / E.
     """
     num_rounds = max(1, round(math.sqrt(num_episodes) / 4))
     return math.ceil(num_episodes / num_rounds)

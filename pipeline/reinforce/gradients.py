@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.reinforce.baselines import BASELINES
-from pipeline.reinforce.chunks import fold_chunks, pad_to_chunks, take_chunk
+from pipeline.reinforce.chunks import Chunk, fold_chunks
 from pipeline.reinforce.episodes import Episodes
-from pipeline.reinforce.learner import Learner, episodes_signature, with_legal_padding
+from pipeline.reinforce.learner import Learner, episodes_signature
 from pipeline.reinforce.loss import policy_loss
 from pipeline.reinforce.value import ValueBaseline
 from pipeline.reinforce.variance import gram_matrix
@@ -56,30 +56,27 @@ def compare_baselines(learner: Learner, episodes: Episodes) -> ComparedGradients
     """
     if not isinstance(learner.baseline, ValueBaseline):
         raise TypeError(f"Expected the baseline `value`. Received: {learner.baseline}")
-    chunk_size = learner.chunk_size
-    episodes = with_legal_padding(pad_to_chunks(episodes, chunk_size))
     returns = learner.returns(episodes)
     predicted = learner.baseline.predict(episodes.observations, episodes.valid)
     baselines = [*(baseline(returns) for baseline in BASELINES.values()), predicted]
     advantages = tf.stack([returns - b for b in baselines], axis=-1)  # [B, T, J]
     advantages = tf.where(episodes.valid[..., tf.newaxis], advantages, 0)
 
-    def add(start: tf.Tensor, sums: tf.Tensor) -> tf.Tensor:
-        part = Episodes(*(take_chunk(v, start, chunk_size) for v in episodes))
-        of_chunk = take_chunk(advantages, start, chunk_size)
+    def add(part: Chunk, sums: tf.Tensor) -> tf.Tensor:
+        observations, actions = part.take(episodes.observations), part.take(episodes.actions)
         with tf.GradientTape(persistent=True) as tape:
-            outputs = learner.policy.outputs(part.observations)
-            log_probs = learner.policy.head.log_prob(outputs, part.actions)
+            log_probs = learner.policy.head.log_prob(learner.policy.outputs(observations), actions)
             losses = [
                 policy_loss(log_probs, a, tf.zeros_like(a), part.valid, entropy_coefficient=0.0)
-                for a in tf.unstack(of_chunk, axis=-1)
+                for a in tf.unstack(part.take(advantages), axis=-1)
             ]
         return sums + tf.stack([_flat(tape.gradient(loss, learner.variables)) for loss in losses])
 
+    num_episodes = tf.cast(tf.shape(episodes.valid)[0], returns.dtype)
     num_weights = sum(variable.shape.num_elements() for variable in learner.variables)
     zeros = tf.zeros([len(COMPARED), num_weights], learner.variables[0].dtype)
     return ComparedGradients(
-        gradients=fold_chunks(add, zeros, episodes.valid, chunk_size),
+        gradients=fold_chunks(add, zeros, episodes.valid, learner.chunk_size) / num_episodes,
         squared_advantages=tf.reduce_sum(advantages**2, axis=[0, 1]),
         returns=tf.reduce_sum(returns),  # which are 0 on padding
         num_steps=tf.math.count_nonzero(episodes.valid, dtype=returns.dtype),

@@ -10,7 +10,7 @@ import tensorflow as tf
 from models.normalization import RunningNormalization
 from models.policy import Policy
 from pipeline.reinforce.baselines import BASELINES
-from pipeline.reinforce.chunks import Chunk, fold_chunks
+from pipeline.reinforce.chunks import CHUNK_SIZE, Chunk, fold_chunks
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.loss import normalized, policy_loss
 from pipeline.reinforce.returns import discounted_returns
@@ -71,7 +71,7 @@ class Learner:
         entropy_coefficient: float,
         max_gradient_norm: float | None,
         reward_scale: float = 1.0,
-        chunk_size: int = 256,
+        chunk_size: int = CHUNK_SIZE,
         normalizer: RunningNormalization | None = None,
     ) -> None:
         self.policy = policy

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from models.normalization import RunningNormalization
-from pipeline.reinforce.chunks import Chunk, flatten_steps, fold_chunks
+from pipeline.reinforce.chunks import CHUNK_SIZE, Chunk, flatten_steps, fold_chunks
+from pipeline.reinforce.scatter import write_rows
 
 MINIBATCHES_PER_CALL = 100  # enough for Python not to count, few enough for memory
 
@@ -36,7 +37,7 @@ class ValueBaseline:
         *,
         steps_per_update: int,
         normalize_targets: bool,
-        chunk_size: int = 256,
+        chunk_size: int = CHUNK_SIZE,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
@@ -64,7 +65,8 @@ class ValueBaseline:
         def predict(chunk: Chunk, values: tf.Tensor) -> tf.Tensor:
             outputs = self._outputs(chunk.take(observations))  # [1, C]
             part = outputs * self._deviation(values.dtype) + self._mean(values.dtype)
-            return tf.tensor_scatter_nd_update(values, chunk.rows[..., tf.newaxis], part)
+            rows = tf.where(chunk.valid, chunk.rows, tf.size(valid))
+            return write_rows(values, rows[0], part[0])
 
         zeros = flatten_steps(tf.zeros(tf.shape(valid), self.variables[0].dtype))
         values = fold_chunks(predict, zeros, valid, self.chunk_size)

@@ -49,7 +49,7 @@ def alone(optimizer, kernels, actions, rewards):
         entropy_coefficient=0.0,
         max_gradient_norm=None,
     )
-    learner = make_learner(train, policy, max_episode_steps=1)
+    learner = make_learner(train, policy)
     distributions = []
     for run, kernel in enumerate(kernels):
         policy.network.set_weights([kernel, np.zeros(2)])

@@ -42,7 +42,7 @@ def test_the_policy_has_the_network_that_was_asked_for():
 
 
 def test_the_learner_does_what_the_parameters_say():
-    learner = policies.make_learner(TRAIN, make_policy(), 500)
+    learner = policies.make_learner(TRAIN, make_policy())
     assert isinstance(learner.optimizer, keras.optimizers.RMSprop)
     assert float(learner.optimizer.learning_rate) == 0.0625
     assert learner.gamma == 0.75
@@ -67,7 +67,7 @@ def test_a_learner_with_a_value_network_of_its_own():
             ),
         }
     )
-    learner = policies.make_learner(params, make_policy(), 500)
+    learner = policies.make_learner(params, make_policy())
     value = learner.baseline
     assert isinstance(value, ValueBaseline)
     assert learner.reward_scale == 0.5
@@ -78,17 +78,9 @@ def test_a_learner_with_a_value_network_of_its_own():
     assert (value.steps_per_update, value.normalize_targets) == (7, False)
 
 
-@pytest.mark.parametrize(("max_episode_steps", "chunk_size"), [(1, 1), (7, 7), (500, 32)])
-def test_a_chunk_is_no_longer_than_an_episode_may_be(max_episode_steps, chunk_size):
-    params = TRAIN.model_copy(update={"baseline": "value"})
-    learner = policies.make_learner(params, make_policy(), max_episode_steps)
-    assert isinstance(learner.baseline, ValueBaseline)
-    assert (learner.chunk_size, learner.baseline.chunk_size) == (chunk_size, chunk_size)
-
-
 def test_every_run_begins_with_its_policy_and_a_value_network_of_its_own():
     params = TRAIN.model_copy(update={"baseline": "value"})
-    learner = policies.make_learner(params, make_policy(), 500)
+    learner = policies.make_learner(params, make_policy())
     assert isinstance(learner.baseline, ValueBaseline)
     weights = stack_weights([policies.get_weights(make_policy(seed)) for seed in (1, 2)])
     kernels = []
@@ -107,7 +99,7 @@ def test_policy_and_value_share_the_statistics_of_observations():
         inspect_environment("CartPole-v1", {}),
         np.random.SeedSequence(0),
     )
-    learner = policies.make_learner(TRAIN.model_copy(update={"baseline": "value"}), policy, 500)
+    learner = policies.make_learner(TRAIN.model_copy(update={"baseline": "value"}), policy)
     normalizer = learner.normalizer
     assert isinstance(learner.baseline, ValueBaseline)
     assert normalizer is not None
@@ -145,7 +137,7 @@ def test_the_learning_rate_falls_from_update_to_update(schedule, final, expected
             "final_learning_rate": final,
         }
     )
-    learner = policies.make_learner(params, make_policy(hidden_sizes=()), 500)
+    learner = policies.make_learner(params, make_policy(hidden_sizes=()))
     for _ in range(2):  # a reset begins the schedule again
         learner.reset()
         steps = []

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from gymnasium import spaces
 
+from pipeline.environments.compiled.random import uniform
+
 GRAVITY = 9.8  # m / s²
 MASS = 1.0  # kg, of a link; both links are alike
 LENGTH = 1.0  # m, of a link
@@ -49,7 +51,7 @@ class CompiledAcrobot:
         self.max_episode_steps = max_episode_steps
 
     def reset(self, num_envs: int, seed: tf.Tensor) -> AcrobotState:
-        initial = tf.random.stateless_uniform([4, num_envs], seed, -MAX_INITIAL, MAX_INITIAL)
+        initial = uniform([4, num_envs], seed, -MAX_INITIAL, MAX_INITIAL)
         return AcrobotState(*tf.unstack(initial))
 
     def observe(self, state: AcrobotState) -> tf.Tensor:

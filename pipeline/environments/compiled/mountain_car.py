@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 from gymnasium import spaces
 
+from pipeline.environments.compiled.random import uniform
+
 GRAVITY = 0.0025
 MIN_POSITION, MAX_POSITION = -1.2, 0.6
 MAX_SPEED = 0.07
@@ -37,7 +39,7 @@ class _Car:
         self.goal_velocity = goal_velocity
 
     def reset(self, num_envs: int, seed: tf.Tensor) -> MountainCarState:
-        position = tf.random.stateless_uniform([num_envs], seed, MIN_INITIAL, MAX_INITIAL)
+        position = uniform([num_envs], seed, MIN_INITIAL, MAX_INITIAL)
         return MountainCarState(position, tf.zeros([num_envs]))
 
     def observe(self, state: MountainCarState) -> tf.Tensor:

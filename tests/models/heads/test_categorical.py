@@ -8,6 +8,7 @@ from gymnasium import spaces
 from scipy import stats
 
 from models.heads import make_head
+from tests.models.heads.sampling import sample
 
 SEED = tf.constant([3, 5], tf.int32)
 
@@ -19,13 +20,13 @@ def test_categorical_samples_are_gumbel_max():
     tiny = np.finfo(np.float32).tiny
     uniform = tf.random.stateless_uniform((600, 4), SEED, minval=tiny).numpy()
     expected = np.argmax(logits.numpy() - np.log(-np.log(uniform)), axis=-1)
-    np.testing.assert_array_equal(make_head(spaces.Discrete(4)).sample(logits, SEED), expected)
+    np.testing.assert_array_equal(sample(make_head(spaces.Discrete(4)), logits, SEED), expected)
 
 
 def test_categorical_samples_follow_the_probabilities():
     probabilities = np.array([0.7, 0.2, 0.1])
     logits = tf.tile(tf.math.log([probabilities.astype(np.float32)]), (20_000, 1))
-    actions = make_head(spaces.Discrete(3)).sample(logits, SEED).numpy()
+    actions = sample(make_head(spaces.Discrete(3)), logits, SEED).numpy()
     counts = np.bincount(actions, minlength=3)
     # The seed is fixed; a fair sampler's p-value is uniform, and this one's is far from 0.
     assert stats.chisquare(counts, 20_000 * probabilities).pvalue > 0.01
@@ -52,7 +53,7 @@ def test_discrete_actions_begin_at_the_start_of_the_space():
     head = make_head(spaces.Discrete(3, start=-1))
     outputs = tf.constant([[5.0, 0.0, 0.0], [0.0, 0.0, 5.0]])
     assert head.mode(outputs).numpy().tolist() == [-1, 1]
-    samples = head.sample(tf.zeros((100, 3)), SEED).numpy()
+    samples = sample(head, tf.zeros((100, 3)), SEED).numpy()
     assert set(samples.tolist()) == {-1, 0, 1}
     assert head.parameter_names == ("probability_-1", "probability_0", "probability_1")
 
@@ -76,7 +77,7 @@ def test_components_of_unequal_size_are_scored_by_the_product_of_their_probabili
 
 def test_components_of_unequal_size_are_sampled_independently():
     outputs = tf.tile([RAGGED_LOGITS], (20_000, 1))
-    actions = make_head(RAGGED).sample(outputs, SEED).numpy()
+    actions = sample(make_head(RAGGED), outputs, SEED).numpy()
     counts = [np.count_nonzero((actions == pair).all(axis=1)) for pair in JOINT]
     assert sum(counts) == 20_000
     assert stats.chisquare(counts, 20_000 * np.array(list(JOINT.values()))).pvalue > 0.01
@@ -88,7 +89,7 @@ def test_multi_categorical_samples_are_gumbel_max():
     tiny = np.finfo(np.float32).tiny
     uniform = tf.random.stateless_uniform((600, 2, 4), SEED, minval=tiny).numpy()
     expected = np.argmax(logits - np.log(-np.log(uniform)), axis=-1)
-    samples = make_head(spaces.MultiDiscrete([4, 4])).sample(logits.reshape(600, 8), SEED)
+    samples = sample(make_head(spaces.MultiDiscrete([4, 4])), logits.reshape(600, 8), SEED)
     np.testing.assert_array_equal(samples, expected)
 
 
@@ -96,7 +97,7 @@ def test_a_value_that_does_not_exist_is_never_chosen():
     # However unlikely those are that do exist: here the first component's logits are −1e6.
     head = make_head(RAGGED)
     outputs = tf.tile([[-1e6, -1e6, 0.0, 0.0, 0.0]], (10_000, 1))
-    assert set(head.sample(outputs, SEED)[:, 0].numpy().tolist()) == {0, 1}
+    assert set(sample(head, outputs, SEED)[:, 0].numpy().tolist()) == {0, 1}
     assert head.mode(outputs)[0, 0] == 0
 
 

@@ -16,6 +16,7 @@ from models.heads import (
     SquashedNormalHead,
     make_head,
 )
+from tests.models.heads.sampling import sample
 
 SEED = tf.constant([3, 5], tf.int32)
 MIXED = spaces.Box(
@@ -92,7 +93,7 @@ def test_the_last_layer_has_the_initializer_and_the_outputs_that_the_head_reads(
 @pytest.mark.parametrize("leading", [(), (4,), (2, 3)])
 def test_any_leading_dimensions(case, head, leading):
     outputs = random_outputs(case, *leading)
-    actions = head.sample(outputs, SEED)
+    actions = sample(head, outputs, SEED)
     assert actions.shape == head.mode(outputs).shape == (*leading, *case.space.shape)
     assert head.for_environment(actions).shape == (*leading, *case.space.shape)
     assert head.parameters(outputs).shape == (*leading, len(head.parameter_names))
@@ -131,10 +132,10 @@ def test_compiled_for_any_leading_dimensions(name, jit_compile):
         jit_compile=jit_compile,
     )
     def compiled(outputs, actions):
-        sample = head.sample(outputs, SEED)
+        drawn = sample(head, outputs, SEED)
         return (
-            sample,
-            head.log_prob(outputs, sample),
+            drawn,
+            head.log_prob(outputs, drawn),
             head.log_prob(outputs, actions),
             head.entropy(outputs),
             head.parameters(outputs),
@@ -143,11 +144,11 @@ def test_compiled_for_any_leading_dimensions(name, jit_compile):
         )
 
     outputs = random_outputs(case, 2, 3)
-    actions = head.sample(outputs, SEED)
-    sample, log_prob_of_sample, *others = compiled(outputs, actions)
+    actions = sample(head, outputs, SEED)
+    drawn, log_prob_of_sample, *others = compiled(outputs, actions)
     # XLA may draw other numbers from the same seed; they are scored alike.
     expected = (
-        head.log_prob(outputs, sample),
+        head.log_prob(outputs, drawn),
         head.log_prob(outputs, actions),
         head.entropy(outputs),
         head.parameters(outputs),
@@ -161,7 +162,7 @@ def test_compiled_for_any_leading_dimensions(name, jit_compile):
 
 def test_what_the_environment_is_given_lies_in_its_space(case, head):
     outputs = random_outputs(case, 200, scale=3)  # far beyond the bounds
-    for actions in (head.sample(outputs, SEED), head.mode(outputs)):
+    for actions in (sample(head, outputs, SEED), head.mode(outputs)):
         assert actions.dtype == head.action_dtype
         given = head.for_environment(actions).numpy()
         assert given.dtype == case.space.dtype
@@ -172,7 +173,7 @@ def test_what_the_environment_is_given_lies_in_its_space(case, head):
 def test_gradients_are_finite(case, head):
     for scale in (0, 1, 5):
         outputs = random_outputs(case, 50, scale=scale)
-        actions = head.sample(outputs, SEED)
+        actions = sample(head, outputs, SEED)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(outputs)
             log_prob, entropy = head.log_prob(outputs, actions), head.entropy(outputs)
@@ -185,7 +186,7 @@ def test_gradients_are_finite(case, head):
 def test_entropy_is_the_mean_of_minus_log_prob(case, head):
     # The definition. Four standard errors of the mean of 20,000 samples; fixed seeds.
     outputs = tf.tile(random_outputs(case, 1), (20_000, 1))
-    surprise = -head.log_prob(outputs, head.sample(outputs, SEED)).numpy()
+    surprise = -head.log_prob(outputs, sample(head, outputs, SEED)).numpy()
     tolerance = 4 * surprise.std() / np.sqrt(20_000) + 1e-4
     np.testing.assert_allclose(surprise.mean(), head.entropy(outputs)[0], atol=tolerance)
 
@@ -195,7 +196,7 @@ def test_discrete_heads_compute_in_float64_too(name):
     case = CASES[name]
     head = make_head(case.space, **case.options)
     double, single = random_outputs(case, 9, dtype=np.float64), random_outputs(case, 9)
-    actions = head.sample(double, SEED)
+    actions = sample(head, double, SEED)
     assert head.log_prob(double, actions).dtype == head.entropy(double).dtype == tf.float64
     single_log_prob = head.log_prob(single, actions)
     np.testing.assert_allclose(head.log_prob(double, actions), single_log_prob, rtol=1e-5)

@@ -7,6 +7,7 @@ from gymnasium import spaces
 from scipy import integrate, special, stats
 
 from models.heads import make_head
+from tests.models.heads.sampling import sample
 
 SEED = tf.constant([3, 5], tf.int32)
 INF = np.inf
@@ -144,7 +145,7 @@ def test_actions_follow_the_squashed_normal():
     # P(a ≤ x) = P(u ≤ atanh x) = Φ((atanh x − μ)/σ)
     head = squashed([-1], [1])
     outputs = tf.tile([[0.3, np.log(0.8)]], (20_000, 1))
-    actions = head.for_environment(head.sample(outputs, SEED)).numpy()[:, 0]
+    actions = head.for_environment(sample(head, outputs, SEED)).numpy()[:, 0]
 
     def distribution_function(x):
         return stats.norm.cdf(np.arctanh(x), 0.3, 0.8)
@@ -159,7 +160,7 @@ def test_the_mode_is_given_to_the_environment_as_the_median():
     means, scales, _ = mixed_outputs(1)
     outputs = tf.tile(outputs_of(means, scales), (20_000, 1))
     np.testing.assert_allclose(head.mode(outputs)[0], means.reshape(2, 3), rtol=1e-6)
-    actions = head.for_environment(head.sample(outputs, SEED))
+    actions = head.for_environment(sample(head, outputs, SEED))
     below = np.mean(actions < head.for_environment(head.mode(outputs)), axis=0)
     np.testing.assert_allclose(below, np.full((2, 3), 0.5), atol=0.014)
 
@@ -216,8 +217,8 @@ def test_rounding_never_leaves_the_bounds(dtype):
     low, high = [-0.7, 0.1, -INF, -0.1], [0.1, INF, 0.1, 0.7]
     space = box(low, high, dtype)
     head = make_head(space, squash=True)
-    for sample in (-50.0, 0.0, 50.0):
-        action = head.for_environment(tf.fill((4,), sample)).numpy()
+    for raw_action in (-50.0, 0.0, 50.0):
+        action = head.for_environment(tf.fill((4,), raw_action)).numpy()
         assert action.dtype == dtype
         assert space.contains(action)
 

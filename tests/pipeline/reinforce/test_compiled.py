@@ -12,7 +12,8 @@ from pipeline.environments.compiled import make_compiled
 from pipeline.environments.specification import inspect_environment
 from pipeline.params import PolicyParams
 from pipeline.policies import make_policy
-from pipeline.reinforce.compiled import CompiledTraining, compile_sampler, sample_episodes
+from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
+from pipeline.reinforce.compiled_sampling import as_episodes, no_episodes, sample_episodes
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.training import SampledTraining
@@ -92,14 +93,59 @@ def test_the_seed_determines_the_episodes(sampled):
     assert not np.array_equal(other.observations[:, 0], episodes.observations[:, 0])
 
 
-def test_sampling_stops_with_the_last_episode():
-    environment, policy = make("CartPole-v1")
+def sample_eagerly(made, num_episodes):
+    """Episodes, and how many copies of the environment each step went through."""
+    environment, policy = made
     steps = []
     step = environment.step
-    environment.step = lambda *arguments: steps.append(1) or step(*arguments)  # type: ignore[func-returns-value]
-    episodes = sample_episodes(environment, policy, 4, tf.constant([1, 2]))
+
+    def counted(state, actions):
+        steps.append(len(actions))
+        return step(state, actions)
+
+    environment.step = counted
+    place = no_episodes(environment, policy, num_episodes)
+    sampled = sample_episodes(environment, policy, tf.constant([1, 2]), place)
+    return as_episodes(sampled), steps
+
+
+def test_sampling_stops_with_the_last_episode():
+    episodes, steps = sample_eagerly(make("CartPole-v1"), 4)
     assert len(steps) == np.sum(episodes.valid, axis=1).max() < 200
+    assert set(steps) == {4}
     assert episodes.valid.shape == (4, 500)
+
+
+def test_a_copy_that_is_free_takes_the_next_episode():
+    # 256 episodes in 64 copies; if all of them waited for the longest of each round, it would take
+    # as many steps as the longest of each round together.
+    episodes, steps = sample_eagerly(make("CartPole-v1"), 256)
+    lengths = np.sum(episodes.valid, axis=1)
+    assert set(steps) == {64}
+    assert len(steps) < lengths.reshape(4, 64).max(axis=1).sum()
+    assert lengths.sum() / 64 < len(steps) <= lengths.sum() / 64 + lengths.max()
+
+
+def test_episodes_are_kept_by_when_they_begin_not_by_when_they_end():
+    # Kept as they end, short ones would be preferred.
+    environment, policy = make("CartPole-v1")
+    initial = environment.observe(environment.reset(256, tf.constant([2, 2])))
+    episodes, _ = sample_eagerly((environment, policy), 256)
+    np.testing.assert_array_equal(episodes.observations[:, 0], initial)
+
+
+def test_another_batch_takes_the_place_of_the_first():
+    environment, policy = make("Pendulum-v1", max_episode_steps=5)
+    seed = tf.constant([1, 2])
+    place = no_episodes(environment, policy, 3)
+    once = sample_episodes(environment, policy, seed, place)
+    twice = sample_episodes(environment, policy, seed + 7, once)
+    again = sample_episodes(environment, policy, seed, twice)
+    unwanted = sample_episodes(environment, policy, seed, twice, wanted=tf.constant(False))
+    for first, second, third, kept in zip(once, twice, again, unwanted, strict=True):
+        np.testing.assert_array_equal(third, first)
+        np.testing.assert_array_equal(kept, second)
+    assert not np.array_equal(twice.observations, once.observations)
 
 
 def updates(environment, policy, weights, learner, first, num_updates, seed=7):
@@ -158,7 +204,7 @@ def test_every_update_samples_anew_with_the_policy_as_it_is():
     expected = compile_sampler(environment, policy, 32)(np.random.SeedSequence([7, 4]))
     _, records, training = updates(environment, policy, weights, learner, first, 5)
     assert training.last_episodes is not None
-    assert training.last_episodes.valid.shape == (32, 4)  # a whole chunk
+    assert training.last_episodes.valid.shape == (32, 1)
     for one, other in zip(training.last_episodes, expected, strict=True):
         np.testing.assert_allclose(one[:, :1], other, atol=1e-6)
     np.testing.assert_allclose(records[-1].mean_return, expected.rewards.mean(), rtol=1e-6)

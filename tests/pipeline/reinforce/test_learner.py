@@ -148,8 +148,8 @@ def test_how_steps_are_divided_into_chunks_changes_nothing(baseline):
             np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 
 
-def test_work_follows_the_longest_episode_and_memory_the_chunk():
-    # Counts what the policy is asked: 5 chunks of 4 steps for 18 steps, though 1,000 are there.
+def test_work_follows_the_env_steps_and_memory_the_chunk():
+    # Counts what the policy is asked: 6 chunks of 4 steps for 21 steps, though 2,000 are there.
     policy = make_policy(spaces.Discrete(2), observation_size=3)
     seen = []
     outputs = policy.outputs
@@ -158,7 +158,7 @@ def test_work_follows_the_longest_episode_and_memory_the_chunk():
     zeros = np.zeros((2, 1000))
     episodes = make_episodes(np.zeros((2, 1000, 3)), zeros.astype(int), zeros, valid)
     make_learner(policy, chunk_size=4).gradient(episodes)
-    assert seen == [(2, 4, 3)] * 5
+    assert seen == [(1, 4, 3)] * 6
 
 
 def test_one_trace_for_all_shapes_and_runs():
