@@ -12,7 +12,7 @@ from pipeline.environments.compiled.contract import CompiledEnvironment
 from pipeline.environments.vector import make_environments
 from pipeline.errors import UserError
 from pipeline.reinforce import sampling
-from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
+from pipeline.reinforce.compiled import UPDATES_PER_CALL, CompiledTraining, compile_sampler
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.training import SampledTraining, Sampler, Training
@@ -37,11 +37,13 @@ def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Callable[[], 
     return sampler
 
 
-def make_training(task: Task, learner: Learner) -> Training:
-    """What trains the policy of `learner`."""
+def make_training(
+    task: Task, learner: Learner, updates_per_call: int = UPDATES_PER_CALL
+) -> Training:
+    """What trains the policy of `learner`; see CompiledTraining for `updates_per_call`."""
     num_episodes = task.params.train.episodes_per_update
     if task.is_compiled:
-        return CompiledTraining(_compiled(task), learner, num_episodes)
+        return CompiledTraining(_compiled(task), learner, num_episodes, updates_per_call)
     return SampledTraining(learner, make_sampler(task, learner.policy, num_episodes))
 
 

@@ -1,0 +1,110 @@
+"""Where the seconds of each stage go: Python and its imports, and the work that is the stage's own.
+
+The stages of one task are run in an empty folder, one after the other, each as `dvc repro` runs it
+but with one worker and with Python's `-X importtime`. A package's seconds are those of the modules
+that it imports too, where nothing else had imported them before.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from tqdm import tqdm
+
+from benchmarks import report
+from pipeline.errors import UserError
+from pipeline.stage import one_message
+
+COMMAND = "python -m benchmarks.startup"
+ROOT = Path(__file__).parent.parent
+STAGES = ("rollout", "train", "variance", "export", "evaluate", "plot")
+PACKAGES = ("tensorflow", "tensorflow_probability", "keras", "gymnasium", "matplotlib", "pydantic")
+# import time:  self [µs] | cumulative [µs] | the package, indented by two for each importing one
+IMPORTED = re.compile(r"^import time: +(\d+) \| +(\d+) \| ( *)(\S+)$", re.MULTILINE)
+
+
+def seconds_of_imports(log: str) -> dict[str, float]:
+    """Seconds that modules took themselves, by the outermost package on whose behalf.
+
+    Args:
+        log: What Python prints under `-X importtime`: a module after those that it imports.
+
+    Returns:
+        Seconds of each of `PACKAGES`, and of all others together as `other`.
+    """
+    seconds = dict.fromkeys((*PACKAGES, "other"), 0.0)
+    importing: list[str] = []  # the modules that are being imported, the outermost first
+    for match in reversed(list(IMPORTED.finditer(log))):
+        own, _, indentation, module = match.groups()
+        depth = len(indentation) // 2
+        importing[depth:] = [module.partition(".")[0]]
+        owner = next((package for package in importing if package in PACKAGES), "other")
+        seconds[owner] += int(own) / 1e6
+    return seconds
+
+
+def measure(task: str, params: Path, stages: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each stage: `stage`, `total` and `imports` by package, in seconds.
+
+    Raises:
+        UserError: If a stage fails.
+    """
+    yaml = YAML()
+    values = yaml.load(params.read_text())
+    values["num_workers"] = 1
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        yaml.dump(values, Path(folder) / "params.yaml")
+        for stage in tqdm(stages, unit=" stages", disable=not sys.stderr.isatty()):
+            command = [sys.executable, "-X", "importtime", "-m", f"pipeline.{stage}", task]
+            begun = time.perf_counter()
+            done = subprocess.run(
+                command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+            )
+            total = time.perf_counter() - begun
+            if done.returncode:
+                messages = [line for line in done.stderr.splitlines() if "import time:" not in line]
+                raise UserError(
+                    "\n".join([f"python -m pipeline.{stage} {task} failed:", *messages])
+                )
+            rows.append(
+                {"stage": stage, "total": total, "imports": seconds_of_imports(done.stderr)}
+            )
+    return rows
+
+
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Seconds: what each stage imports, what it does, and both."""
+    lines = []
+    for row in rows:
+        imports = list(row["imports"].values())
+        seconds = [*imports, row["total"] - sum(imports), row["total"]]
+        lines.append([row["stage"], *(f"{value:.1f}" for value in seconds)])
+    print(report.table(["stage, seconds", *rows[0]["imports"], "work", "total"], lines))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints a table; `--json` writes the measurements."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    parser.add_argument("task", nargs="?", default="cartpole", help="default: %(default)s")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--json", type=Path, metavar="PATH")
+    options = parser.parse_args(arguments)
+    with one_message(COMMAND):
+        rows = measure(options.task, options.params, options.stages)
+        print_table(rows)
+        report.write(options.json, COMMAND, rows)
+
+
+if __name__ == "__main__":
+    main()
