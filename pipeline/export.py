@@ -24,7 +24,7 @@ def export(task: Task) -> None:
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = make_policy(params.policy, task.specification, any_seed)
     weights = read_weights(files.final_weights, policy, params.num_runs)
-    returns = final_returns(read_table(files.learning_curve, ["run", "mean_return"]))
+    returns = final_returns(read_table(files.learning_curve, ["run", "mean_return", "kept"]))
     if len(returns) != params.num_runs:
         expected = f"a learning curve of {params.num_runs} runs"
         raise out_of_step(files.learning_curve, expected, f"one of {len(returns)}")
@@ -43,9 +43,17 @@ def export(task: Task) -> None:
 
 
 def final_returns(curve: Table) -> np.ndarray:
-    """Mean return over the last tenth of each run's updates (at least one), `[R]`."""
-    runs = [curve["mean_return"][curve["run"] == run] for run in np.unique(curve["run"])]
-    return np.array([returns[-max(1, len(returns) // 10) :].mean() for returns in runs])
+    """Mean return over the last tenth of each run's updates (at least one), `[R]`.
+
+    Of a run whose trained policy is one that was kept on the way: up to that one's update.
+    """
+    means = []
+    for run in np.unique(curve["run"]):
+        of_run = curve["run"] == run
+        returns, kept = curve["mean_return"][of_run], np.flatnonzero(curve["kept"][of_run])
+        end = kept[0] + 1 if len(kept) else len(returns)
+        means.append(returns[max(0, end - max(1, len(returns) // 10)) : end].mean())
+    return np.array(means)
 
 
 def describe(task: Task, run: int) -> dict[str, Any]:

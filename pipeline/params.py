@@ -17,6 +17,7 @@ Baseline = Literal["none", "leave_one_out", "per_step", "value"]
 Schedule = Literal["constant", "linear", "cosine", "exponential"]
 StandardDeviation = Literal["state_independent", "state_dependent"]
 BoundedActions = Literal["clip", "squash"]
+Keep = Literal["final", "best"]
 Backend = Literal["auto", "compiled", "gymnasium"]
 
 BASELINES_OVER_OTHER_EPISODES: tuple[Baseline, ...] = ("leave_one_out", "per_step")
@@ -180,6 +181,9 @@ class TrainParams(Section):
     entropy_coefficient: NotNegative = Field(description="the weight of the policy's entropy")
     max_gradient_norm: PositiveOrNone = Field(
         description="the norm above which a gradient is scaled down, null for none"
+    )
+    keep: Annotated[Keep, one_of(get_args(Keep))] = Field(
+        default="final", description="which policy of a run counts"
     )
 
 

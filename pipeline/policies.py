@@ -15,6 +15,7 @@ from pipeline.artifacts import Weights, out_of_step, read_arrays
 from pipeline.direct_call import direct_call
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.params import PolicyParams, TrainParams, ValueParams
+from pipeline.reinforce.best import BestPolicy
 from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.sampling import Act
 from pipeline.reinforce.value import ValueBaseline
@@ -69,6 +70,11 @@ def make_learner(params: TrainParams, policy: Policy) -> Learner:
         entropy_coefficient=params.entropy_coefficient,
         max_gradient_norm=params.max_gradient_norm,
         normalizer=normalizer,
+        best=(
+            BestPolicy(policy.network, params.episodes_per_update)
+            if params.keep == "best"
+            else None
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -21,6 +21,7 @@ class TrainedRun(NamedTuple):
     """What training made of one run."""
 
     records: list[UpdateRecord]  # one for each update
+    kept: int | None  # the update whose episodes the trained policy sampled; None: the last made it
     weights: dict[str, np.ndarray]  # of the trained policy, by variable path
     distribution: np.ndarray  # [N]: its action distribution's parameters, over the last episodes
     parameter_names: tuple[str, ...]  # N names
@@ -33,7 +34,7 @@ def train(task: Task) -> None:
         runs = perform_runs(task, prepare, progress.show)
     records = [run.records for run in runs]
     write_arrays(task.files.final_weights, stack_weights([run.weights for run in runs]))
-    write_table(task.files.learning_curve, learning_curve(records))
+    write_table(task.files.learning_curve, learning_curve(records, [run.kept for run in runs]))
     write_table(
         task.files.action_distribution,
         action_distribution(records, [run.distribution for run in runs], runs[0].parameter_names),
@@ -79,17 +80,26 @@ def prepare(task: Task) -> Perform[TrainedRun]:
         for record in _watched(training.train_run(first, seeds, num_updates), task, run):
             report(record)
             records.append(record)
+        kept = learner.best.restore() if learner.best is not None else None
         distribution = learner.mean_distribution(training.last_episodes).numpy()
         names = tuple(policy.head.parameter_names)
-        return TrainedRun(records, policies.get_weights(policy), distribution, names)
+        return TrainedRun(records, kept, policies.get_weights(policy), distribution, names)
 
     return perform
 
 
-def learning_curve(records: list[list[UpdateRecord]]) -> Table:
-    """A row for each update of each run: `run` and the fields of UpdateRecord that are numbers."""
-    rows = [(run, *record[:-1]) for run, updates in enumerate(records) for record in updates]
-    names = ("run", *records[0][0]._fields[:-1])
+def learning_curve(records: list[list[UpdateRecord]], kept: Sequence[int | None]) -> Table:
+    """A row for each update of each run.
+
+    The columns are `run`, the fields of UpdateRecord that are numbers, and `kept`: 1 at the update
+    whose episodes the trained policy sampled, else 0; nowhere 1 where the last update made it.
+    """
+    rows = [
+        (run, *record[:-1], int(record.update == kept[run]))
+        for run, updates in enumerate(records)
+        for record in updates
+    ]
+    names = ("run", *records[0][0]._fields[:-1], "kept")
     columns = zip(*rows, strict=True)
     return {name: np.array(column) for name, column in zip(names, columns, strict=True)}
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from models.normalization import RunningNormalization
 from models.policy import Policy
 from pipeline.reinforce.baselines import BASELINES
+from pipeline.reinforce.best import BestPolicy
 from pipeline.reinforce.chunks import CHUNK_SIZE, Chunk, fold_chunks
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.loss import normalized, policy_loss
@@ -58,6 +59,8 @@ class Learner:
         normalizer: The layer of the policy's network that normalises observations, if it has one.
             An update counts its observations when all else is done: the statistics stand still
             while a batch is sampled and learnt from.
+        best: Judges the policy at each update, before it changes, and keeps the best; None: the
+            last policy is the one that counts.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Learner:
         reward_scale: float = 1.0,
         chunk_size: int = CHUNK_SIZE,
         normalizer: RunningNormalization | None = None,
+        best: BestPolicy | None = None,
     ) -> None:
         self.policy = policy
         self.optimizer = optimizer
@@ -84,6 +88,7 @@ class Learner:
         self.reward_scale = reward_scale
         self.chunk_size = chunk_size
         self.normalizer = normalizer
+        self.best = best
         self.variables = policy.network.trainable_variables
         optimizer.build(self.variables)
         self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
@@ -92,11 +97,13 @@ class Learner:
         self.mean_distribution = tf.function(self._mean_distribution, input_signature=signature)
 
     def reset(self) -> None:
-        """Forgets what the optimizers have seen: moments, momentum, number of steps."""
+        """Forgets what was seen: moments, momentum, number of steps, the best policy."""
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
         if isinstance(self.baseline, ValueBaseline):
             self.baseline.reset()
+        if self.best is not None:
+            self.best.reset()
 
     def returns(self, episodes: Episodes) -> tf.Tensor:
         """G_t of every step, of scaled rewards: `[B, T]`."""
@@ -172,6 +179,10 @@ class Learner:
 
     def learn(self, episodes: Episodes) -> UpdateStatistics:
         """One update, on episodes `[B, T, …]` that the policy sampled as it is."""
+        rewards = tf.where(episodes.valid, episodes.rewards, 0)  # [B, T]
+        episode_returns = tf.reduce_sum(rewards, axis=1)
+        if self.best is not None:
+            self.best.judge(episode_returns)
         batch = self.gradient(episodes)
         value_loss = tf.constant(0.0)
         if isinstance(self.baseline, ValueBaseline):  # it has judged the batch: it may see it now
@@ -181,13 +192,12 @@ class Learner:
         self.apply(batch.gradients)
         if self.normalizer is not None:
             self._count_observations(self.normalizer, episodes)
-        rewards = tf.where(episodes.valid, episodes.rewards, 0)  # [B, T]
         discounts = tf.constant(self.gamma, rewards.dtype) ** tf.range(
             tf.shape(rewards)[1], dtype=rewards.dtype
         )
         return UpdateStatistics(
             num_env_steps=tf.math.count_nonzero(episodes.valid, dtype=tf.int32),
-            mean_return=tf.reduce_mean(tf.reduce_sum(rewards, axis=1)),
+            mean_return=tf.reduce_mean(episode_returns),
             objective=tf.reduce_mean(tf.reduce_sum(discounts * rewards, axis=1)),
             loss=batch.loss,
             entropy=batch.entropy,

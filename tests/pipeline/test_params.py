@@ -39,7 +39,7 @@ TASK_FIELDS = "num_runs, env, policy, rollout, train, variance, evaluate"
 TRAIN_FIELDS = (
     "num_episodes, episodes_per_update, gamma, optimizer, learning_rate, learning_rate_schedule, "
     "final_learning_rate, reward_scale, baseline, value, normalize_advantages, "
-    "entropy_coefficient, max_gradient_norm"
+    "entropy_coefficient, max_gradient_norm, keep"
 )
 PLAIN = "text without ${, a number, true, false, null, or lists or mappings of these"
 
@@ -109,6 +109,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
             "normalize_advantages": True,
             "entropy_coefficient": 0.5,
             "max_gradient_norm": 1.5,
+            "keep": "final",
         },
         "variance": {"num_runs": 1, "num_batches": 12},
         "evaluate": {"num_episodes": 7},
@@ -126,6 +127,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
         ("gamma: 0.9", "gamma: 1"),
         ("[8, 4]", "[]"),
         ("max_gradient_norm: 1.5", "max_gradient_norm: null"),
+        ("max_gradient_norm: 1.5", "max_gradient_norm: 1.5\n      keep: best"),
         ("entropy_coefficient: 0.5", "entropy_coefficient: 0"),
         (", kwargs: {probabilities: [0.3, 0.7]}", ""),
         ("{probabilities: [0.3, 0.7]}", "{a: .inf, b: {c: [~, true, text, 1]}}"),
@@ -213,6 +215,11 @@ def test_params_are_frozen(tmp_path):
             "max_gradient_norm: 1.5",
             "max_gradient_norm: none",
             "train.max_gradient_norm: expected a number above 0, or null, received 'none'",
+        ),
+        (
+            "max_gradient_norm: 1.5",
+            "max_gradient_norm: 1.5\n      keep: last",
+            "train.keep: expected one of final, best, received 'last'",
         ),
         # integers
         ("num_runs: 2", "num_runs: 0", "num_runs: expected an integer of at least 1, received 0"),

@@ -92,10 +92,12 @@ def test_the_learning_curve_has_a_row_for_each_update_of_each_run(finished):
         "entropy",
         "gradient_norm",
         "value_loss",
+        "kept",
     ]
     curve = read_table(finished / "learning_curve.csv", header)
     assert curve["run"].tolist() == [0] * 10 + [1] * 10
     assert curve["update"].tolist() == [*range(10)] * 2
+    assert not curve["kept"].any()
     # One step an episode, 4 episodes an update; γ = 1: the objective is the mean return.
     assert curve["num_episodes"].tolist() == [*range(4, 41, 4)] * 2
     assert curve["num_env_steps"].tolist() == curve["num_episodes"].tolist()
@@ -147,7 +149,9 @@ def test_metrics_are_what_the_evaluation_says(finished):
 
 
 def test_the_chosen_policy_is_that_of_the_best_last_training_episodes(finished):
-    returns = final_returns(read_table(finished / "learning_curve.csv", ["run", "mean_return"]))
+    returns = final_returns(
+        read_table(finished / "learning_curve.csv", ["run", "mean_return", "kept"])
+    )
     chosen = json.loads((finished / "policy" / "spec.json").read_text())["run"]
     assert chosen == np.argmax(returns)
     for path in (finished / "policy").rglob("*"):
@@ -184,8 +188,11 @@ def test_spec_json_writes_infinite_bounds_and_arguments_as_text(tmp_path, monkey
 
 def test_final_returns_are_means_over_the_last_tenth_of_the_updates():
     # 20 updates: the last 2; run 0 ends with 18 and 19, run 1 with 38 and 39.
-    curve = {"run": np.repeat([0, 1], 20), "mean_return": np.arange(40.0)}
+    kept = np.zeros(40, int)
+    curve = {"run": np.repeat([0, 1], 20), "mean_return": np.arange(40.0), "kept": kept}
     np.testing.assert_array_equal(final_returns(curve), [18.5, 38.5])
+    kept[[0, 30]] = 1  # or up to the policy that was kept: 0 alone; 29 and 30
+    np.testing.assert_array_equal(final_returns(curve), [0, 29.5])
 
 
 def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(
@@ -223,7 +230,8 @@ def test_each_run_is_exported_and_evaluated_for_itself(best, tmp_path, monkeypat
     }
     write_arrays(task.files.final_weights, weights)
     # The policy is chosen by its training returns; that the other one is better does not count.
-    curve = {"run": np.array([0, 1]), "mean_return": np.array([0.5, 0.4 + 0.2 * best])}
+    returns, kept = np.array([0.5, 0.4 + 0.2 * best]), np.zeros(2, int)
+    curve = {"run": np.array([0, 1]), "mean_return": returns, "kept": kept}
     write_table(task.files.learning_curve, curve)
     export(task)
     evaluate(task)
