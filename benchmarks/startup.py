@@ -6,9 +6,7 @@ that it imports too, where nothing else had imported them before.
 """
 
 import argparse
-import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,15 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from benchmarks import report
-from pipeline.errors import UserError
+from benchmarks.stages import run, write_params
 from pipeline.stage import one_message
 
 COMMAND = "python -m benchmarks.startup"
-ROOT = Path(__file__).parent.parent
 STAGES = ("rollout", "train", "variance", "export", "evaluate", "plot")
 PACKAGES = ("tensorflow", "tensorflow_probability", "keras", "gymnasium", "matplotlib", "pydantic")
 # import time:  self [µs] | cumulative [µs] | the package, indented by two for each importing one
@@ -57,28 +53,14 @@ def measure(task: str, params: Path, stages: Sequence[str]) -> list[dict[str, An
     Raises:
         UserError: If a stage fails.
     """
-    yaml = YAML()
-    values = yaml.load(params.read_text())
-    values["num_workers"] = 1
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        yaml.dump(values, Path(folder) / "params.yaml")
+        write_params(params, Path(folder), num_workers=1)
         for stage in tqdm(stages, unit=" stages", disable=not sys.stderr.isatty()):
-            command = [sys.executable, "-X", "importtime", "-m", f"pipeline.{stage}", task]
             begun = time.perf_counter()
-            done = subprocess.run(
-                command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-            )
+            log = run(Path(folder), stage, task, python=["-X", "importtime"]).stderr
             total = time.perf_counter() - begun
-            if done.returncode:
-                messages = [line for line in done.stderr.splitlines() if "import time:" not in line]
-                raise UserError(
-                    "\n".join([f"python -m pipeline.{stage} {task} failed:", *messages])
-                )
-            rows.append(
-                {"stage": stage, "total": total, "imports": seconds_of_imports(done.stderr)}
-            )
+            rows.append({"stage": stage, "total": total, "imports": seconds_of_imports(log)})
     return rows
 
 

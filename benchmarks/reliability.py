@@ -1,0 +1,129 @@
+"""In how many of many independent runs the tasks are learnt: the final policies, run by run.
+
+Rollout, training, export and evaluation of each task are run as `dvc repro` runs them, in a folder
+of their own, with more runs than `params.yaml` has. A run counts if the mean return of its
+evaluation episodes reaches the threshold in each way of acting that is named; a run of the bandit,
+if the probability of its better arm does. Shares have Wilson's interval, means a bootstrap's; both
+95 %.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+from tqdm import tqdm
+
+from benchmarks import report
+from benchmarks.stages import run, write_params
+from pipeline.artifacts import TaskFiles, read_table
+from pipeline.check import check
+from pipeline.stage import one_message
+from pipeline.statistics import bootstrap_interval, interquartile_mean
+
+COMMAND = "python -m benchmarks.reliability"
+HEADERS = (
+    *("task", "mode", "threshold", "runs that reach it", "interquartile mean", "worst run"),
+    "env steps, at most",
+)
+STAGES = ("rollout", "train", "export", "evaluate")
+
+
+class Criterion(NamedTuple):
+    """What a run must reach."""
+
+    threshold: float
+    modes: tuple[str, ...]  # greedy, sampled; or `probability_of_1`, of the policy itself
+
+
+CRITERIA = {
+    "bandit": Criterion(0.8, ("probability_of_1",)),
+    "cartpole": Criterion(475, ("greedy", "sampled")),
+    "inverted_pendulum": Criterion(950, ("greedy", "sampled")),
+    "pendulum": Criterion(-200, ("greedy",)),
+    "acrobot": Criterion(-84, ("greedy",)),
+    "mountain_car_continuous": Criterion(90, ("greedy",)),
+}
+
+
+def measure(task: str, params: Path, num_runs: int) -> list[dict[str, Any]]:
+    """A row for each mode: `task`, `mode`, `threshold`, `values` by run and their `env_steps`.
+
+    Raises:
+        UserError: If a stage fails.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_params(params, folder, num_workers=None, num_runs=num_runs)
+        for stage in STAGES:
+            run(folder, stage, task)
+        files = TaskFiles(folder / "data" / task)
+        curve = read_table(files.learning_curve, ["run", "num_env_steps"])
+        evaluation = read_table(files.evaluation, ["run", "mode", "episode_return"])
+        final = read_table(files.action_distribution, ["run", "num_episodes"])
+    env_steps = [int(curve["num_env_steps"][curve["run"] == r].max()) for r in range(num_runs)]
+    criterion = CRITERIA[task]
+    return [
+        {
+            "task": task,
+            "mode": mode,
+            "threshold": criterion.threshold,
+            "values": [_value(mode, r, evaluation, final) for r in range(num_runs)],
+            "env_steps": env_steps,
+        }
+        for mode in criterion.modes
+    ]
+
+
+def _value(
+    mode: str, r: int, evaluation: dict[str, np.ndarray], final: dict[str, np.ndarray]
+) -> float:
+    if mode == "probability_of_1":
+        return float(final[mode][final["run"] == r][-1])
+    of_run = (evaluation["run"] == r) & (evaluation["mode"] == mode)
+    return float(evaluation["episode_return"][of_run].mean())
+
+
+def summarize(row: dict[str, Any]) -> list[str]:
+    """A row of the table."""
+    values = np.array(row["values"])
+    reached = int((values >= row["threshold"]).sum())
+    share = stats.binomtest(reached, len(values)).proportion_ci(method="wilson")
+    interval = bootstrap_interval(values)
+    bounds = f" [{interval.low:.4g}, {interval.high:.4g}]" if interval else ""
+    return [
+        *(row["task"], row["mode"], f"{row['threshold']:g}"),
+        f"{reached} of {len(values)} [{share.low:.0%}, {share.high:.0%}]",
+        f"{interquartile_mean(values):.4g}{bounds}",
+        *(f"{values.min():.4g}", f"{max(row['env_steps']):,}"),
+    ]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints a table; `--json` writes the measurements."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help="default: all of the file")
+    parser.add_argument("--runs", type=int, default=20, help="default: %(default)s")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--json", type=Path, metavar="PATH")
+    options = parser.parse_args(arguments)
+    with one_message(COMMAND):
+        tasks: Sequence[str] = options.tasks or list(check(options.params).tasks)
+        if unknown := sorted(set(tasks) - set(CRITERIA)):
+            parser.error(f"expected some of {', '.join(CRITERIA)}, received {', '.join(unknown)}")
+        rows = []
+        for task in tqdm(tasks, unit=" tasks", disable=not sys.stderr.isatty()):
+            rows += measure(task, options.params, options.runs)
+        headers = ["task", "mode", "threshold", "runs that reach it", "interquartile mean"]
+        print(
+            report.table([*headers, "worst run", "env steps, at most"], list(map(summarize, rows)))
+        )
+        report.write(options.json, COMMAND, rows)
+
+
+if __name__ == "__main__":
+    main()

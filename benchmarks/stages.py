@@ -1,0 +1,59 @@
+"""The pipeline's stages of one task, run in a folder of their own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from pipeline.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(
+    folder: Path, stage: str, task: str, python: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m pipeline.<stage> <task>` in a folder that has a params.yaml.
+
+    Args:
+        folder: Where `data/<task>` is, or will be.
+        stage: Of the pipeline.
+        task: A section of `tasks` in the folder's params.yaml.
+        python: Options of Python.
+
+    Raises:
+        UserError: If the stage fails, with what it said.
+    """
+    done = subprocess.run(
+        [sys.executable, *python, "-m", f"pipeline.{stage}", task],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+        raise UserError("\n".join([f"python -m pipeline.{stage} {task} failed:", *said]))
+    return done
+
+
+def write_params(source: Path, folder: Path, num_workers: int | None, **changes: object) -> None:
+    """Writes a folder's params.yaml: that of `source`, with these changes in every task.
+
+    Raises:
+        UserError: If the source cannot be read.
+    """
+    yaml = YAML()
+    try:
+        params = yaml.load(source.read_text())
+        params["num_workers"] = num_workers
+        for task in params["tasks"].values():
+            task.update(changes)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{source}: expected the pipeline's parameters") from error
+    with (folder / "params.yaml").open("w") as file:
+        yaml.dump(params, file)
