@@ -16,6 +16,7 @@ from pipeline.direct_call import direct_call
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.params import PolicyParams, TrainParams, ValueParams
 from pipeline.reinforce.best import BestPolicy
+from pipeline.reinforce.chunks import CHUNK_SIZE
 from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.sampling import Act
 from pipeline.reinforce.value import ValueBaseline
@@ -46,12 +47,13 @@ def make_policy(
     return Policy(network, head, size)
 
 
-def make_learner(params: TrainParams, policy: Policy) -> Learner:
+def make_learner(params: TrainParams, policy: Policy, chunk_size: int = CHUNK_SIZE) -> Learner:
     """What updates `policy` by REINFORCE, with fresh optimizers.
 
     Args:
         params: How the policy learns.
         policy: The policy.
+        chunk_size: Env steps that are differentiated at a time. Defaults to what suits XLA.
     """
     normalizer = next(
         (layer for layer in policy.network.layers if isinstance(layer, RunningNormalization)), None
@@ -62,13 +64,14 @@ def make_learner(params: TrainParams, policy: Policy) -> Learner:
         gamma=params.gamma,
         reward_scale=params.reward_scale,
         baseline=(
-            _make_value_baseline(params.value, policy, normalizer)
+            _make_value_baseline(params.value, policy, normalizer, chunk_size)
             if params.baseline == "value"
             else params.baseline
         ),
         normalize_advantages=params.normalize_advantages,
         entropy_coefficient=params.entropy_coefficient,
         max_gradient_norm=params.max_gradient_norm,
+        chunk_size=chunk_size,
         normalizer=normalizer,
         best=(
             BestPolicy(policy.network, params.episodes_per_update)
@@ -127,6 +130,7 @@ def _make_value_baseline(
     params: ValueParams,
     policy: Policy,
     normalizer: RunningNormalization | None,
+    chunk_size: int,
 ) -> ValueBaseline:
     """With any weights: `begin_run` sets them."""
     network = make_value_network(
@@ -141,6 +145,7 @@ def _make_value_baseline(
         _make_optimizer(params.optimizer, params.learning_rate),
         steps_per_update=params.steps_per_update,
         normalize_targets=params.normalize_targets,
+        chunk_size=chunk_size,
     )
 
 

@@ -53,6 +53,7 @@ def prepare(task: Task) -> Perform[TrainedRun]:
     start_tensorflow()
     from pipeline import policies
     from pipeline.backends import make_training
+    from pipeline.reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
     from pipeline.rollouts import read_rollouts
 
     params = task.params
@@ -65,7 +66,8 @@ def prepare(task: Task) -> Perform[TrainedRun]:
         params.train.episodes_per_update,
         task.specification.max_episode_steps,
     )
-    learner = policies.make_learner(params.train, policy)
+    chunk_size = CHUNK_SIZE if task.is_compiled else EAGER_CHUNK_SIZE
+    learner = policies.make_learner(params.train, policy, chunk_size)
     training = make_training(task, learner)
     num_updates = params.train.num_episodes // params.train.episodes_per_update
 

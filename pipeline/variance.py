@@ -59,6 +59,7 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
     """The initial and the trained policies, with a probe of each run's."""
     from pipeline import policies
     from pipeline.backends import make_sampler
+    from pipeline.reinforce.chunks import EAGER_CHUNK_SIZE
     from pipeline.reinforce.gradients import compile_comparison, probe
     from pipeline.reinforce.value import ValueBaseline, compile_fit
 
@@ -66,7 +67,7 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = policies.make_policy(params.policy, task.specification, any_seed)
     train = _with_value(params.train)
-    learner = policies.make_learner(train, policy)
+    learner = policies.make_learner(train, policy, EAGER_CHUNK_SIZE)
     assert isinstance(learner.baseline, ValueBaseline)
     compare = compile_comparison(learner)
     fit = compile_fit(learner.baseline, FIT_MINIBATCHES, FIT_MINIBATCH_SIZE)

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from pipeline.reinforce.scatter import write_rows
 
-CHUNK_SIZE = 256  # large enough for fast matrix products, small enough for the cache
+CHUNK_SIZE = 256  # under XLA: large enough for fast matrix products, small enough for the cache
+EAGER_CHUNK_SIZE = 4096  # where every operation is called for itself, which should be seldom
 
 
 class Chunk(NamedTuple):

@@ -126,12 +126,12 @@ def compile_fit(
     Args:
         value: V; how many steps of its optimizer each minibatch gets is for it to say.
         num_minibatches: How many; rounded up to a multiple of 100.
-        minibatch_size: Steps in each, drawn with replacement; rounded up to whole chunks.
+        minibatch_size: Steps in each, drawn with replacement.
 
     Returns:
         A function of observations `[N, O]`, their returns `[N]` and what draws the minibatches.
     """
-    shape = (MINIBATCHES_PER_CALL, -(-minibatch_size // value.chunk_size), value.chunk_size)
+    shape = (MINIBATCHES_PER_CALL, 1, minibatch_size)
     valid = tf.fill(shape[1:], True)
 
     @tf.function(jit_compile=True, autograph=False)
