@@ -99,15 +99,22 @@ def summarize(evaluation: Table) -> dict[str, float | None]:
     """
     metrics: dict[str, float | None] = {}
     for mode in ("greedy", "sampled"):
-        means = _means_of_runs(evaluation, mode, "episode_return")
+        means = means_of_runs(evaluation, mode, "episode_return")
         interval = bootstrap_interval(means)
         metrics[mode] = _rounded(interquartile_mean(means))
         metrics[f"{mode}_low"] = _rounded(interval.low) if interval else None
         metrics[f"{mode}_high"] = _rounded(interval.high) if interval else None
         metrics[f"{mode}_worst_run"] = _rounded(means.min())
-    objectives = _means_of_runs(evaluation, "sampled", "discounted_return")
+    objectives = means_of_runs(evaluation, "sampled", "discounted_return")
     metrics["objective"] = _rounded(interquartile_mean(objectives))
     return metrics
+
+
+def means_of_runs(evaluation: Table, mode: str, column: str) -> np.ndarray:
+    """The mean of a column over each run's episodes of one mode, `[R]`, in the order of runs."""
+    of_mode = evaluation["mode"] == mode
+    runs, values = evaluation["run"][of_mode], evaluation[column][of_mode]
+    return np.array([values[runs == run].mean() for run in np.unique(runs)])
 
 
 def _chosen_run(task: Task) -> int:
@@ -117,13 +124,6 @@ def _chosen_run(task: Task) -> int:
         expected = f"the policy of one of {task.params.num_runs} runs"
         raise out_of_step(task.files.policy, expected, f"that of run {chosen}")
     return int(chosen)
-
-
-def _means_of_runs(evaluation: Table, mode: str, column: str) -> np.ndarray:
-    """Mean over each run's episodes, `[R]`."""
-    of_mode = evaluation["mode"] == mode
-    runs, values = evaluation["run"][of_mode], evaluation[column][of_mode]
-    return np.array([values[runs == run].mean() for run in np.unique(runs)])
 
 
 def _tabulate(task: Task, episodes: Episodes, run: int, mode: str) -> Table:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Table
 from pipeline.figures.series import by_run
-from pipeline.figures.style import BAND, COLORS, legend_below, new_figure, plural, styled
+from pipeline.figures.style import BAND, COLORS, legend_below, new_figure, number, plural, styled
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 
 
@@ -84,10 +84,10 @@ def _draw_mode(panel: Axes, mode: str, returns: NDArray[np.float64]) -> list[Art
 def _draw_all_runs(panel: Axes, mode: str, means: NDArray[np.float64]) -> list[Artist]:
     mean, interval = float(interquartile_mean(means)), bootstrap_interval(means)
     if interval is None:
-        panel.set_title(f"{mode}: mean {_number(mean)}")
+        panel.set_title(f"{mode}: mean {number(mean)}")
         return []
     low, high = map(float, interval)
-    panel.set_title(f"{mode}: IQM {_number(mean)} [{_number(low)}, {_number(high)}]")
+    panel.set_title(f"{mode}: IQM {number(mean)} [{number(low)}, {number(high)}]")
     line = panel.axhline(
         mean, color="black", linestyle="--", label="interquartile mean (IQM) over runs"
     )
@@ -95,7 +95,3 @@ def _draw_all_runs(panel: Axes, mode: str, means: NDArray[np.float64]) -> list[A
         low, high, color="black", zorder=0, label="its 95 % bootstrap interval", **BAND
     )
     return [line, band]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"

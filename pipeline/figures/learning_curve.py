@@ -5,7 +5,7 @@ R is the number of runs, U the number of updates.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -33,6 +33,15 @@ from pipeline.statistics import bootstrap_interval, interquartile_mean
 EPISODES_PER_POINT = 20
 
 
+class Smoothed(NamedTuple):
+    """A learning curve's moving averages over updates, where they are drawn."""
+
+    num_episodes: NDArray[np.float64]  # [R, U], episodes of a run so far
+    num_env_steps: NDArray[np.float64]  # [R, U]
+    returns: NDArray[np.float64]  # [R, U], mean episode return
+    window: int  # updates that a point averages
+
+
 @styled
 def draw_learning_curve(curve: Table, task: str) -> Figure:
     """Mean episode return of the updates' batches over episodes, and over env steps.
@@ -46,16 +55,7 @@ def draw_learning_curve(curve: Table, task: str) -> Figure:
     Raises:
         ValueError: where a column is missing, or runs have different numbers of updates.
     """
-    num_episodes, num_env_steps = by_run(curve, "num_episodes"), by_run(curve, "num_env_steps")
-    returns = by_run(curve, "mean_return")
-    window = smoothing_window(num_episodes[0])
-    returns = moving_average(returns, window)
-    kept = thinned(returns.shape[1])
-    returns = returns[:, kept]
-    num_episodes, num_env_steps = (
-        x[:, window - 1 :][:, kept] for x in (num_episodes, num_env_steps)
-    )
-
+    num_episodes, num_env_steps, returns, window = smooth(curve)
     num_runs = len(returns)
     figure = new_figure(4.0, f"{task}: learning curve, {plural(num_runs, 'run')}")
     x_axes = {"training episodes of a run": num_episodes}
@@ -71,6 +71,25 @@ def draw_learning_curve(curve: Table, task: str) -> Figure:
     panels[0].set_ylabel(f"mean episode return\n({smoothed})")
     legend_below(figure, handles[0])
     return figure
+
+
+def smooth(curve: Table) -> Smoothed:
+    """The points of a learning curve that are drawn.
+
+    Args:
+        curve: the columns run, num_episodes, num_env_steps and mean_return of the learning curve.
+
+    Raises:
+        ValueError: where a column is missing, or runs have different numbers of updates.
+    """
+    num_episodes, num_env_steps = by_run(curve, "num_episodes"), by_run(curve, "num_env_steps")
+    window = smoothing_window(num_episodes[0])
+    returns = moving_average(by_run(curve, "mean_return"), window)
+    kept = thinned(returns.shape[1])
+    num_episodes, num_env_steps = (
+        x[:, window - 1 :][:, kept] for x in (num_episodes, num_env_steps)
+    )
+    return Smoothed(num_episodes, num_env_steps, returns[:, kept], window)
 
 
 def smoothing_window(num_episodes: NDArray[np.float64]) -> int:
@@ -98,14 +117,32 @@ def _draw_runs(
         return panel.plot(x[0], returns[0], color=COLORS[0], label="the run", **look, **BOLD)
     runs = panel.plot(x.T, returns.T, color="gray", **look, **FAINT)
     runs[0].set_label("each run")
-    handles: list[Artist] = [runs[0]]
+    return [runs[0], *draw_mean_over_runs(panel, x, returns, color=COLORS[0], **look)]
+
+
+def draw_mean_over_runs(
+    panel: Axes, x: NDArray[np.float64], returns: NDArray[np.float64], *, color: str, **look: Any
+) -> list[Artist]:
+    """Draws the interquartile mean over runs as a bold line, and its interval as a band.
+
+    Args:
+        panel: where to draw.
+        x: [R, U], ascending along each run.
+        returns: [R, U].
+        color: of both.
+        look: further properties of the line.
+
+    Returns:
+        The line and the band: the line alone where there is one run, nothing where no x is common
+        to all runs.
+    """
     common, aligned = on_common_x(x, returns)
     if common.size == 0:
-        return handles
+        return []
     mean, interval = interquartile_mean(aligned), bootstrap_interval(aligned)
-    look |= {"color": COLORS[0], "label": "interquartile mean over runs"}
-    handles += panel.plot(common, mean, **look, **BOLD)
+    look = {"color": color, "label": "interquartile mean over runs"} | look
+    drawn: list[Artist] = [*panel.plot(common, mean, **look, **BOLD)]
     if interval is not None:
         label = "its 95 % bootstrap interval"
-        handles.append(panel.fill_between(common, *interval, color=COLORS[0], label=label, **BAND))
-    return handles
+        drawn.append(panel.fill_between(common, *interval, color=color, label=label, **BAND))
+    return drawn

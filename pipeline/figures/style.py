@@ -62,6 +62,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def number(value: float) -> str:
+    """`0.664`, `48.3`, `500.0`, `1,234.5`."""
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def count_axis(axes: Axes, label: str) -> None:
     """Makes x an axis of whole numbers, large ones written 20k or 3M."""
     axes.set_xlabel(label)
