@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.artifacts import Table
+from pipeline.figures.panel import Panel, Part
 from pipeline.figures.series import MAX_POINTS, by_run, moving_average, on_common_x, thinned
 from pipeline.figures.style import (
     BAND,
@@ -27,10 +28,13 @@ from pipeline.figures.style import (
     styled,
 )
 from pipeline.statistics import bootstrap_interval, interquartile_mean
+from pipeline.wording import number, with_interval
 
 # A point that averages fewer episodes shows their noise rather than the policy: a bandit's batch of
 # one has a return of 0 or 1.
 EPISODES_PER_POINT = 20
+
+X_LABELS = {"num_episodes": "training episodes", "num_env_steps": "env steps"}
 
 
 @styled
@@ -46,31 +50,92 @@ def draw_learning_curve(curve: Table, task: str) -> Figure:
     Raises:
         ValueError: where a column is missing, or runs have different numbers of updates.
     """
-    num_episodes, num_env_steps = by_run(curve, "num_episodes"), by_run(curve, "num_env_steps")
-    returns = by_run(curve, "mean_return")
-    window = smoothing_window(num_episodes[0])
-    returns = moving_average(returns, window)
-    kept = thinned(returns.shape[1])
-    returns = returns[:, kept]
-    num_episodes, num_env_steps = (
-        x[:, window - 1 :][:, kept] for x in (num_episodes, num_env_steps)
-    )
-
-    num_runs = len(returns)
+    shown, window = returns_part(curve).panels, _window(curve)
+    num_runs = len(np.unique(curve["run"]))
     figure = new_figure(4.0, f"{task}: learning curve, {plural(num_runs, 'run')}")
-    x_axes = {"training episodes of a run": num_episodes}
-    if not np.array_equal(num_episodes, num_env_steps):
-        x_axes["env steps of a run"] = num_env_steps
-    panels = figure.subplots(1, len(x_axes), sharey=True, squeeze=False)[0]
-    handles = []
-    for panel, (label, x) in zip(panels, x_axes.items(), strict=True):
-        handles.append(_draw_runs(panel, x, returns))
-        count_axis(panel, label)
-        panel.set_xlim(0, 1.03 * x.max())
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    handles = [part.draw(panel) for panel, part in zip(panels, shown, strict=True)]
     smoothed = f"moving average over {window} updates" if window > 1 else "at each update"
     panels[0].set_ylabel(f"mean episode return\n({smoothed})")
     legend_below(figure, handles[0])
     return figure
+
+
+def returns_part(curve: Table) -> Part:
+    """The panels of `draw_learning_curve`, from the same columns; raises the same."""
+    columns = ["num_episodes"]
+    if not np.array_equal(by_run(curve, "num_episodes"), by_run(curve, "num_env_steps")):
+        columns.append("num_env_steps")
+    panels = [_panel(curve, column, "mean_return", "Mean episode return") for column in columns]
+    return Part(
+        panels, f"{_lines(curve)} Mean return of the episodes that each update learns from."
+    )
+
+
+def progress_part(curve: Table) -> Part:
+    """The policy's entropy and the gradient's norm over training.
+
+    Args:
+        curve: the columns run, num_episodes, entropy and gradient_norm of the learning curve.
+
+    Raises:
+        ValueError: where a column is missing, or runs have different numbers of updates.
+    """
+    panels = [
+        _panel(curve, "num_episodes", "entropy", "Entropy"),
+        _panel(curve, "num_episodes", "gradient_norm", "Gradient norm"),
+    ]
+    note = "Entropy of the action distribution in nats, mean over steps; norm before any clipping."
+    return Part(panels, f"{_lines(curve)} {note}", shares_y=False)
+
+
+def _panel(curve: Table, x_column: str, y_column: str, noun: str) -> Panel:
+    """One column of the learning curve, smoothed, over episodes or env steps."""
+    window = _window(curve)
+    y = moving_average(by_run(curve, y_column), window)
+    kept = thinned(y.shape[1])
+    y, x = y[:, kept], by_run(curve, x_column)[:, window - 1 :][:, kept]
+    label = X_LABELS[x_column]
+
+    def draw(panel: Axes) -> Sequence[Artist]:
+        handles = _draw_runs(panel, x, y)
+        count_axis(panel, f"{label} of a run")
+        panel.set_xlim(0, 1.03 * x.max())
+        return handles
+
+    return Panel(f"{noun} over {label}", _summary(x, y, label), draw)
+
+
+def _summary(x: NDArray[np.float64], y: NDArray[np.float64], label: str) -> str:
+    """Where the mean over runs begins and ends."""
+    common, aligned = on_common_x(x, y)
+    if common.size == 0:
+        return f"The runs share no number of {label}."
+    ends = [float(interquartile_mean(aligned[:, place])) for place in (0, -1)]
+    interval = bootstrap_interval(aligned[:, -1])
+    low, high = (None, None) if interval is None else map(float, interval)
+    who = "The run" if len(y) == 1 else f"Interquartile mean of {len(y)} runs"
+    first, last = (f"{common[place]:,.0f}" for place in (0, -1))
+    return (
+        f"{who}: {number(ends[0])} after {first} {label}, "
+        f"{with_interval(ends[1], low, high)} after {last}."
+    )
+
+
+def _lines(curve: Table) -> str:
+    """What the lines are, in sentences."""
+    num_runs, window = len(np.unique(curve["run"])), _window(curve)
+    points = f"Each point is {f'a mean over {window} updates' if window > 1 else 'one update'}."
+    if num_runs == 1:
+        return f"The only run. {points}"
+    return (
+        f"Faint: each of {num_runs} runs. Bold: their interquartile mean. Shaded: its 95 % "
+        f"bootstrap interval. {points}"
+    )
+
+
+def _window(curve: Table) -> int:
+    return smoothing_window(by_run(curve, "num_episodes")[0])
 
 
 def smoothing_window(num_episodes: NDArray[np.float64]) -> int:

@@ -1,0 +1,52 @@
+"""Stage `report`: one page of all tasks' results, that needs no network and no other file."""
+
+import argparse
+from pathlib import Path
+
+from pipeline.artifacts import TaskFiles, replacing
+from pipeline.check import check
+from pipeline.page.commands import read_stages
+from pipeline.page.document import page
+from pipeline.page.inputs import read_pictures, read_results
+from pipeline.page.results import markdown_table
+from pipeline.stage import DATA, one_message
+
+REPORT = Path("report/index.html")
+STAGES = Path("dvc.yaml")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Writes the page, or prints the table; exits as `one_message` says."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.report", description=__doc__)
+    parser.add_argument(
+        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--table", action="store_true", help="print the table of results in Markdown instead"
+    )
+    options = parser.parse_args(arguments)
+    with one_message(parser.prog):
+        if options.table:
+            print(markdown_table(read_results(check(options.params), DATA)), end="")
+        else:
+            report(options.params)
+
+
+def report(params_path: Path) -> None:
+    """Writes the page of all tasks in params.yaml.
+
+    Raises:
+        UserError: If params.yaml holds mistakes, or a file is missing or damaged; the page that was
+            there is then left as it is.
+    """
+    params = check(params_path)
+    results = read_results(params, DATA)
+    pictures = {name: read_pictures(TaskFiles(DATA / name)) for name in params.tasks}
+    text = page(params.seed, results, pictures, read_stages(STAGES))
+    with replacing(REPORT) as written:
+        written.write_text(text, encoding="utf-8", newline="\n")
+    print(f"{REPORT}: {', '.join(params.tasks)}; {len(text.encode()) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
