@@ -90,9 +90,19 @@ class TaskFiles(NamedTuple):
         return self.folder / "metrics.json"
 
     @property
+    def film(self) -> Path:
+        """An episode of the chosen policy, in pictures if there are any; written by `film`."""
+        return self.folder / "film"
+
+    @property
     def plots(self) -> Path:
         """Pictures; written by `plot`."""
         return self.folder / "plots"
+
+    @property
+    def panels(self) -> Path:
+        """The pictures' panels, one by one, for the report; written by `plot`."""
+        return self.folder / "panels.json"
 
 
 @contextmanager

@@ -24,14 +24,14 @@ from pipeline.comparison import (
 )
 from pipeline.comparison_text import LEGEND, as_json, caption, describe
 from pipeline.errors import UserError
-from pipeline.figures.comparison import Curve, XAxis, draw_comparison
-from pipeline.figures.learning_curve import smooth
+from pipeline.figures.comparison import Curve, draw_comparison
+from pipeline.figures.learning_curve import XAxis, smooth
 from pipeline.figures.style import png
 from pipeline.mistakes import expected
 from pipeline.revisions import WORKSPACE, Revision, open_revisions
 from pipeline.stage import DATA, one_message
 
-PICTURE = DATA / "compare.png"  # of no stage; .gitignore names it
+PICTURE = Path("report/compare.png")  # beside the report, but of no stage
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,8 +15,8 @@ from pipeline.comparison import (
     Result,
     Verdict,
 )
-from pipeline.figures.style import number
 from pipeline.statistics import MIN_RUNS
+from pipeline.wording import number
 
 LEGEND = "Returns: interquartile means over runs of a run's mean return, 95 % bootstrap intervals."
 MAX_NAMED = 4  # parameters, files and folders; the others are counted

@@ -21,9 +21,10 @@ from pipeline.environments.specification import EnvironmentSpecification, inspec
 from pipeline.errors import UserError
 from pipeline.mistakes import mistakes_in
 from pipeline.params import EnvParams
-from pipeline.recording import MAX_FRAMES, Recording
+from pipeline.recording import Limits, Recording
 from pipeline.stage import DATA, one_message
 
+LIMITS = Limits()
 DEFAULT_RATE = 30.0  # pictures a second of an environment that does not say
 # Modules in which MuJoCo's pictures fail where there is no OpenGL, and packages of such.
 OPENGL = {"mujoco", "OpenGL", "glfw", "gymnasium.envs.mujoco.mujoco_rendering"}
@@ -72,13 +73,7 @@ def play(
     mode = "rgb_array" if gif else "human" if human else None
     prepare_pictures(mode)
     specification = read_specification(folder / "spec.json")
-    policy = ExportedPolicy(
-        folder,
-        sampled,
-        specification.id,
-        specification.observation_size,
-        tuple(specification.action_space.shape or ()),
-    )
+    policy = describe_policy(folder, specification, sampled)
     name = f"{specification.id} in a window" if human else specification.id
     with ExitStack() as stack:
         env = stack.enter_context(closing(make_environment(specification, mode)))
@@ -87,14 +82,14 @@ def play(
             _report(play_episodes(env, choose, num_episodes, seed, name))
             return
         written = stack.enter_context(replacing(gif))
-        recording = Recording(_rate(env))
+        recording = Recording(picture_rate(env), LIMITS)
         episodes = play_episodes(
             env, choose, num_episodes, seed, name, lambda: recording.offer(env.render)
         )
         _report(episodes)
-        with _naming(str(gif)):
+        with naming(str(gif)):
             recording.save(written)
-    cut = f"; the rest is left out, {MAX_FRAMES} are the most" * recording.is_cut
+    cut = f"; the rest is left out, {LIMITS.max_frames} are the most" * recording.is_cut
     print(
         f"{gif}: {len(recording.frames)} frames, {sum(recording.durations) / 1000:g} seconds{cut}"
     )
@@ -155,8 +150,21 @@ def read_specification(path: Path) -> EnvironmentSpecification:
             for mistake in mistakes_in(error, received, EnvParams)
         ]
         raise UserError("\n".join(mistake.line(path) for mistake in mistakes)) from error
-    with _naming(f"{path}: environment"):
+    with naming(f"{path}: environment"):
         return inspect_environment(env.id, _with_infinities(env.kwargs), env.max_episode_steps)
+
+
+def describe_policy(
+    folder: Path, specification: EnvironmentSpecification, sampled: bool
+) -> ExportedPolicy:
+    """The SavedModel in `folder`, as it has to be to act in the environment."""
+    return ExportedPolicy(
+        folder,
+        sampled,
+        specification.id,
+        specification.observation_size,
+        tuple(specification.action_space.shape or ()),
+    )
 
 
 def _with_infinities(value: Any) -> Any:
@@ -184,7 +192,7 @@ def make_environment(specification: EnvironmentSpecification, mode: str | None) 
         "disable_env_checker": True,  # its warnings are for those who write environments
     }
     arguments.pop("render_mode", None)
-    with _naming(specification.id):
+    with naming(specification.id):
         env = gymnasium.make(specification.id, **arguments)
         if mode is not None:
             env.close()
@@ -198,7 +206,7 @@ def make_environment(specification: EnvironmentSpecification, mode: str | None) 
     return env if specification.has_flat_observations else FlattenObservation(env)
 
 
-def _rate(env: Environment) -> float:
+def picture_rate(env: Environment) -> float:
     """Pictures a second."""
     rate = env.metadata.get("render_fps")
     return float(rate) if isinstance(rate, int | float) and 0 < rate < math.inf else DEFAULT_RATE
@@ -231,12 +239,12 @@ def play_episodes(
     generator = np.random.default_rng([seed, 1])  # not the one that the environment makes of it
     for number in range(num_episodes):
         length, episode_return, ended = 0, 0.0, False
-        with _naming(f"{name}: episode {number + 1}, reset"):
+        with naming(f"{name}: episode {number + 1}, reset"):
             observation, _ = env.reset(seed=None if number else seed)
             show()
         while not ended:
             length += 1
-            with _naming(f"{name}: episode {number + 1}, step {length}"):
+            with naming(f"{name}: episode {number + 1}, step {length}"):
                 action = _action(env, choose, observation, generator)
                 observation, reward, terminated, truncated, _ = env.step(action)
                 episode_return += float(reward)
@@ -267,7 +275,7 @@ def _report(episodes: Iterator[Episode]) -> None:
 
 
 @contextmanager
-def _naming(place: str) -> Iterator[None]:
+def naming(place: str) -> Iterator[None]:
     """Makes one message of whatever is raised, an environment's own errors included."""
     try:
         yield
@@ -318,7 +326,7 @@ def _parser() -> argparse.ArgumentParser:
         "--gif",
         type=_gif,
         metavar="FILE",
-        help=f"write an animated GIF of the episodes, of at most {MAX_FRAMES} frames",
+        help=f"write an animated GIF of the episodes, of at most {LIMITS.max_frames} frames",
     )
     pictures.add_argument("--human", action="store_true", help="show the episodes in a window")
     return parser

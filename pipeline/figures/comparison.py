@@ -4,7 +4,7 @@ R is the number of runs, U the number of points of a curve, N the number of curv
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from pipeline.figures.learning_curve import Smoothed, draw_mean_over_runs
+from pipeline.figures.learning_curve import X_LABELS, Smoothed, XAxis, draw_mean_over_runs
 from pipeline.figures.style import (
     BAND,
     BOLD,
@@ -33,12 +33,6 @@ MIN_HEIGHT = 3.0  # inches of a panel with what is above and below it
 AROUND = 0.8  # inches above and below a panel
 LABEL_SIZE = 9.0  # points
 MAX_LABEL = 30  # characters of a line
-
-XAxis = Literal["num_env_steps", "num_episodes"]
-X_LABELS: dict[XAxis, str] = {
-    "num_env_steps": "env steps of a run",
-    "num_episodes": "training episodes of a run",
-}
 
 
 class Curve(NamedTuple):
@@ -142,8 +136,8 @@ def _draw_task(
     labels, windows, num_runs = [], [], []
     for curve in curves:
         points, place = curve.points, places.index(curve.revision)
-        x = points.num_env_steps if x_axis == "num_env_steps" else points.num_episodes
-        last = _draw_curve(panel, x, points.returns, place)
+        x = getattr(points, x_axis)
+        last = _draw_curve(panel, x, points.values, place)
         labels.append(_Label(_label_text(curve), place, *last))
         windows.append(points.window)
         num_runs.append(len(x))
@@ -152,7 +146,7 @@ def _draw_task(
     panel.set_ylabel(
         f"mean episode return\n({smoothing if max(windows) > 1 else 'at each update'})"
     )
-    count_axis(panel, X_LABELS[x_axis])
+    count_axis(panel, f"{X_LABELS[x_axis]} of a run")
     panel.set_xlim(0, 1.03 * max(label.x for label in labels))
     return labels
 

@@ -62,11 +62,6 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def number(value: float) -> str:
-    """`0.664`, `48.3`, `500.0`, `1,234.5`."""
-    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
 def count_axis(axes: Axes, label: str) -> None:
     """Makes x an axis of whole numbers, large ones written 20k or 3M."""
     axes.set_xlabel(label)
@@ -74,9 +69,11 @@ def count_axis(axes: Axes, label: str) -> None:
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
-def legend_below(figure: Figure | SubFigure, handles: Sequence[Artist]) -> None:
+def legend_below(
+    figure: Figure | SubFigure, handles: Sequence[Artist], max_columns: int = 4
+) -> None:
     """One legend under all panels, where it can hide no data."""
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), max_columns))
 
 
 @styled

@@ -14,7 +14,7 @@ import pytest
 from dvc import cli as dvc_cli
 
 from pipeline.artifacts import TaskFiles, write_json, write_table
-from pipeline.compare import main
+from pipeline.compare import PICTURE, main
 from pipeline.evaluate import summarize
 from pipeline.statistics import difference_interval
 from tests.pipeline.task import write_params
@@ -185,7 +185,7 @@ def test_two_commits(compare, tmp_path):
     assert {verdict for _, verdict in verdicts(tasks["equal"])} == {"same"}
     assert {verdict for _, verdict in verdicts(tasks["alone"])} == {"single run"}
     assert "apart: train.learning_rate differs; the same code\n" in printed
-    assert "fast against slow, greedy: +10 [+" in printed
+    assert "fast against slow, greedy: +10.0 [+" in printed
     picture = tmp_path / "picture.png"
     assert printed.endswith(
         f"{picture}: learning curves of alone, apart, close; without equal, where they are the "
@@ -295,7 +295,7 @@ def test_over_training_episodes(compare, tmp_path):
 
 
 def test_the_picture_has_a_place_that_git_ignores():
-    assert subprocess.run(["git", "check-ignore", "data/compare.png"], cwd=ROOT).returncode == 0
+    assert subprocess.run(["git", "check-ignore", PICTURE], cwd=ROOT).returncode == 0
 
 
 @pytest.mark.usefixtures("project")

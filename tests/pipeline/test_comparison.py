@@ -18,6 +18,7 @@ from pipeline.comparison import (
 from pipeline.comparison_text import as_json, caption, describe, sentence
 from pipeline.evaluate import summarize
 from pipeline.statistics import Interval, difference_interval
+from pipeline.wording import number
 
 
 def evaluation(*means):
@@ -134,11 +135,15 @@ def test_a_parameter_that_is_left_out_has_its_default():
 @pytest.mark.parametrize(
     ("interval", "verdict", "words"),
     [
-        ((0.5, 2.5), "higher", "+1.5 [+0.5, +2.5], higher"),
-        ((-1, 4), "not told apart", "+1.5 [-1, +4], these runs do not tell them apart"),
-        ((1, 2), "too few runs", "+1.5 [+1, +2], but fewer than 4 runs do not tell them apart"),
-        (None, "single run", "+1.5, a single run gives no interval"),
-        (None, "runs missing", "+1.5, without the returns of each run there is no interval"),
+        ((0.5, 2.5), "higher", "+1.50 [+0.500, +2.50], higher"),
+        ((-1, 4), "not told apart", "+1.50 [−1.00, +4.00], these runs do not tell them apart"),
+        (
+            (1, 2),
+            "too few runs",
+            "+1.50 [+1.00, +2.00], but fewer than 4 runs do not tell them apart",
+        ),
+        (None, "single run", "+1.50, a single run gives no interval"),
+        (None, "runs missing", "+1.50, without the returns of each run there is no interval"),
         ((1, 2), "same", "the same in every run"),
     ],
 )
@@ -172,7 +177,15 @@ def test_the_table_has_a_line_for_each_revision_and_what_differs():
     head, _, columns, slow, fast, _, *said, _, note = describe("maze", compared).splitlines()
     assert head == "maze: train.learning_rate differs; the same code"
     assert columns.split()[:5] == ["revision", "train.learning_rate", "runs", "greedy", "worst"]
-    assert slow.split()[:7] == ["slow", "1e-05", "4", "2.5", f"[{low:.3g},", f"{high:.3g}]", "1"]
+    assert slow.split()[:7] == [
+        "slow",
+        "1e-05",
+        "4",
+        "2.50",
+        f"[{number(low)},",
+        f"{number(high)}]",
+        "1.00",
+    ]
     assert fast.split()[:4] == ["fast", "0.01", "4", "12.5"]
     assert slow.index("1e-05") == fast.index("0.01") == columns.index("train.")
     assert [line.strip() for line in said] == [sentence(d) for d in compared.differences]
@@ -184,12 +197,12 @@ def test_what_is_the_same_in_all_takes_one_line():
         "maze", comparison(result("a", 5, 5), result("b", 5, 5))
     ).splitlines()
     assert columns.split()[0] == "revision"
-    assert row.split()[:5] == ["all", "2", "5", "[5,", "5]"]
+    assert row.split()[:5] == ["all", "2", "5.00", "[5.00,", "5.00]"]
 
 
 def test_a_single_run_is_shown_without_interval():
     row = describe("maze", comparison(result("a", 5), result("b", 6))).splitlines()[3]
-    assert row.split() == ["a", "1", "5", "5", "6", "6"]
+    assert row.split() == ["a", "1", "5.00", "5.00", "6.00", "6.00"]
 
 
 @pytest.mark.parametrize(
