@@ -85,13 +85,18 @@ class TaskFiles(NamedTuple):
         return self.folder / "plane.csv"
 
     @property
+    def episode(self) -> Path:
+        """An episode of the chosen policy, step by step; written by `evaluate`."""
+        return self.folder / "episode.csv"
+
+    @property
     def metrics(self) -> Path:
         """The task's results, tracked by git; written by `evaluate`."""
         return self.folder / "metrics.json"
 
     @property
     def film(self) -> Path:
-        """An episode of the chosen policy, in pictures if there are any; written by `film`."""
+        """That episode in pictures, or why there are none; written by `film`."""
         return self.folder / "film"
 
     @property

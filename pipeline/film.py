@@ -1,90 +1,67 @@
-"""Stage `film`: the exported policy plays an episode, filmed for the report."""
+"""Stage `film`: the episode that `evaluate` recorded, as an animated GIF for the report."""
 
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pipeline.acting import loaded_apart
-from pipeline.artifacts import replacing, write_json
+from pipeline.artifacts import Table, read_table, replacing, write_json
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.errors import UserError
-from pipeline.play import (
-    describe_policy,
-    make_environment,
-    naming,
-    picture_rate,
-    play_episodes,
-    prepare_pictures,
-    read_specification,
-)
+from pipeline.playing import draw_unseen, make_environment, picture_rate
 from pipeline.recording import Limits, Recording
+from pipeline.replay import column_names, replay
 from pipeline.stage import Task, run_stage
 
-SEED = 0  # as `play` has it where it is told no other: there the same episode can be seen whole
-LIMITS = Limits(max_seconds=8, max_size=(320, 320), max_rate=25, max_colors=64)
+LIMITS = Limits(max_seconds=6, max_size=(320, 320), max_rate=15, max_colors=64)
 MAX_BYTES = 200_000  # the report holds the films of all tasks
 
 
 def film(task: Task) -> None:
-    """Films an episode of the exported policy, greedy; where nothing can be drawn, says why."""
-    policy = task.files.policy
-    specification = read_specification(policy / "spec.json")
-    reason = why_not_drawn(specification)
+    """Films the recorded episode of the exported policy; where that cannot be, says why."""
+    columns = column_names(task.specification.action_space)
+    episode = read_table(task.files.episode, columns)
     with replacing(task.files.film) as folder:
         folder.mkdir()
-        played = {} if reason else film_episode(policy, specification, folder / "film.gif")
-        write_json(folder / "episode.json", {"why_not": reason} | played)
+        try:
+            shown = film_episode(task.specification, episode, folder / "film.gif")
+            reason = None
+        except UserError as error:
+            shown, reason = {}, str(error)
+        write_json(folder / "film.json", {"why_not": reason} | shown)
     print(f"{task.name}: {reason or 'an episode'}; in {task.files.film}")
 
 
-def why_not_drawn(specification: EnvironmentSpecification) -> str | None:
-    """Why there can be no pictures of an environment here; None if there can."""
-    try:
-        env = make_environment(specification, "rgb_array")
-        with closing(env), naming(specification.id):
-            env.reset(seed=SEED)
-            Recording(picture_rate(env), LIMITS).offer(env.render)
-    except UserError as error:
-        return str(error)
-    return None
-
-
 def film_episode(
-    policy: Path, specification: EnvironmentSpecification, gif: Path
+    specification: EnvironmentSpecification, episode: Table, gif: Path
 ) -> dict[str, Any]:
-    """Plays one episode and writes the film of its beginning, of at most `MAX_BYTES`.
+    """Plays an episode once more and writes the film of its beginning, of at most `MAX_BYTES`.
 
     Args:
-        policy: The folder of the SavedModel.
-        specification: The environment, which can be drawn.
+        specification: The environment.
+        episode: As `replay.record` returns it.
         gif: Where to write the film.
 
     Returns:
         What became of the episode, and how much of it is shown.
 
     Raises:
-        UserError: If the SavedModel is damaged or does not fit, or the environment fails.
+        UserError: If the environment cannot be drawn here, fails or does not repeat itself.
     """
-    with ExitStack() as stack:
-        env = stack.enter_context(closing(make_environment(specification, "rgb_array")))
-        chosen = describe_policy(policy, specification, sampled=False)
-        choose = stack.enter_context(loaded_apart(chosen))
+    with closing(make_environment(specification, "rgb_array")) as env:
         recording = Recording(picture_rate(env), LIMITS)
-        (episode,) = play_episodes(
-            env, choose, 1, SEED, specification.id, lambda: recording.offer(env.render)
-        )
+        replay(env, episode, specification.id, lambda: recording.offer(env.render))
     recording.save(gif)
     while gif.stat().st_size > MAX_BYTES and len(recording.frames) > 1:
         recording.halve()
         recording.save(gif)
     return {
-        "episode_return": episode.episode_return,
-        "num_steps": episode.length,
+        "episode_return": float(episode["reward"].sum()),
+        "num_steps": len(episode["reward"]),
         "seconds": sum(recording.durations) / 1000,
         "is_cut": recording.is_cut,
     }
 
 
 if __name__ == "__main__":
-    prepare_pictures("rgb_array")
+    draw_unseen()
     run_stage(film)

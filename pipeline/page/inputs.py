@@ -60,7 +60,7 @@ class DrawnParts(_Read):
 
 
 class Episode(_Read):
-    """The episode that `film` played."""
+    """The episode that is shown."""
 
     episode_return: float
     num_steps: int
@@ -142,7 +142,7 @@ def read_pictures(files: TaskFiles) -> TaskPictures:
 
 
 def _read_film(folder: Path) -> Film | str:
-    path = folder / "episode.json"
+    path = folder / "film.json"
     played = read_json(path, ["why_not"])
     if played["why_not"] is not None:
         return str(played["why_not"])

@@ -75,4 +75,4 @@ def write_film(folder: Path) -> None:
     first, second = (Image.new("P", (6, 4), color) for color in (0, 9))
     first.save(folder / "film.gif", save_all=True, append_images=[second], duration=40)
     episode = {"episode_return": 23.0, "num_steps": 41, "seconds": 8.0, "is_cut": True}
-    write_json(folder / "episode.json", {"why_not": None} | episode)
+    write_json(folder / "film.json", {"why_not": None} | episode)

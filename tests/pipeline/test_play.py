@@ -1,5 +1,6 @@
 """Playing an exported policy, from its folder alone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,13 +15,17 @@ import tensorflow as tf
 from gymnasium import spaces
 from PIL import Image, ImageSequence
 
-from pipeline import play
+from models.heads import make_head
+from models.network import make_policy_network
+from models.policy import Policy
+from models.servable import save
+from pipeline import play, playing
 from pipeline.acting import load
 from pipeline.exported import distribution_parameters
 from pipeline.recording import Limits
-from tests.pipeline.saved_policy import CARTPOLE, LEANING, write_policy, write_spec
 
 REPOSITORY = Path(__file__).parents[2]
+CARTPOLE: dict[str, Any] = {"id": "CartPole-v1", "kwargs": {}, "max_episode_steps": 45}
 
 
 class MadeUp(gymnasium.Env[Any, Any]):
@@ -79,10 +84,28 @@ def environment_of(**entries):
     return {"id": "MadeUp-v0", "kwargs": {}, "max_episode_steps": None} | entries
 
 
+def write_policy(folder, environment, kernel=None):
+    """Writes a SavedModel without hidden layers, and the part of spec.json that play reads."""
+    env: Any = gymnasium.make(environment["id"], **environment["kwargs"])
+    size = spaces.flatdim(env.observation_space)
+    head = make_head(env.action_space)
+    network = make_policy_network(size, [], "tanh", head, np.random.SeedSequence(0))
+    if kernel is not None:
+        network.trainable_variables[0].assign(kernel)
+    save(Policy(network, head, size), folder)
+    write_spec(folder, {"environment": environment, "task": "not read"})
+    return folder
+
+
+def write_spec(folder, spec):
+    (folder / "spec.json").write_text(json.dumps(spec))
+
+
 @pytest.fixture(scope="module")
 def cartpole(tmp_path_factory):
     """A policy that pushes to the side to which the pole leans: for some 40 steps it stands."""
-    return write_policy(tmp_path_factory.mktemp("cartpole"), CARTPOLE, LEANING)
+    kernel = [[0, 0], [0, 0], [0, 20], [0, 0]]
+    return write_policy(tmp_path_factory.mktemp("cartpole"), CARTPOLE, kernel)
 
 
 @pytest.fixture
@@ -294,7 +317,7 @@ def test_without_egl_it_says_what_to_install(pendulum, tmp_path):
 def test_egl_is_chosen_only_where_nothing_else_is(display, chosen, expected, monkeypatch):
     for name, value in (display | chosen).items():
         monkeypatch.setenv(name, value)
-    play.prepare_pictures("rgb_array")
+    playing.draw_unseen()
     assert os.environ.get("MUJOCO_GL") == expected
 
 

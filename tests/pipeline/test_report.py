@@ -207,7 +207,7 @@ def test_equal_files_give_equal_bytes_that_name_no_place(project, tmp_path_facto
 def test_without_a_film_it_says_why(project):
     folder = project / "data" / "bandit" / "film"
     shutil.rmtree(folder)
-    write_json(folder / "episode.json", {"why_not": "Bandit-v0: no render mode"})
+    write_json(folder / "film.json", {"why_not": "Bandit-v0: no render mode"})
     page = Page(written(project))
     assert len([image for image in page.of("img") if "gif" in image["src"][:20]]) == 1
     assert "No film: Bandit-v0: no render mode" in page.texts("p")
@@ -267,7 +267,7 @@ def test_without_a_readme():
 
 
 @pytest.mark.parametrize(
-    "name", ["metrics.json", "panels.json", "film/episode.json", "film/film.gif", "variance.csv"]
+    "name", ["metrics.json", "panels.json", "film/film.json", "film/film.gif", "variance.csv"]
 )
 @pytest.mark.parametrize("content", [None, b"", b"\xff{", b"{}", b"GIF89a"])
 def test_a_missing_or_damaged_file_is_named_and_the_page_stays(name, content, project):
