@@ -104,6 +104,14 @@ def test_the_learning_curve_has_a_row_for_each_update_of_each_run(finished):
     np.testing.assert_allclose(curve["objective"], curve["mean_return"], rtol=1e-6)
 
 
+def test_training_can_be_watched(finished):
+    logs = finished.parents[1] / "logs" / "bandit"
+    assert sorted(path.name for path in logs.iterdir()) == ["run-0", "run-1"]
+    # Ten updates of six scalars, each with its name.
+    (events,) = (logs / "run-1").iterdir()
+    assert events.read_bytes().count(b"mean_return") == 10
+
+
 def test_the_first_update_learns_from_the_rollouts_episodes(finished):
     rewards = read_arrays(finished / "rollouts.npz")["rewards"]  # [R, B, T]
     curve = read_table(finished / "learning_curve.csv", ["update", "mean_return"])
