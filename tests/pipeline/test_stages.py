@@ -213,7 +213,6 @@ def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(
         "action_distribution.csv",
         "episode.csv",
         "evaluation.csv",
-        "panels.json",
         "plane.csv",
         "visited.csv",
         "metrics.json",
