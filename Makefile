@@ -11,6 +11,7 @@ in_venv = @echo '$(1)'; unset PYTHONHOME; VIRTUAL_ENV="$$PWD/.venv" PATH="$$PWD/
 # The pictures of the README, from what the last `dvc repro` wrote.
 PICTURES = bandit-policy cartpole-learning_curve cartpole-plane cartpole-variance \
 	pendulum-learning_curve pendulum-plane
+FILMS = cartpole pendulum
 
 .PHONY: help setup gpu repro test lock pictures
 
@@ -45,6 +46,9 @@ pictures:
 	@mkdir -p docs/pictures
 	@for picture in $(PICTURES); do \
 	  cp "data/$${picture%%-*}/plots/$${picture#*-}.png" "docs/pictures/$$picture.png" || exit 1; \
+	done
+	@for task in $(FILMS); do \
+	  cp "data/$$task/film/film.gif" "docs/pictures/$$task-film.gif" || exit 1; \
 	done
 
 lock:

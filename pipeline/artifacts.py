@@ -85,14 +85,29 @@ class TaskFiles(NamedTuple):
         return self.folder / "plane.csv"
 
     @property
+    def episode(self) -> Path:
+        """An episode of the chosen policy, step by step; written by `evaluate`."""
+        return self.folder / "episode.csv"
+
+    @property
     def metrics(self) -> Path:
         """The task's results, tracked by git; written by `evaluate`."""
         return self.folder / "metrics.json"
 
     @property
+    def film(self) -> Path:
+        """That episode in pictures, or why there are none; written by `film`."""
+        return self.folder / "film"
+
+    @property
     def plots(self) -> Path:
         """Pictures; written by `plot`."""
         return self.folder / "plots"
+
+    @property
+    def panels(self) -> Path:
+        """The pictures' panels, one by one, for the report; written by `plot`."""
+        return self.folder / "panels.json"
 
 
 @contextmanager

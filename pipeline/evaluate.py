@@ -7,7 +7,11 @@ import numpy as np
 
 from pipeline.artifacts import Table, out_of_step, read_arrays, read_json, write_json, write_table
 from pipeline.environments.planes import choose_plane, grid
+from pipeline.environments.specification import EnvironmentSpecification
+from pipeline.playing import make_environment
 from pipeline.reinforce.episodes import Episodes
+from pipeline.reinforce.sampling import Act
+from pipeline.replay import record
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
 from pipeline.statistics import bootstrap_interval, interquartile_mean
@@ -21,9 +25,10 @@ class EvaluatedRun(NamedTuple):
     """What evaluation saw of one run's policy."""
 
     episodes: Table  # a row for each episode
-    # Of the chosen policy only, the action distribution:
+    # Of the chosen policy only, the action distribution
     visited: Table | None  # at some steps that it sampled
     plane: Table | None  # over a plane of states
+    episode: Table | None  # and what it did in a greedy one, step by step
 
 
 def evaluate(task: Task) -> None:
@@ -38,12 +43,14 @@ def evaluate(task: Task) -> None:
         for rewards, valid in zip(rollouts["rewards"], rollouts["valid"], strict=True)
     ]
     metrics = summarize(evaluation) | {"objective_before": _rounded(interquartile_mean(before))}
-    visited, plane = runs[chosen].visited, runs[chosen].plane
+    _, visited, plane, episode = runs[chosen]
     assert visited is not None
     assert plane is not None
+    assert episode is not None
     write_table(files.evaluation, evaluation)
     write_table(files.visited, visited)
     write_table(files.plane, plane)
+    write_table(files.episode, episode)
     write_json(files.metrics, {task.name: metrics})
     print(
         f"{task.name}: interquartile mean over runs of the mean return, "
@@ -74,14 +81,15 @@ def prepare(task: Task) -> Perform[EvaluatedRun]:
                 seed = stream(task.seed, purpose, run)
                 episodes = sample_episodes(environments, act, num_episodes, seed)
                 tables.append(_tabulate(task, episodes, run, mode))
-        visited = plane = None
+        visited = plane = episode = None
         if run == chosen:  # the episodes are those that it sampled
             observations = _thinned(episodes.observations[episodes.valid], NUM_VISITED)
             visited = _columns("observation", observations)
             visited |= exported.distribution_parameters(signatures, observations)
             plane, observations = _plane(task.specification.id, observations)
             plane |= exported.distribution_parameters(signatures, observations)
-        return EvaluatedRun(_joined(tables), visited, plane)
+            episode = _record(task.specification, ways["greedy"][0])
+        return EvaluatedRun(_joined(tables), visited, plane, episode)
 
     return perform
 
@@ -99,15 +107,29 @@ def summarize(evaluation: Table) -> dict[str, float | None]:
     """
     metrics: dict[str, float | None] = {}
     for mode in ("greedy", "sampled"):
-        means = _means_of_runs(evaluation, mode, "episode_return")
+        means = means_of_runs(evaluation, mode, "episode_return")
         interval = bootstrap_interval(means)
         metrics[mode] = _rounded(interquartile_mean(means))
         metrics[f"{mode}_low"] = _rounded(interval.low) if interval else None
         metrics[f"{mode}_high"] = _rounded(interval.high) if interval else None
         metrics[f"{mode}_worst_run"] = _rounded(means.min())
-    objectives = _means_of_runs(evaluation, "sampled", "discounted_return")
+    objectives = means_of_runs(evaluation, "sampled", "discounted_return")
     metrics["objective"] = _rounded(interquartile_mean(objectives))
     return metrics
+
+
+def means_of_runs(evaluation: Table, mode: str, column: str) -> np.ndarray:
+    """The mean of a column over each run's episodes of one mode, `[R]`, in the order of runs."""
+    of_mode = evaluation["mode"] == mode
+    runs, values = evaluation["run"][of_mode], evaluation[column][of_mode]
+    return np.array([values[runs == run].mean() for run in np.unique(runs)])
+
+
+def _record(specification: EnvironmentSpecification, act: Act) -> Table:
+    """A greedy episode in an environment of its own, for the film."""
+    no_seed = np.zeros(2, np.int32)  # nothing is drawn
+    with closing(make_environment(specification, None)) as env:
+        return record(env, lambda seen: np.asarray(act(seen, no_seed).action), specification.id)
 
 
 def _chosen_run(task: Task) -> int:
@@ -117,13 +139,6 @@ def _chosen_run(task: Task) -> int:
         expected = f"the policy of one of {task.params.num_runs} runs"
         raise out_of_step(task.files.policy, expected, f"that of run {chosen}")
     return int(chosen)
-
-
-def _means_of_runs(evaluation: Table, mode: str, column: str) -> np.ndarray:
-    """Mean over each run's episodes, `[R]`."""
-    of_mode = evaluation["mode"] == mode
-    runs, values = evaluation["run"][of_mode], evaluation[column][of_mode]
-    return np.array([values[runs == run].mean() for run in np.unique(runs)])
 
 
 def _tabulate(task: Task, episodes: Episodes, run: int, mode: str) -> Table:

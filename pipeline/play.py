@@ -1,18 +1,13 @@
 """Plays episodes of an exported policy, from its SavedModel and the spec.json beside it alone."""
 
 import argparse
-import math
 import os
-import sys
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import gymnasium
 import numpy as np
-from gymnasium.wrappers import FlattenObservation
 from pydantic import ValidationError
 
 from pipeline.acting import Choose, ExportedPolicy, load, loaded_apart
@@ -21,14 +16,18 @@ from pipeline.environments.specification import EnvironmentSpecification, inspec
 from pipeline.errors import UserError
 from pipeline.mistakes import mistakes_in
 from pipeline.params import EnvParams
-from pipeline.recording import MAX_FRAMES, Recording
+from pipeline.playing import (
+    Environment,
+    draw_unseen,
+    has_display,
+    make_environment,
+    naming,
+    picture_rate,
+)
+from pipeline.recording import Limits, Recording
 from pipeline.stage import DATA, one_message
 
-DEFAULT_RATE = 30.0  # pictures a second of an environment that does not say
-# Modules in which MuJoCo's pictures fail where there is no OpenGL, and packages of such.
-OPENGL = {"mujoco", "OpenGL", "glfw", "gymnasium.envs.mujoco.mujoco_rendering"}
-
-Environment = gymnasium.Env[Any, Any]
+LIMITS = Limits()
 
 
 class Episode(NamedTuple):
@@ -70,7 +69,10 @@ def play(
         UserError: If anything is missing, damaged or does not fit, or the environment fails.
     """
     mode = "rgb_array" if gif else "human" if human else None
-    prepare_pictures(mode)
+    if gif:
+        draw_unseen()
+    elif human:
+        _require_display()
     specification = read_specification(folder / "spec.json")
     policy = ExportedPolicy(
         folder,
@@ -87,14 +89,14 @@ def play(
             _report(play_episodes(env, choose, num_episodes, seed, name))
             return
         written = stack.enter_context(replacing(gif))
-        recording = Recording(_rate(env))
+        recording = Recording(picture_rate(env), LIMITS)
         episodes = play_episodes(
             env, choose, num_episodes, seed, name, lambda: recording.offer(env.render)
         )
         _report(episodes)
-        with _naming(str(gif)):
+        with naming(str(gif)):
             recording.save(written)
-    cut = f"; the rest is left out, {MAX_FRAMES} are the most" * recording.is_cut
+    cut = f"; the rest is left out, {LIMITS.max_frames} are the most" * recording.is_cut
     print(
         f"{gif}: {len(recording.frames)} frames, {sum(recording.durations) / 1000:g} seconds{cut}"
     )
@@ -118,21 +120,10 @@ def find_policy(name: str) -> Path:
     )
 
 
-def prepare_pictures(mode: str | None) -> None:
-    """Sets what the libraries that draw read from the environment variables when imported.
-
-    Raises:
-        UserError: If a window is wanted and there is no display.
-    """
-    has_display = sys.platform != "linux" or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
-    )
-    if mode == "rgb_array":
-        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame's: needs no window
-        if not has_display:
-            os.environ.setdefault("MUJOCO_GL", "egl")
-    elif mode == "human" and not has_display and "SDL_VIDEODRIVER" not in os.environ:
-        # Not left to the libraries: pygame would play unseen, and GLFW aborts the process.
+def _require_display() -> None:
+    """Raises UserError if a window is wanted and there is no display."""
+    # Not left to the libraries: pygame would play unseen, and GLFW aborts the process.
+    if not has_display() and "SDL_VIDEODRIVER" not in os.environ:
         raise UserError(
             "--human: expected a display for the window, received no DISPLAY; see --gif"
         )
@@ -155,7 +146,7 @@ def read_specification(path: Path) -> EnvironmentSpecification:
             for mistake in mistakes_in(error, received, EnvParams)
         ]
         raise UserError("\n".join(mistake.line(path) for mistake in mistakes)) from error
-    with _naming(f"{path}: environment"):
+    with naming(f"{path}: environment"):
         return inspect_environment(env.id, _with_infinities(env.kwargs), env.max_episode_steps)
 
 
@@ -166,42 +157,6 @@ def _with_infinities(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_infinities(element) for element in value]
     return float(value) if value in ("inf", "-inf") else value
-
-
-def make_environment(specification: EnvironmentSpecification, mode: str | None) -> Environment:
-    """The environment, with observations as vectors.
-
-    Args:
-        specification: What to make.
-        mode: How it is to render, Gymnasium's `render_mode`. None: not at all.
-
-    Raises:
-        UserError: If it does not render in this way.
-    """
-    arguments = {
-        **specification.kwargs,
-        "max_episode_steps": specification.max_episode_steps,
-        "disable_env_checker": True,  # its warnings are for those who write environments
-    }
-    arguments.pop("render_mode", None)
-    with _naming(specification.id):
-        env = gymnasium.make(specification.id, **arguments)
-        if mode is not None:
-            env.close()
-            modes = env.metadata.get("render_modes") or []
-            if mode not in modes:
-                raise UserError(
-                    f"expected an environment with the render mode {mode}, received one with "
-                    f"{', '.join(modes) or 'none'}"
-                )
-            env = gymnasium.make(specification.id, render_mode=mode, **arguments)
-    return env if specification.has_flat_observations else FlattenObservation(env)
-
-
-def _rate(env: Environment) -> float:
-    """Pictures a second."""
-    rate = env.metadata.get("render_fps")
-    return float(rate) if isinstance(rate, int | float) and 0 < rate < math.inf else DEFAULT_RATE
 
 
 def play_episodes(
@@ -231,12 +186,12 @@ def play_episodes(
     generator = np.random.default_rng([seed, 1])  # not the one that the environment makes of it
     for number in range(num_episodes):
         length, episode_return, ended = 0, 0.0, False
-        with _naming(f"{name}: episode {number + 1}, reset"):
+        with naming(f"{name}: episode {number + 1}, reset"):
             observation, _ = env.reset(seed=None if number else seed)
             show()
         while not ended:
             length += 1
-            with _naming(f"{name}: episode {number + 1}, step {length}"):
+            with naming(f"{name}: episode {number + 1}, step {length}"):
                 action = _action(env, choose, observation, generator)
                 observation, reward, terminated, truncated, _ = env.step(action)
                 episode_return += float(reward)
@@ -266,37 +221,6 @@ def _report(episodes: Iterator[Episode]) -> None:
     print(f"mean: return {mean_return:.6g}, length {mean_length:.6g}", flush=True)
 
 
-@contextmanager
-def _naming(place: str) -> Iterator[None]:
-    """Makes one message of whatever is raised, an environment's own errors included."""
-    try:
-        yield
-    except Exception as error:  # a third party's environment may raise anything
-        causes = list(_causes(error))
-        if any(map(_is_of_opengl, causes)):
-            raise UserError(
-                "MuJoCo found no OpenGL to draw with: without a display it needs MUJOCO_GL=egl "
-                "and, on Debian or Ubuntu, `apt-get install libegl1`, or MUJOCO_GL=osmesa and "
-                f"libosmesa6. Received {type(causes[-1]).__name__}: {causes[-1]}"
-            ) from error
-        text = " ".join(str(error).split())
-        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-        raise UserError(f"{place}: {kind}{text}") from error
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, that which it was raised from, and so on."""
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
-def _is_of_opengl(error: BaseException) -> bool:
-    frames = traceback.walk_tb(error.__traceback__)
-    modules = {str(frame.f_globals.get("__name__")) for frame, _ in frames}
-    return not OPENGL.isdisjoint(modules | {module.partition(".")[0] for module in modules})
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline.play", description=__doc__)
     parser.add_argument(
@@ -318,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
         "--gif",
         type=_gif,
         metavar="FILE",
-        help=f"write an animated GIF of the episodes, of at most {MAX_FRAMES} frames",
+        help=f"write an animated GIF of the episodes, of at most {LIMITS.max_frames} frames",
     )
     pictures.add_argument("--human", action="store_true", help="show the episodes in a window")
     return parser

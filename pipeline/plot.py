@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from pipeline.artifacts import TaskFiles, read_table, replacing
+from pipeline.artifacts import TaskFiles, read_table, replacing, write_json
 from pipeline.errors import UserError
-from pipeline.figures.evaluation import draw_evaluation
-from pipeline.figures.learning_curve import draw_learning_curve
+from pipeline.figures.evaluation import draw_evaluation, evaluation_part
+from pipeline.figures.learning_curve import draw_learning_curve, progress_part, returns_part
+from pipeline.figures.panel import Part
 from pipeline.figures.plane import draw_plane
-from pipeline.figures.policy import draw_policy
+from pipeline.figures.policy import draw_policy, policy_parts
 from pipeline.figures.style import png
+from pipeline.figures.svg import FULL, HALF, svgs
 from pipeline.figures.variance import draw_variance
 from pipeline.stage import Task, run_stage
 
@@ -18,10 +21,12 @@ from pipeline.stage import Task, run_stage
 def plot(task: Task) -> None:
     """Draws a task's pictures from the tables that the stages before it wrote."""
     pictures = draw_pictures(task.files, task.name)
+    panels = draw_panels(task.files, task.name)
     with replacing(task.files.plots) as folder:
         folder.mkdir()
         for name, picture in pictures.items():
             (folder / name).write_bytes(picture)
+    write_json(task.files.panels, panels)
     print(f"{task.name}: {', '.join(pictures)} in {task.files.plots}")
 
 
@@ -56,6 +61,41 @@ def draw_pictures(files: TaskFiles, task: str) -> dict[str, bytes]:
         if len(next(iter(plane.values()))) > 1:  # there is a plane
             pictures["plane.png"] = png(draw_plane(plane, task))
     return pictures
+
+
+def draw_panels(files: TaskFiles, task: str) -> dict[str, Any]:
+    """What the report shows of a task: parts by name, each with its note and panels.
+
+    Args:
+        files: Where the tables are.
+        task: The task's name, which makes identifiers unique in the report.
+
+    Raises:
+        UserError: If a table is missing, damaged, or not one that can be drawn.
+    """
+    parts: dict[str, Part] = {}
+    with _naming(files.learning_curve):
+        columns = ["run", "num_episodes", "num_env_steps", "mean_return", "entropy"]
+        curve = read_table(files.learning_curve, [*columns, "gradient_norm"])
+        parts |= {"returns": returns_part(curve), "progress": progress_part(curve)}
+    with _naming(files.evaluation):
+        evaluation = read_table(files.evaluation, ["run", "mode", "episode_return"])
+        parts["evaluation"] = evaluation_part(evaluation)
+    with _naming(files.action_distribution, files.visited):
+        distributions = read_table(files.action_distribution, ["run", "num_episodes"])
+        visited = read_table(files.visited, ["observation_0"])
+        parts["policy"], parts["observations"] = policy_parts(distributions, visited)
+    return {name: _drawn(part, f"{task}-{name}") for name, part in parts.items()}
+
+
+def _drawn(part: Part, name: str) -> dict[str, Any]:
+    """A part as JSON."""
+    elements = svgs(part, name, HALF if name.endswith("observations") else FULL)
+    panels = [
+        {"title": panel.title, "summary": panel.summary, "svg": element}
+        for panel, element in zip(part.panels, elements, strict=True)
+    ]
+    return {"title": part.title, "note": part.note, "panels": panels}
 
 
 @contextmanager

@@ -3,31 +3,39 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from pipeline.errors import UserError
 
-MAX_FRAMES = 1000  # of 0.2 MB each while they are collected: 20 s at 50 frames a second
-MAX_SIZE = (480, 480)
-MAX_RATE = 50  # frames a second; programs slow down what is faster
+
+class Limits(NamedTuple):
+    """What a recording may grow to."""
+
+    max_frames: int = 1000  # of 0.2 MB each while they are collected: 20 s at 50 frames a second
+    max_seconds: float = math.inf
+    max_size: tuple[int, int] = (480, 480)
+    max_rate: float = 50  # frames a second; programs slow down what is faster
+    max_colors: int = 256
 
 
 class Recording:
-    """Collects pictures, scaled down and reduced to 256 colours, as they come.
+    """Collects pictures, scaled down and reduced in colours, as they come.
 
-    Where the environment is faster than a GIF can be, pictures are dropped, so that it is shown at
-    its own speed. After `MAX_FRAMES` no more are taken.
+    Where the environment is faster than the recording may be, pictures are dropped, so that it is
+    shown at its own speed.
 
     Args:
         rate: Pictures a second, as the environment has them, above 0.
+        limits: After how many frames no more are taken, and so on.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, limits: Limits) -> None:
         self.rate = rate
-        self.stride = math.ceil(rate / MAX_RATE)
+        self.limits = limits
+        self.stride = math.ceil(rate / limits.max_rate)
         self.frames: list[Image.Image] = []
         self.is_cut = False  # whether a picture was left out because there were too many
         self._num_offered = 0
@@ -40,10 +48,16 @@ class Recording:
         """
         due = self._num_offered % self.stride == 0
         self._num_offered += 1
-        if due and len(self.frames) < MAX_FRAMES:
+        if due and not self._is_full:
             self.frames.append(self._reduced(_picture(render())))
         elif due:
             self.is_cut = True
+
+    @property
+    def _is_full(self) -> bool:
+        num_frames = len(self.frames) + 1
+        seconds = num_frames * self.stride / self.rate
+        return num_frames > self.limits.max_frames or seconds > self.limits.max_seconds
 
     @property
     def durations(self) -> list[int]:
@@ -53,6 +67,11 @@ class Recording:
             for place in range(len(self.frames))
         ]
         return np.diff(ends, prepend=0).tolist()
+
+    def halve(self) -> None:
+        """Drops every second frame; the others are shown twice as long."""
+        self.frames = self.frames[::2]
+        self.stride *= 2
 
     def save(self, path: Path) -> None:
         """Writes the GIF, which repeats for ever; at least one picture has been taken."""
@@ -70,12 +89,13 @@ class Recording:
         )
 
     def _reduced(self, picture: Image.Image) -> Image.Image:
-        """At most `MAX_SIZE`, as large as the first, and in its own 256 colours."""
+        """Not too large, as large as the first, and in its own colours."""
         if self.frames:
             picture = picture.resize(self.frames[0].size)
         else:
-            picture.thumbnail(MAX_SIZE)
-        return picture.quantize(dither=Image.Dither.NONE)  # dithered frames are five times as large
+            picture.thumbnail(self.limits.max_size)
+        # Dithered frames are five times as large.
+        return picture.quantize(self.limits.max_colors, dither=Image.Dither.NONE)
 
 
 def _picture(frame: Any) -> Image.Image:

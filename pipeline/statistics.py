@@ -8,6 +8,7 @@ Source: Agarwal, Schwarzer, Castro, Courville & Bellemare (2021), "Deep Reinforc
 the Edge of the Statistical Precipice", section 4.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 2_000
+# From as many runs on, the interval of a difference is about as wide as it says.
+MIN_RUNS = 4
 # An interval is a function of the values alone: the same values give the same bits in any process.
 SEED = 0
 # Resamples are drawn in batches of about this many numbers (4 MB): larger ones leave the cache and
@@ -68,18 +71,58 @@ def bootstrap_interval(values: ArrayLike) -> Interval | None:
     checked = _checked(values)
     if len(checked) == 1:
         return None
+    return _percentile_interval((checked,), _interquartile_mean)
+
+
+def difference_interval(first: ArrayLike, second: ArrayLike) -> Interval | None:
+    """The 95 % percentile-bootstrap interval of a difference of interquartile means over runs.
+
+    The runs of either side are resampled apart from those of the other. Where both begin with the
+    same random streams, so that good and bad luck go together, the interval is too wide rather than
+    too narrow.
+
+    With few runs it is too narrow, as percentile-bootstrap intervals are (Hesterberg 2015, "What
+    Teachers Should Know About the Bootstrap"): where all runs come from one normal distribution, it
+    leaves out 0 in 33 % of cases with 2 runs a side, in 19 % with 3, but in 5 to 7 % with 4 or more
+    (see `MIN_RUNS`).
+
+    Args:
+        first: [R₁] or [R₁, U], one row per run.
+        second: [R₂] or [R₂, U], with as many points.
+
+    Returns:
+        The interval of second − first, or None where either has one run alone.
+
+    Raises:
+        ValueError: unless both have at least one run and every value is finite.
+    """
+    samples = (_checked(first), _checked(second))
+    if min(map(len, samples)) == 1:
+        return None
+    return _percentile_interval(samples, _interquartile_mean_difference)
+
+
+def _percentile_interval(
+    samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., Statistic]
+) -> Interval:
     # Not the bias-corrected and accelerated interval (BCa), SciPy's default: it is NaN where all
     # values are equal, which is how a solved task looks.
     interval = stats.bootstrap(
-        (checked,),
-        _interquartile_mean,
+        samples,
+        statistic,
         n_resamples=NUM_RESAMPLES,
-        batch=max(1, BATCH_ELEMENTS // checked.size),
+        batch=max(1, BATCH_ELEMENTS // sum(sample.size for sample in samples)),
         confidence_level=CONFIDENCE,
         method="percentile",
         rng=np.random.default_rng(SEED),
     ).confidence_interval
     return Interval(interval.low, interval.high)
+
+
+def _interquartile_mean_difference(
+    first: NDArray[np.float64], second: NDArray[np.float64], axis: int
+) -> Statistic:
+    return _interquartile_mean(second, axis) - _interquartile_mean(first, axis)
 
 
 def _interquartile_mean(values: NDArray[np.float64], axis: int) -> Statistic:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from pipeline.artifacts import Table, stack_weights, write_arrays, write_table
 from pipeline.errors import UserError
+from pipeline.live import LOGS, Live
 from pipeline.reinforce.records import UpdateRecord
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
@@ -30,8 +31,13 @@ class TrainedRun(NamedTuple):
 def train(task: Task) -> None:
     """Trains every run of a task by REINFORCE; writes learning curves and final weights."""
     started = time.monotonic()
-    with _Progress(task) as progress:
-        runs = perform_runs(task, prepare, progress.show)
+    with _Progress(task) as progress, _live(task) as live:
+
+        def show(run: int, record: UpdateRecord) -> None:
+            progress.show(run, record)
+            live.show(run, record)
+
+        runs = perform_runs(task, prepare, show)
     records = [run.records for run in runs]
     write_arrays(task.files.final_weights, stack_weights([run.weights for run in runs]))
     write_table(task.files.learning_curve, learning_curve(records, [run.kept for run in runs]))
@@ -121,6 +127,12 @@ def action_distribution(
     columns = zip(*rows, strict=True)
     names = ("run", "num_episodes", *names)
     return {name: np.array(column) for name, column in zip(names, columns, strict=True)}
+
+
+def _live(task: Task) -> Live:
+    train = task.params.train
+    num_updates = train.num_episodes // train.episodes_per_update
+    return Live(LOGS / task.name, task.params.num_runs, num_updates)
 
 
 class _Progress:

@@ -10,6 +10,7 @@ from models.heads import make_head
 from models.network import make_policy_network
 from models.policy import Policy
 from models.servable import save
+from pipeline import report
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -39,6 +40,15 @@ def test_every_file_it_names_is_there():
                     assert place.exists(), name
                     if name.endswith("/") and len(indent) == 4:
                         folder = place
+
+
+def test_its_table_of_results_is_what_the_command_writes(monkeypatch, tmp_path):
+    copy = tmp_path / "README.md"
+    copy.write_text(README)
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr(report, "README", copy)
+    report.main(["--readme"])
+    assert copy.read_text() == README, "python -m pipeline.report --readme brings it into step"
 
 
 def test_its_pictures_are_there():

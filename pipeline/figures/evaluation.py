@@ -1,6 +1,7 @@
 """The evaluation: every episode's return, greedy and sampled."""
 
 import math
+from functools import partial
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -9,9 +10,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.artifacts import Table
+from pipeline.figures.panel import Panel, Part
 from pipeline.figures.series import by_run
 from pipeline.figures.style import BAND, COLORS, legend_below, new_figure, plural, styled
 from pipeline.statistics import bootstrap_interval, interquartile_mean
+from pipeline.wording import number, with_interval
 
 
 @styled
@@ -28,17 +31,43 @@ def draw_evaluation(evaluation: Table, task: str) -> Figure:
     Raises:
         ValueError: where a column is missing, or runs have different numbers of episodes.
     """
-    modes = list(dict.fromkeys(map(str, evaluation["mode"])))
-    returns = {mode: _returns_by_run(evaluation, mode) for mode in modes}
-    num_runs, num_episodes = returns[modes[0]].shape
+    shown = evaluation_part(evaluation).panels
+    num_runs, num_episodes = _returns_by_run(evaluation, str(evaluation["mode"][0])).shape
     title = f"{task}: evaluation of {plural(num_runs, 'run')}, {plural(num_episodes, 'episode')}"
     figure = new_figure(4.0, f"{title} each")
-    panels = figure.subplots(1, len(modes), sharey=True, squeeze=False)[0]
-    for panel, mode in zip(panels, modes, strict=True):
-        handles = _draw_mode(panel, mode, returns[mode])
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for panel, part in zip(panels, shown, strict=True):
+        handles = part.draw(panel)
     panels[0].set_ylabel("episode return\n(sum of rewards)")
     legend_below(figure, handles)
     return figure
+
+
+def evaluation_part(evaluation: Table) -> Part:
+    """The panels of `draw_evaluation`, from the same columns; raises the same."""
+    modes = list(dict.fromkeys(map(str, evaluation["mode"])))
+    returns = {mode: _returns_by_run(evaluation, mode) for mode in modes}
+    num_runs, num_episodes = returns[modes[0]].shape
+    note = f"Dots: {plural(num_episodes, 'episode')} of each run. Diamonds: their mean."
+    if num_runs > 1:
+        note += (
+            " Dashed: the interquartile mean over runs. Shaded: its 95 % bootstrap interval, which "
+            "takes runs, not episodes, for independent."
+        )
+    return Part([_panel(mode, returns[mode]) for mode in modes], note)
+
+
+def _panel(mode: str, returns: NDArray[np.float64]) -> Panel:
+    means = returns.mean(axis=1)
+    interval = bootstrap_interval(means)
+    low, high = (None, None) if interval is None else map(float, interval)
+    who = "Mean of the run" if interval is None else f"Interquartile mean of {len(means)} runs"
+    summary = (
+        f"{who} {with_interval(float(interquartile_mean(means)), low, high)}; mean of the worst "
+        f"run {number(means.min())}, of the best {number(means.max())}; episodes from "
+        f"{number(returns.min())} to {number(returns.max())}."
+    )
+    return Panel(f"Episode return, {mode}", summary, partial(_draw_mode, mode, returns))
 
 
 def _returns_by_run(evaluation: Table, mode: str) -> NDArray[np.float64]:
@@ -47,7 +76,7 @@ def _returns_by_run(evaluation: Table, mode: str) -> NDArray[np.float64]:
     return by_run(chosen, "episode_return")
 
 
-def _draw_mode(panel: Axes, mode: str, returns: NDArray[np.float64]) -> list[Artist]:
+def _draw_mode(mode: str, returns: NDArray[np.float64], panel: Axes) -> list[Artist]:
     num_runs, num_episodes = returns.shape
     runs = np.arange(num_runs)
     # Episodes side by side in the order in which they were played: equal returns stay countable.
@@ -63,6 +92,7 @@ def _draw_mode(panel: Axes, mode: str, returns: NDArray[np.float64]) -> list[Art
             alpha=0.5,
             color=COLORS[0],
             label="episode",
+            rasterized=True,  # 40,000 of them in an SVG would be megabytes
         ),
         *panel.plot(
             runs,
@@ -84,10 +114,10 @@ def _draw_mode(panel: Axes, mode: str, returns: NDArray[np.float64]) -> list[Art
 def _draw_all_runs(panel: Axes, mode: str, means: NDArray[np.float64]) -> list[Artist]:
     mean, interval = float(interquartile_mean(means)), bootstrap_interval(means)
     if interval is None:
-        panel.set_title(f"{mode}: mean {_number(mean)}")
+        panel.set_title(f"{mode}: mean {number(mean)}")
         return []
     low, high = map(float, interval)
-    panel.set_title(f"{mode}: IQM {_number(mean)} [{_number(low)}, {_number(high)}]")
+    panel.set_title(f"{mode}: IQM {number(mean)} [{number(low)}, {number(high)}]")
     line = panel.axhline(
         mean, color="black", linestyle="--", label="interquartile mean (IQM) over runs"
     )
@@ -95,7 +125,3 @@ def _draw_all_runs(panel: Axes, mode: str, means: NDArray[np.float64]) -> list[A
         low, high, color="black", zorder=0, label="its 95 % bootstrap interval", **BAND
     )
     return [line, band]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -5,7 +5,7 @@ R is the number of runs, U the number of updates.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.artifacts import Table
+from pipeline.figures.panel import Panel, Part
 from pipeline.figures.series import MAX_POINTS, by_run, moving_average, on_common_x, thinned
 from pipeline.figures.style import (
     BAND,
@@ -27,10 +28,23 @@ from pipeline.figures.style import (
     styled,
 )
 from pipeline.statistics import bootstrap_interval, interquartile_mean
+from pipeline.wording import number, with_interval
 
 # A point that averages fewer episodes shows their noise rather than the policy: a bandit's batch of
 # one has a return of 0 or 1.
 EPISODES_PER_POINT = 20
+
+XAxis = Literal["num_episodes", "num_env_steps"]
+X_LABELS: dict[XAxis, str] = {"num_episodes": "training episodes", "num_env_steps": "env steps"}
+
+
+class Smoothed(NamedTuple):
+    """A learning curve's moving averages over updates, where they are drawn."""
+
+    num_episodes: NDArray[np.float64]  # [R, U], episodes of a run so far
+    num_env_steps: NDArray[np.float64]  # [R, U]
+    values: NDArray[np.float64]  # [R, U], mean episode return or another column
+    window: int  # updates that a point averages
 
 
 @styled
@@ -46,31 +60,108 @@ def draw_learning_curve(curve: Table, task: str) -> Figure:
     Raises:
         ValueError: where a column is missing, or runs have different numbers of updates.
     """
+    smoothed = smooth(curve)
+    shown, num_runs = returns_part(curve).panels, len(smoothed.values)
+    figure = new_figure(4.0, f"{task}: learning curve, {plural(num_runs, 'run')}")
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    handles = [part.draw(panel) for panel, part in zip(panels, shown, strict=True)]
+    window = smoothed.window
+    points = f"moving average over {window} updates" if window > 1 else "at each update"
+    panels[0].set_ylabel(f"mean episode return\n({points})")
+    legend_below(figure, handles[0])
+    return figure
+
+
+def returns_part(curve: Table) -> Part:
+    """The panels of `draw_learning_curve`, from the same columns; raises the same."""
+    smoothed = smooth(curve)
+    columns: list[XAxis] = ["num_episodes"]
+    if not np.array_equal(smoothed.num_episodes, smoothed.num_env_steps):
+        columns.append("num_env_steps")
+    panels = [_panel(smoothed, column, "Mean episode return") for column in columns]
+    return Part(
+        panels, f"{_lines(smoothed)} Mean return of the episodes that each update learns from."
+    )
+
+
+def progress_part(curve: Table) -> Part:
+    """The policy's entropy and the gradient's norm over training.
+
+    Args:
+        curve: the columns run, num_episodes, num_env_steps, entropy and gradient_norm of the
+            learning curve.
+
+    Raises:
+        ValueError: where a column is missing, or runs have different numbers of updates.
+    """
+    entropy, norm = smooth(curve, "entropy"), smooth(curve, "gradient_norm")
+    panels = [
+        _panel(entropy, "num_episodes", "Entropy"),
+        _panel(norm, "num_episodes", "Gradient norm"),
+    ]
+    note = "Entropy of the action distribution in nats, mean over steps; norm before any clipping."
+    return Part(panels, f"{_lines(entropy)} {note}", shares_y=False)
+
+
+def smooth(curve: Table, column: str = "mean_return") -> Smoothed:
+    """The points of a learning curve that are drawn.
+
+    Args:
+        curve: the columns run, num_episodes and num_env_steps of the learning curve, and `column`.
+        column: what is smoothed.
+
+    Raises:
+        ValueError: where a column is missing, or runs have different numbers of updates.
+    """
     num_episodes, num_env_steps = by_run(curve, "num_episodes"), by_run(curve, "num_env_steps")
-    returns = by_run(curve, "mean_return")
     window = smoothing_window(num_episodes[0])
-    returns = moving_average(returns, window)
-    kept = thinned(returns.shape[1])
-    returns = returns[:, kept]
+    values = moving_average(by_run(curve, column), window)
+    kept = thinned(values.shape[1])
     num_episodes, num_env_steps = (
         x[:, window - 1 :][:, kept] for x in (num_episodes, num_env_steps)
     )
+    return Smoothed(num_episodes, num_env_steps, values[:, kept], window)
 
-    num_runs = len(returns)
-    figure = new_figure(4.0, f"{task}: learning curve, {plural(num_runs, 'run')}")
-    x_axes = {"training episodes of a run": num_episodes}
-    if not np.array_equal(num_episodes, num_env_steps):
-        x_axes["env steps of a run"] = num_env_steps
-    panels = figure.subplots(1, len(x_axes), sharey=True, squeeze=False)[0]
-    handles = []
-    for panel, (label, x) in zip(panels, x_axes.items(), strict=True):
-        handles.append(_draw_runs(panel, x, returns))
-        count_axis(panel, label)
+
+def _panel(smoothed: Smoothed, x_column: XAxis, noun: str) -> Panel:
+    """One column of the learning curve, over episodes or env steps."""
+    x, y, label = getattr(smoothed, x_column), smoothed.values, X_LABELS[x_column]
+
+    def draw(panel: Axes) -> Sequence[Artist]:
+        handles = _draw_runs(panel, x, y)
+        count_axis(panel, f"{label} of a run")
         panel.set_xlim(0, 1.03 * x.max())
-    smoothed = f"moving average over {window} updates" if window > 1 else "at each update"
-    panels[0].set_ylabel(f"mean episode return\n({smoothed})")
-    legend_below(figure, handles[0])
-    return figure
+        return handles
+
+    return Panel(f"{noun} over {label}", _summary(x, y, label), draw)
+
+
+def _summary(x: NDArray[np.float64], y: NDArray[np.float64], label: str) -> str:
+    """Where the mean over runs begins and ends."""
+    common, aligned = on_common_x(x, y)
+    if common.size == 0:
+        return f"The runs share no number of {label}."
+    ends = [float(interquartile_mean(aligned[:, place])) for place in (0, -1)]
+    interval = bootstrap_interval(aligned[:, -1])
+    low, high = (None, None) if interval is None else map(float, interval)
+    who = "The run" if len(y) == 1 else f"Interquartile mean of {len(y)} runs"
+    first, last = (f"{common[place]:,.0f}" for place in (0, -1))
+    return (
+        f"{who}: {number(ends[0])} after {first} {label}, "
+        f"{with_interval(ends[1], low, high)} after {last}."
+    )
+
+
+def _lines(smoothed: Smoothed) -> str:
+    """What the lines are, in sentences."""
+    num_runs, window = len(smoothed.values), smoothed.window
+    points = f"Each point is {f'a mean over {window} updates' if window > 1 else 'one update'}."
+    if num_runs == 1:
+        return f"The only run. {points}"
+    return (
+        f"Faint: each of {num_runs} runs. Bold: their interquartile mean. Shaded: its 95 % "
+        f"bootstrap interval. {points}"
+    )
 
 
 def smoothing_window(num_episodes: NDArray[np.float64]) -> int:
@@ -98,14 +189,32 @@ def _draw_runs(
         return panel.plot(x[0], returns[0], color=COLORS[0], label="the run", **look, **BOLD)
     runs = panel.plot(x.T, returns.T, color="gray", **look, **FAINT)
     runs[0].set_label("each run")
-    handles: list[Artist] = [runs[0]]
+    return [runs[0], *draw_mean_over_runs(panel, x, returns, color=COLORS[0], **look)]
+
+
+def draw_mean_over_runs(
+    panel: Axes, x: NDArray[np.float64], returns: NDArray[np.float64], *, color: str, **look: Any
+) -> list[Artist]:
+    """Draws the interquartile mean over runs as a bold line, and its interval as a band.
+
+    Args:
+        panel: where to draw.
+        x: [R, U], ascending along each run.
+        returns: [R, U].
+        color: of both.
+        look: further properties of the line.
+
+    Returns:
+        The line and the band: the line alone where there is one run, nothing where no x is common
+        to all runs.
+    """
     common, aligned = on_common_x(x, returns)
     if common.size == 0:
-        return handles
+        return []
     mean, interval = interquartile_mean(aligned), bootstrap_interval(aligned)
-    look |= {"color": COLORS[0], "label": "interquartile mean over runs"}
-    handles += panel.plot(common, mean, **look, **BOLD)
+    look = {"color": color, "label": "interquartile mean over runs"} | look
+    drawn: list[Artist] = [*panel.plot(common, mean, **look, **BOLD)]
     if interval is not None:
         label = "its 95 % bootstrap interval"
-        handles.append(panel.fill_between(common, *interval, color=COLORS[0], label=label, **BAND))
-    return handles
+        drawn.append(panel.fill_between(common, *interval, color=color, label=label, **BAND))
+    return drawn

@@ -1,22 +1,24 @@
 """What the policy does: its action distribution over training, and over what it observes.
 
-R is the number of runs, U the number of points of each over training. An *action* stands for one of
-the actions of a categorical distribution, for one value of one component of a factorised one, or
-for one dimension of a normal one.
+What an *action* stands for is said in `actions`.
 """
 
-import itertools
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.artifacts import Table
-from pipeline.figures.series import binned_means, by_run, numbered, numbers, numbers_of, thinned
+from pipeline.figures.actions import ShownActions, axis_label, choose_actions
+from pipeline.figures.panel import Panel, Part
+from pipeline.figures.series import binned_means, by_run, numbered, numbers, thinned
 from pipeline.figures.style import (
     BAND,
     BOLD,
@@ -29,22 +31,12 @@ from pipeline.figures.style import (
     plural,
     styled,
 )
+from pipeline.wording import number
 
-# More lines than there are colors cannot be told apart.
-MAX_ACTIONS = len(COLORS)
 MAX_OBSERVATIONS = 8
 PANELS_PER_ROW = 4
 # The points of more actions hide each other: their binned means are drawn alone.
 MAX_SCATTERED = 2
-
-
-class _Shown(NamedTuple):
-    """Which parameters of the action distribution are drawn."""
-
-    kind: str  # probability or mean: the prefix of the columns
-    actions: list[str]  # what follows it in the names of the columns: 2, or 0_2
-    nouns: list[str]  # what each is called
-    left_out: str  # empty where nothing is
 
 
 @styled
@@ -64,148 +56,152 @@ def draw_policy(distribution_curve: Table, visited: Table, task: str) -> Figure:
     Raises:
         ValueError: where a column is missing, or runs have different numbers of rows.
     """
-    shown = _choose_shown(distribution_curve)
-    observations = numbered(visited, "observation")
-    varying = [name for name in observations if np.ptp(numbers(visited, name)) > 0]
-    num_rows = math.ceil(min(len(varying), MAX_OBSERVATIONS) / PANELS_PER_ROW)
-
+    training, observed = policy_parts(distribution_curve, visited)
+    num_rows = math.ceil(len(observed.panels) / PANELS_PER_ROW)
     heights = [3.2] + [0.7 + 2.1 * num_rows] * (num_rows > 0)
     figure = new_figure(sum(heights) + 0.7, f"{task}: what the policy does")
-    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    _draw_training(parts[0], distribution_curve, shown)
-    if varying:
-        _draw_observations(parts[1], visited, varying, shown)
-    if len(shown.actions) > 1:
-        legend_below(figure, [_legend_line(shown, place) for place in range(len(shown.actions))])
+    places = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    handles = _draw_training(places[0], training)
+    if observed.panels:
+        _draw_observations(places[1], observed, num_rows)
+    if len(handles) > 1:
+        legend_below(figure, handles)
     return figure
 
 
-def _choose_shown(distribution_curve: Table) -> _Shown:
-    if dimensions := numbered(distribution_curve, "mean"):
-        drawn = dimensions[:MAX_ACTIONS]
-        left_out = f"first {len(drawn)} of {len(dimensions)} dimensions of the action"
-        return _shown("mean", "action dimension {}", drawn, dimensions, left_out)
-    if actions := numbered(distribution_curve, "probability"):
-        candidates = actions[1:] if len(actions) == 2 else actions
-        noun, nouns = "action {}", "actions"
-    elif values := numbered(distribution_curve, "probability", 2):
-        candidates = _without_mirrored(values)
-        noun, nouns = "component {} = {}", "values of components"
-    else:
-        raise ValueError(
-            "expected columns probability_0, … or probability_0_0, … or mean_0, "
-            f"standard_deviation_0, …, received {', '.join(distribution_curve)}"
-        )
-    drawn = _most_probable(distribution_curve, candidates)
-    left_out = f"{len(drawn)} of {len(candidates)} {nouns}, those most probable in the end"
-    return _shown("probability", noun, drawn, candidates, left_out)
+def policy_parts(distribution_curve: Table, visited: Table) -> tuple[Part, Part]:
+    """The panels of `draw_policy`, from the same columns; raises the same.
+
+    Returns:
+        Those over training; and one for each observation that varies, none if none does.
+    """
+    shown = choose_actions(distribution_curve)
+    return _training_part(distribution_curve, shown), _observations_part(visited, shown)
 
 
-def _without_mirrored(columns: list[str]) -> list[str]:
-    """Leaves out the first value of each component that has two."""
-    kept = []
-    for _, of_component in itertools.groupby(columns, key=lambda name: numbers_of(name, 2)[0]):
-        values = list(of_component)
-        kept += values[1:] if len(values) == 2 else values
-    return kept
+def _training_part(distribution_curve: Table, shown: ShownActions) -> Part:
+    kinds = ["probability"] if shown.kind == "probability" else ["mean", "standard_deviation"]
+    num_runs = len(np.unique(distribution_curve["run"]))
+    lines = "; every run faint, their median bold" if num_runs > 1 else ", of the run"
+    note = f"Over training: mean over the steps of each batch{lines}\n{shown.left_out}".rstrip()
+    panels = [_training_panel(distribution_curve, kind, shown) for kind in kinds]
+    return Part(panels, note, shares_y=False)
 
 
-def _most_probable(distribution_curve: Table, columns: list[str]) -> list[str]:
-    """The columns that are largest in the end, median over runs, in the order of `columns`."""
-    final = [np.median(by_run(distribution_curve, name)[:, -1]) for name in columns]
-    largest = np.argsort(final, stable=True)[::-1][:MAX_ACTIONS]
-    return [columns[place] for place in sorted(largest)]
+def _training_panel(distribution_curve: Table, kind: str, shown: ShownActions) -> Panel:
+    num_episodes = by_run(distribution_curve, "num_episodes")[0]
+    kept = thinned(len(num_episodes))
+    runs = [by_run(distribution_curve, f"{kind}_{action}")[:, kept] for action in shown.actions]
+    label = axis_label(shown, kind)
+
+    def draw(panel: Axes) -> Sequence[Line2D]:
+        for place, of_action in enumerate(runs):
+            if len(of_action) > 1:
+                panel.plot(num_episodes[kept], of_action.T, color=COLORS[place], **FAINT)
+            panel.plot(num_episodes[kept], np.median(of_action, axis=0), **_line(place))
+        count_axis(panel, "training episodes of a run")
+        panel.set_ylabel(label)
+        return [Line2D([], [], label=noun, **_line(i)) for i, noun in enumerate(shown.nouns)]
+
+    medians = [np.median(of_action[:, [0, -1]], axis=0) for of_action in runs]
+    summary = _summary(shown, medians, "before training", "at its end")
+    limits = _limits(kind, shown)
+    return Panel(_title(label, "over training"), summary, draw, limits, len(runs) > 1)
 
 
-def _shown(kind: str, noun: str, drawn: list[str], candidates: list[str], left_out: str) -> _Shown:
-    actions = [name.removeprefix(f"{kind}_") for name in drawn]
-    nouns = [noun.format(*action.split("_")) for action in actions]
-    return _Shown(kind, actions, nouns, left_out * (len(drawn) < len(candidates)))
+def _observations_part(visited: Table, shown: ShownActions) -> Part:
+    observations = numbered(visited, "observation")
+    varying = [name for name in observations if np.ptp(numbers(visited, name)) > 0]
+    drawn = varying[:MAX_OBSERVATIONS]
+    steps = plural(len(next(iter(visited.values()))), "step")
+    lines = "points and binned means" if len(shown.actions) <= MAX_SCATTERED else "binned means"
+    if _has_band(shown):
+        lines += " ± standard deviation"
+    note = f"After training: at {steps} of the exported policy, sampling; {lines}"
+    if len(varying) > len(drawn):
+        note += f"\nfirst {len(drawn)} of {len(varying)} observations that vary"
+    title = _title(axis_label(shown, shown.kind), "against what is observed")
+    return Part([_observation_panel(visited, name, shown) for name in drawn], note, title=title)
 
 
-def _legend_line(shown: _Shown, place: int) -> Line2D:
-    return Line2D([], [], label=shown.nouns[place], **_line(place))
+def _observation_panel(visited: Table, name: str, shown: ShownActions) -> Panel:
+    label = axis_label(shown, shown.kind)
+    x, observation = numbers(visited, name), f"observation[{name.rpartition('_')[2]}]"
+    binned = [binned_means(x, numbers(visited, f"{shown.kind}_{a}")) for a in shown.actions]
+    low, high = (f"where it is {number(binned[0][0][place])}" for place in (0, -1))
+    summary = _summary(shown, [means[[0, -1]] for _, means in binned], low, high)
+    draw = partial(_draw_observation, visited, name, shown)
+    title = _title(label, f"against {observation}")
+    return Panel(title, summary, draw, _limits(shown.kind, shown))
+
+
+def _title(label: str, over: str) -> str:
+    return f"{label[0].upper()}{label[1:]} {over}"
+
+
+def _summary(shown: ShownActions, ends: Sequence[Any], first: str, last: str) -> str:
+    """What each line begins and ends with."""
+    names = [f"{noun}: " for noun in shown.nouns] if len(shown.nouns) > 1 else [""]
+    lines = [
+        f"{name}{number(begin)} {first}, {number(end)} {last}"
+        for name, (begin, end) in zip(names, ends, strict=True)
+    ]
+    return "; ".join(lines) + "."
+
+
+def _limits(kind: str, shown: ShownActions) -> tuple[float | None, float | None]:
+    if kind == "probability" and len(shown.actions) == 1:
+        return -0.02, 1.02
+    return (None, None) if kind == "mean" else (0, None)
 
 
 def _line(place: int) -> dict[str, Any]:
     return {"color": COLORS[place], "linestyle": LINE_STYLES[place], **BOLD}
 
 
-def _caption(part: SubFigure, caption: str, left_out: str) -> None:
-    part.suptitle(f"{caption}\n{left_out}".rstrip(), fontsize="medium")
+def _draw_training(place: SubFigure, part: Part) -> Sequence[Artist]:
+    axes = place.subplots(1, len(part.panels), squeeze=False)[0]
+    for panel, shown in zip(axes, part.panels, strict=True):
+        handles = shown.draw(panel)
+        panel.set_ylim(*shown.limits)
+    place.suptitle(part.note, fontsize="medium")
+    return handles
 
 
-def _axis_label(shown: _Shown, kind: str) -> str:
-    if kind == "probability":
-        if len(shown.nouns) == 1:
-            return f"P({shown.nouns[0]})"
-        return "P(component i = a)" if "_" in shown.actions[0] else "P(action)"
-    return f"{kind.replace('_', ' ')} of the action"
-
-
-def _draw_training(part: SubFigure, distribution_curve: Table, shown: _Shown) -> None:
-    kinds = ["probability"] if shown.kind == "probability" else ["mean", "standard_deviation"]
-    for panel, kind in zip(part.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
-        _draw_training_panel(panel, distribution_curve, kind, shown)
-    num_runs = len(np.unique(distribution_curve["run"]))
-    lines = "; every run faint, their median bold" if num_runs > 1 else ", of the run"
-    _caption(part, f"Over training: mean over the steps of each batch{lines}", shown.left_out)
-
-
-def _draw_training_panel(panel: Axes, distribution_curve: Table, kind: str, shown: _Shown) -> None:
-    num_episodes = by_run(distribution_curve, "num_episodes")[0]
-    kept = thinned(len(num_episodes))
-    for place, action in enumerate(shown.actions):
-        runs = by_run(distribution_curve, f"{kind}_{action}")[:, kept]
-        if len(runs) > 1:
-            panel.plot(num_episodes[kept], runs.T, color=COLORS[place], **FAINT)
-        panel.plot(num_episodes[kept], np.median(runs, axis=0), **_line(place))
-    count_axis(panel, "training episodes of a run")
-    panel.set_ylabel(_axis_label(shown, kind))
-    _limit(panel, kind, shown)
-
-
-def _limit(panel: Axes, kind: str, shown: _Shown) -> None:
-    if kind == "probability" and len(shown.actions) == 1:
-        panel.set_ylim(-0.02, 1.02)
-    elif kind != "mean":
-        panel.set_ylim(bottom=0)
-
-
-def _draw_observations(part: SubFigure, visited: Table, varying: list[str], shown: _Shown) -> None:
-    drawn = varying[:MAX_OBSERVATIONS]
-    num_rows = math.ceil(len(drawn) / PANELS_PER_ROW)
-    num_columns = math.ceil(len(drawn) / num_rows)
-    panels = part.subplots(num_rows, num_columns, sharey=True, squeeze=False)
-    for panel, name in zip(panels.flat, drawn, strict=False):
-        _draw_observation(panel, visited, name, shown)
-    for panel in panels.flat[len(drawn) :]:
+def _draw_observations(place: SubFigure, part: Part, num_rows: int) -> None:
+    num_columns = math.ceil(len(part.panels) / num_rows)
+    axes = place.subplots(num_rows, num_columns, sharey=True, squeeze=False)
+    for panel, shown in zip(axes.flat, part.panels, strict=False):
+        shown.draw(panel)
+    for panel in axes.flat[len(part.panels) :]:
         panel.remove()
-    for panel in panels[:, 0]:
-        panel.set_ylabel(_axis_label(shown, shown.kind))
-    _limit(panels[0, 0], shown.kind, shown)  # of all panels, which share it
-    steps = plural(len(visited[drawn[0]]), "step")
-    lines = "points and binned means" if len(shown.actions) <= MAX_SCATTERED else "binned means"
-    if _has_band(shown):
-        lines += " ± standard deviation"
-    left_out = f"first {len(drawn)} of {len(varying)} observations that vary"
-    _caption(
-        part,
-        f"After training: at {steps} of the exported policy, sampling; {lines}",
-        left_out * (len(varying) > len(drawn)),
-    )
+    for panel in axes[:, 1:].flat:
+        panel.set_ylabel("")
+    axes[0, 0].set_ylim(*part.panels[0].limits)  # of all panels, which share it
+    place.suptitle(part.note, fontsize="medium")
 
 
-def _has_band(shown: _Shown) -> bool:
+def _has_band(shown: ShownActions) -> bool:
     return shown.kind == "mean" and len(shown.actions) == 1
 
 
-def _draw_observation(panel: Axes, visited: Table, name: str, shown: _Shown) -> None:
+def _draw_observation(
+    visited: Table, name: str, shown: ShownActions, panel: Axes
+) -> Sequence[Artist]:
     x = numbers(visited, name)
     for place, action in enumerate(shown.actions):
         y = numbers(visited, f"{shown.kind}_{action}")
         if len(shown.actions) <= MAX_SCATTERED:
-            panel.plot(x, y, ".", markersize=3, markeredgewidth=0, alpha=0.3, color=COLORS[place])
+            panel.plot(
+                x,
+                y,
+                ".",
+                markersize=3,
+                markeredgewidth=0,
+                alpha=0.3,
+                color=COLORS[place],
+                rasterized=True,  # thousands of them in an SVG would be half a megabyte
+            )
         centers, means = binned_means(x, y)
         panel.plot(centers, means, **_line(place))
         if _has_band(shown):
@@ -214,4 +210,6 @@ def _draw_observation(panel: Axes, visited: Table, name: str, shown: _Shown) -> 
                 centers, means - deviations, means + deviations, color=COLORS[place], **BAND
             )
     panel.set_xlabel(f"observation[{name.rpartition('_')[2]}]")
+    panel.set_ylabel(axis_label(shown, shown.kind))
     panel.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
+    return []

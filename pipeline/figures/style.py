@@ -69,9 +69,11 @@ def count_axis(axes: Axes, label: str) -> None:
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
-def legend_below(figure: Figure | SubFigure, handles: Sequence[Artist]) -> None:
+def legend_below(
+    figure: Figure | SubFigure, handles: Sequence[Artist], max_columns: int = 4
+) -> None:
     """One legend under all panels, where it can hide no data."""
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), max_columns))
 
 
 @styled

@@ -19,9 +19,10 @@ from models.heads import make_head
 from models.network import make_policy_network
 from models.policy import Policy
 from models.servable import save
-from pipeline import play, recording
+from pipeline import play, playing
 from pipeline.acting import load
 from pipeline.exported import distribution_parameters
+from pipeline.recording import Limits
 
 REPOSITORY = Path(__file__).parents[2]
 CARTPOLE: dict[str, Any] = {"id": "CartPole-v1", "kwargs": {}, "max_episode_steps": 45}
@@ -247,8 +248,7 @@ def in_this_process(monkeypatch):
 
 @pytest.mark.usefixtures("in_this_process")
 def test_a_gif_that_was_cut_says_so(cartpole, tmp_path, monkeypatch, capsys):
-    for module in (play, recording):
-        monkeypatch.setattr(module, "MAX_FRAMES", 4)
+    monkeypatch.setattr(play, "LIMITS", Limits(max_frames=4))
     printed = run(capsys, cartpole, "--gif", tmp_path / "x.gif")
     assert printed.endswith("4 frames, 0.08 seconds; the rest is left out, 4 are the most\n")
 
@@ -317,7 +317,7 @@ def test_without_egl_it_says_what_to_install(pendulum, tmp_path):
 def test_egl_is_chosen_only_where_nothing_else_is(display, chosen, expected, monkeypatch):
     for name, value in (display | chosen).items():
         monkeypatch.setenv(name, value)
-    play.prepare_pictures("rgb_array")
+    playing.draw_unseen()
     assert os.environ.get("MUJOCO_GL") == expected
 
 

@@ -4,12 +4,12 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
-from pipeline.artifacts import TaskFiles, write_table
+from pipeline.artifacts import TaskFiles, read_json
 from pipeline.errors import UserError
 from pipeline.plot import plot
+from tests.pipeline.project import write_tables
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -18,24 +18,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 def task(tmp_path):
     """What the stage reads of a task, with the tables of two runs of a small bandit."""
     files = TaskFiles(tmp_path / "data" / "bandit")
-    run, point = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
-    curve = {"run": run, "num_episodes": point + 1, "num_env_steps": point + 1}
-    write_table(files.learning_curve, curve | {"mean_return": np.array([0.0, 1.0, 0.0, 0.0])})
-    evaluation = {"run": run, "mode": np.array(["greedy", "sampled"] * 2), "episode": run * 0}
-    write_table(files.evaluation, evaluation | {"episode_return": np.array([1.0, 0.0, 1.0, 1.0])})
-    estimates = ("total_variance", "relative_variance", "signal_to_noise", "num_episodes_for_1")
-    write_table(
-        files.variance,
-        {"policy": np.array(["initial", "trained"]), "baseline": np.array(["none", "none"])}
-        | {name: np.array([2, 2]) for name in ("num_runs", "num_batches", "num_episodes")}
-        | {f"{name}{end}": np.ones(2) for name in estimates for end in ("", "_low", "_high")},
-    )
-    second = np.array([0.5, 0.6, 0.5, 0.4])
-    distribution = {"probability_0": 1 - second, "probability_1": second}
-    write_table(files.action_distribution, {"run": run, "num_episodes": point} | distribution)
-    write_table(files.visited, {"observation_0": np.ones(4)} | distribution)
-    at_one_point = {name: values[:1] for name, values in distribution.items()}
-    write_table(files.plane, {"observation_0": np.ones(1)} | at_one_point)
+    write_tables(files)
     return SimpleNamespace(name="bandit", files=files)
 
 
@@ -49,6 +32,28 @@ def test_writes_its_pictures_and_the_same_again(task, capsys):
     (task.files.plots / "of an older version.png").write_bytes(b"")
     plot(task)
     assert {path.name: path.read_bytes() for path in task.files.plots.iterdir()} == pictures
+
+
+def test_draws_the_panels_of_each_part_with_their_numbers_and_the_same_again(task):
+    plot(task)
+    text = task.files.panels.read_bytes()
+    parts = read_json(task.files.panels, [])
+    shown = {name: [panel["title"] for panel in part["panels"]] for name, part in parts.items()}
+    assert shown == {
+        "returns": ["Mean episode return over training episodes"],
+        "progress": ["Entropy over training episodes", "Gradient norm over training episodes"],
+        "evaluation": ["Episode return, greedy", "Episode return, sampled"],
+        "policy": ["P(action 1) over training"],
+        "observations": [],  # the only one does not vary
+    }
+    # Two runs at the last update: entropies 0.5 and 0.3.
+    assert (
+        "0.700 after 1 training episodes, 0.400 [0.300, 0.500] after 2"
+        in (parts["progress"]["panels"][0]["summary"])
+    )
+    assert all(part["note"] for part in parts.values())
+    plot(task)
+    assert task.files.panels.read_bytes() == text
 
 
 @pytest.mark.parametrize(

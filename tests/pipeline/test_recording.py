@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from pipeline import recording
 from pipeline.errors import UserError
-from pipeline.recording import Recording
+from pipeline.recording import Limits, Recording
 
 
 def frame(value, shape=(40, 60)):
     return np.full((*shape, 3), value, np.uint8)
 
 
-def record(rate, frames):
-    recorded = Recording(rate)
+def record(rate, frames, **limits):
+    recorded = Recording(rate, Limits(**limits))
     pictures = iter(frames)
     for _ in frames:
         recorded.offer(lambda: next(pictures))
@@ -49,7 +48,7 @@ def test_frames_that_are_too_fast_are_dropped_and_not_rendered(tmp_path):
     # At 120 a second every third is kept, 40 a second: 25 ms each, in tens 20, 30 (a half rounds to
     # even: 25 → 20, 50, 75 → 80, 100).
     values = iter(range(0, 200, 50))
-    recorded = Recording(120)
+    recorded = Recording(120, Limits())
     num_rendered = []
     for _ in range(10):
         recorded.offer(lambda: frame(next(values)))
@@ -78,13 +77,28 @@ def test_later_frames_take_the_size_of_the_first(tmp_path):
     assert reread(recorded, tmp_path / "x.gif") == ((60, 40), [(0, 100), (200, 100)])
 
 
-def test_there_is_a_most_of_frames(monkeypatch):
-    monkeypatch.setattr(recording, "MAX_FRAMES", 3)
-    recorded = record(10, [frame(0)] * 3)
+@pytest.mark.parametrize("limits", [{"max_frames": 3}, {"max_seconds": 0.35}])
+def test_there_is_a_most_of_frames_and_of_seconds(limits):
+    recorded = record(10, [frame(0)] * 3, **limits)
     assert not recorded.is_cut
     recorded.offer(lambda: pytest.fail("rendered"))
     assert recorded.is_cut
     assert len(recorded.frames) == 3
+
+
+def test_rate_size_and_colors_have_limits_too():
+    # At 20 a second and at most 10, every second picture. 100 greys become 8.
+    gradient = np.broadcast_to(np.arange(100, dtype=np.uint8)[:, None, None], (100, 100, 3))
+    recorded = record(20, [gradient] * 4, max_rate=10, max_size=(50, 50), max_colors=8)
+    assert [image.size for image in recorded.frames] == [(50, 50)] * 2
+    assert len(recorded.frames[0].getcolors()) == 8
+    assert recorded.durations == [100, 100]
+
+
+def test_half_of_the_frames_take_the_same_time(tmp_path):
+    recorded = record(10, [frame(value) for value in (0, 50, 100, 150, 200)])
+    recorded.halve()
+    assert reread(recorded, tmp_path / "x.gif")[1] == [(0, 200), (100, 200), (200, 200)]
 
 
 def test_frames_that_do_not_change_become_one_as_long(tmp_path):

@@ -64,7 +64,9 @@ def test_every_stage_leaves_its_files(finished):
         "variance.csv",
         "policies",
         "policy",
+        "episode.csv",
         "evaluation.csv",
+        "panels.json",
         "plane.csv",
         "visited.csv",
         "metrics.json",
@@ -102,6 +104,14 @@ def test_the_learning_curve_has_a_row_for_each_update_of_each_run(finished):
     assert curve["num_episodes"].tolist() == [*range(4, 41, 4)] * 2
     assert curve["num_env_steps"].tolist() == curve["num_episodes"].tolist()
     np.testing.assert_allclose(curve["objective"], curve["mean_return"], rtol=1e-6)
+
+
+def test_training_can_be_watched(finished):
+    logs = finished.parents[1] / "logs" / "bandit"
+    assert sorted(path.name for path in logs.iterdir()) == ["run-0", "run-1"]
+    # Ten updates of six scalars, each with its name.
+    (events,) = (logs / "run-1").iterdir()
+    assert events.read_bytes().count(b"mean_return") == 10
 
 
 def test_the_first_update_learns_from_the_rollouts_episodes(finished):
@@ -208,6 +218,7 @@ def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(
         "final_weights.npz",
         "learning_curve.csv",
         "action_distribution.csv",
+        "episode.csv",
         "evaluation.csv",
         "plane.csv",
         "visited.csv",

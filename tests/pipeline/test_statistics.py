@@ -5,7 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from pipeline.statistics import Interval, bootstrap_interval, interquartile_mean
+from pipeline.statistics import (
+    MIN_RUNS,
+    Interval,
+    bootstrap_interval,
+    difference_interval,
+    interquartile_mean,
+)
 
 
 def test_interquartile_mean_leaves_out_a_quarter_at_each_end():
@@ -79,6 +85,62 @@ def test_interval_neither_reads_nor_moves_global_randomness():
     np.random.seed(1)
     assert np.random.random() == drawn_after  # the interval drew nothing
     assert bootstrap_interval(values) == first  # though the global state is another now
+
+
+def test_difference_interval_is_that_of_all_resamples():
+    # Two runs a side have 2² · 2² = 16 equally likely pairs of resamples. The differences of their
+    # means reach from 10 − 4 = 6 to 30 − 0 = 30, each in 1 of 16 = 6.25 % > 2.5 %.
+    first, second = [0.0, 4.0], [10.0, 30.0]
+    means = [
+        [np.mean(sample) for sample in itertools.product(v, repeat=2)] for v in (first, second)
+    ]
+    every = np.subtract.outer(means[1], means[0])
+    assert tuple(np.percentile(every, [2.5, 97.5], method="inverted_cdf")) == (6, 30)
+    assert difference_interval(first, second) == Interval(np.float64(6), np.float64(30))
+
+
+def test_difference_interval_is_of_interquartile_means():
+    # An outlier that is one of four resampled runs is left out; without it the sides are equal. It
+    # is three or four of them, hence both of the middle two, in (4 · 3 + 1) / 4⁴ = 5.1 % of cases.
+    interval = difference_interval([1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1e6])
+    assert interval == Interval(np.float64(0), np.float64(1e6 - 1))
+
+
+def test_difference_of_equal_runs_is_exactly_zero():
+    zero, difference = np.float64(0), np.float64(0.4 - 0.1)
+    assert difference_interval([0.1] * 3, [0.1] * 5) == Interval(zero, zero)
+    assert difference_interval([0.1] * 3, [0.4] * 5) == Interval(difference, difference)
+
+
+@pytest.mark.parametrize(("first", "second"), [([1.0], [1.0, 2.0]), ([1.0, 2.0], [1.0])])
+def test_a_single_run_on_either_side_has_no_difference_interval(first, second):
+    assert difference_interval(first, second) is None
+
+
+def test_difference_interval_refuses_what_is_not_finite():
+    with pytest.raises(ValueError, match="expected finite numbers"):
+        difference_interval([1.0, 2.0], [np.nan, 1.0])
+
+
+def leaves_out_zero(first, second):
+    interval = difference_interval(first, second)
+    assert interval is not None
+    return interval.low > 0 or interval.high < 0
+
+
+def test_two_runs_a_side_seem_to_differ_in_a_third_of_cases():
+    # Of the six ways to share four different runs between two sides, two put the lower two on one
+    # side: only then all resampled differences have one sign.
+    runs = {1.0, 2.0, 4.0, 8.0}
+    sides = [(side, sorted(runs - {*side})) for side in itertools.combinations(sorted(runs), 2)]
+    assert sum(leaves_out_zero(*both) for both in sides) == 2
+
+
+@pytest.mark.parametrize(("num_runs", "least", "most"), [(3, 0.13, 0.26), (MIN_RUNS, 0.02, 0.12)])
+def test_equal_sides_seem_to_differ_rarely_from_min_runs_on(num_runs, least, most):
+    # 19 % and 7 % in the long run; of 150 cases each within two standard errors or so.
+    samples = np.random.default_rng(4).normal(size=(150, 2, num_runs))
+    assert least < np.mean([leaves_out_zero(*sides) for sides in samples]) < most
 
 
 @pytest.mark.parametrize("values", [[], 3.0, np.zeros((0, 4)), np.zeros((2, 2, 2))])

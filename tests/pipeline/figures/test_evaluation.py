@@ -28,8 +28,8 @@ def test_episodes_means_and_interval_of_each_mode():
     # the interval is [2, 9]. Sampled, all means 1: [1, 1].
     figure = draw(greedy=[[1, 3], [4, 4], [8, 10]], sampled=[[1, 1], [0, 2], [2, 0]])
     greedy, sampled = figure.axes
-    assert greedy.get_title() == "greedy: IQM 5 [2, 9]"
-    assert sampled.get_title() == "sampled: IQM 1 [1, 1]"
+    assert greedy.get_title() == "greedy: IQM 5.00 [2.00, 9.00]"
+    assert sampled.get_title() == "sampled: IQM 1.00 [1.00, 1.00]"
     assert figure.get_suptitle() == "task: evaluation of 3 runs, 2 episodes each"
     episodes, means, mean = greedy.lines
     np.testing.assert_array_equal(episodes.get_ydata(), [1, 3, 4, 4, 8, 10])
@@ -46,12 +46,15 @@ def test_equal_returns_stand_side_by_side():
     assert len(set(greedy.lines[0].get_xdata())) == 500
     low, high = greedy.get_ylim()
     assert low < 500 < high
-    assert greedy.get_title() == "greedy: IQM 500.0 [500.0, 500.0]"
+    assert greedy.get_title() == "greedy: IQM 500 [500, 500]"
 
 
 def test_one_run_has_its_mean_alone():
     figure = draw([[1, 3]], [[0, 1]])
-    assert [panel.get_title() for panel in figure.axes] == ["greedy: mean 2", "sampled: mean 0.5"]
+    assert [panel.get_title() for panel in figure.axes] == [
+        "greedy: mean 2.00",
+        "sampled: mean 0.500",
+    ]
     assert all(len(panel.patches) == 0 for panel in figure.axes)
     assert [text.get_text() for text in figure.legends[0].texts] == ["episode", "mean of a run"]
 

@@ -1,0 +1,218 @@
+"""Compares revisions: what differs in parameters and code, and whether the returns do.
+
+A revision is a git commit, branch or tag, an experiment of `dvc exp run`, or `workspace`. Each
+interval holds for itself with 95 %: among many of equal revisions some leave out 0 by chance.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.artifacts import TaskFiles, replacing, write_json
+from pipeline.comparison import (
+    METRICS,
+    Comparison,
+    Result,
+    differences,
+    differing,
+    differing_parameters,
+    make_result,
+)
+from pipeline.comparison_text import LEGEND, as_json, caption, describe
+from pipeline.errors import UserError
+from pipeline.figures.comparison import Curve, draw_comparison
+from pipeline.figures.learning_curve import XAxis, smooth
+from pipeline.figures.style import png
+from pipeline.mistakes import expected
+from pipeline.revisions import WORKSPACE, Revision, open_revisions
+from pipeline.stage import DATA, one_message
+
+PICTURE = Path("report/compare.png")  # beside the report, but of no stage
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command; exits with status 2 for its arguments, else as `one_message` says."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    names = options.revisions
+    if len(names) < 2 or len(set(names)) < len(names):
+        parser.error(f"expected two or more different revisions, received {' '.join(names)}")
+    with one_message(parser.prog):
+        comparisons = compare(names, options.task)
+        for task, comparison in comparisons.items():
+            print(f"{describe(task, comparison)}\n", flush=True)
+        print(LEGEND, flush=True)
+        if options.json is not None:
+            write_json(options.json, {task: as_json(c) for task, c in comparisons.items()})
+        x_axis: XAxis = "num_episodes" if options.episodes else "num_env_steps"
+        print(write_picture(options.picture, comparisons, x_axis))
+
+
+def compare(names: Sequence[str], tasks: Sequence[str] | None = None) -> dict[str, Comparison]:
+    """Compares revisions of the project in the current folder.
+
+    Args:
+        names: Of the revisions, at least two and no two the same.
+        tasks: Which tasks. Defaults to all that at least two of the revisions have.
+
+    Returns:
+        A comparison for each task.
+
+    Raises:
+        UserError: If a revision is unknown, if fewer than two have a task, if one has no results of
+            it, or if anything that is read is damaged.
+    """
+    with open_revisions(names) as revisions:
+        counts = Counter(task for revision in revisions for task in revision.tasks)
+        shared = [task for task, count in counts.items() if count > 1]
+        known = f"a task of two or more of these revisions, one of {', '.join(shared) or 'none'}"
+        for task in tasks or []:
+            if task not in shared:
+                raise UserError(f"--task: {expected(known, task, shared)}")
+        if not shared:
+            each = "; ".join(f"{r.name}: {', '.join(r.tasks) or 'none'}" for r in revisions)
+            raise UserError(f"expected a task of two or more of these revisions, received {each}")
+        return {task: _compare_task(task, revisions) for task in tasks or shared}
+
+
+def write_picture(path: Path, comparisons: Mapping[str, Comparison], x_axis: XAxis) -> str:
+    """Draws the learning curves; those that are the same everywhere only if all are.
+
+    Returns:
+        A line that says what was written, and where.
+    """
+    drawn = {task: c for task, c in comparisons.items() if c.curves}
+    drawn = {task: c for task, c in drawn.items() if not _are_the_same(c)} or drawn
+    if not drawn:
+        return "no picture, since there is no learning curve"
+    figure = draw_comparison(
+        {
+            task: [Curve(name, caption(name, c), points) for name, points in c.curves.items()]
+            for task, c in drawn.items()
+        },
+        x_axis,
+    )
+    with replacing(path) as written:
+        written.write_bytes(png(figure))
+    left_out = [task for task in comparisons if task not in drawn]
+    without = f"; without {', '.join(left_out)}, where they are the same" if left_out else ""
+    return f"{path}: learning curves of {', '.join(drawn)}{without}"
+
+
+def _compare_task(task: str, revisions: Sequence[Revision]) -> Comparison:
+    notes = [f"{r.name} has no task {task}" for r in revisions if task not in r.tasks]
+    having = [revision for revision in revisions if task in revision.tasks]
+    results, curves = [], {}
+    for revision in having:
+        files = TaskFiles(DATA / task)
+        with _naming(revision, files.evaluation):
+            result = _result(task, revision)
+        with _naming(revision, files.learning_curve):
+            table = revision.learning_curve(task)
+            if table is not None:
+                curves[revision.name] = smooth(table)
+        results.append(result)
+        notes += _notes(task, revision, has_runs=bool(result.means), has_curve=table is not None)
+    code = {revision.name: revision.code(task) for revision in having}
+    return Comparison(
+        differing_parameters({revision.name: revision.parameters(task) for revision in having}),
+        sorted({path for _, path in differing(code)}) if all(code.values()) else None,
+        results,
+        differences(results),
+        curves,
+        notes,
+    )
+
+
+def _result(task: str, revision: Revision) -> Result:
+    """What a revision reached, from its metrics where the episodes are lost."""
+    evaluation = revision.evaluation(task)
+    if evaluation is not None:
+        return make_result(revision.name, evaluation)
+    metrics = revision.metrics(task)
+    if metrics is None:
+        raise ValueError(f"expected it or metrics.json, received neither; {_advice(revision)}")
+    if missing := set(METRICS) - set(metrics):
+        raise ValueError(f"expected it, since metrics.json has no {', '.join(sorted(missing))}")
+    return Result(revision.name, revision.parameters(task).get("num_runs"), metrics, {})
+
+
+def _notes(task: str, revision: Revision, has_runs: bool, has_curve: bool) -> Iterator[str]:
+    """Yields what makes a revision's figures less than they seem."""
+    files, name = TaskFiles(DATA / task), revision.name
+    if not has_runs:
+        yield f"{name}: {files.evaluation} is not in DVC's cache, shown are its metrics"
+    if not has_curve:
+        yield f"{name}: {files.learning_curve} is not in DVC's cache, the picture is without it"
+    if not (has_runs and has_curve):
+        yield f"{name}: {_advice(revision)}"
+    if stages := revision.outdated(task):
+        yield (
+            f"{name}: params.yaml has changed since {', '.join(stages)} ran; the parameters shown "
+            "are those they ran with, and `dvc repro` runs them anew"
+        )
+    if paths := revision.unrecorded(task):
+        yield f"{name}: {', '.join(paths)}: not what the stages wrote that dvc.lock records"
+
+
+def _advice(revision: Revision) -> str:
+    if revision.name == WORKSPACE:
+        return "`dvc repro` makes what is missing"
+    return (
+        f"`git checkout {revision.name}` (for an experiment `dvc exp apply`), then `dvc pull` from "
+        "a remote storage or `dvc repro` brings what is missing"
+    )
+
+
+@contextmanager
+def _naming(revision: Revision, path: Path) -> Iterator[None]:
+    """Puts the revision and the file in front of what is wrong with it."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{revision.name}: {path}: {error}") from error
+
+
+def _are_the_same(comparison: Comparison) -> bool:
+    """Whether the learning curves are equal, and none is missing."""
+    first, *others = comparison.curves.values()
+    return len(comparison.curves) == len(comparison.results) and all(
+        np.array_equal(one, of_other)
+        for other in others
+        for one, of_other in zip(first[:-1], other[:-1], strict=True)
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.compare", description=__doc__)
+    parser.add_argument(
+        "revisions",
+        nargs="+",
+        metavar="REV",
+        help=f"two or more git revisions, experiments, or the word {WORKSPACE}",
+    )
+    parser.add_argument(
+        "--task", action="append", help="this one only; may be given again. Default: all"
+    )
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        default=PICTURE,
+        metavar="PATH",
+        help="where to write the learning curves, as PNG; default: %(default)s",
+    )
+    parser.add_argument(
+        "--episodes",
+        action="store_true",
+        help="draw learning curves over training episodes instead of env steps",
+    )
+    parser.add_argument("--json", type=Path, metavar="PATH", help="where to write the numbers")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The commands of dvc.yaml's stages."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.errors import UserError
+from pipeline.yaml_file import read_yaml
+
+
+class Stage(NamedTuple):
+    """A stage as dvc.yaml has it."""
+
+    command: str
+    description: str
+    is_for_each_task: bool
+
+    def command_for(self, task: str) -> str:
+        """What DVC runs for a task."""
+        return self.command.replace("${key}", task)
+
+
+def read_stages(path: Path) -> list[Stage]:
+    """The stages, in the order of the file.
+
+    Raises:
+        UserError: If the file is missing or damaged.
+    """
+    try:
+        return [_stage(stage) for stage in read_yaml(path)["stages"].values()]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: expected stages with a cmd each, received {type(error).__name__}: {error}"
+        ) from error
+
+
+def _stage(stage: dict[str, Any]) -> Stage:
+    is_for_each_task = "foreach" in stage
+    definition = stage["do"] if is_for_each_task else stage
+    return Stage(definition["cmd"].strip(), definition.get("desc", ""), is_for_each_task)

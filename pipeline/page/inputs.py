@@ -1,0 +1,182 @@
+"""What the page is made from: the files of each task, read and checked."""
+
+import io
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.artifacts import Table, TaskFiles, out_of_step, read_json, read_table
+from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
+from pipeline.params import Params, TaskParams
+
+
+class _Read(BaseModel):
+    """A part of a JSON file; it may say more than is needed here."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Metrics(_Read):
+    """A task's metrics, as `evaluate` writes them; interval ends are None for a single run."""
+
+    greedy: float
+    greedy_low: float | None
+    greedy_high: float | None
+    greedy_worst_run: float
+    sampled: float
+    sampled_low: float | None
+    sampled_high: float | None
+    sampled_worst_run: float
+    objective: float
+    objective_before: float
+
+
+class DrawnPanel(_Read):
+    """A panel as `plot` draws it."""
+
+    title: str
+    summary: str
+    svg: str = Field(pattern=r'^<svg viewBox="[0-9. ]+">[\s\S]*</svg>$')
+
+
+class DrawnPart(_Read):
+    """Panels that are shown together."""
+
+    title: str  # empty where each panel shows its own
+    note: str
+    panels: list[DrawnPanel]
+
+
+class DrawnParts(_Read):
+    """All that `plot` draws for the page."""
+
+    returns: DrawnPart
+    progress: DrawnPart
+    evaluation: DrawnPart
+    policy: DrawnPart
+    observations: DrawnPart
+
+
+class Episode(_Read):
+    """The episode that is shown."""
+
+    episode_return: float
+    num_steps: int
+    seconds: float  # that are shown
+    is_cut: bool  # whether the episode goes on after them
+
+
+class Film(NamedTuple):
+    """An episode in pictures."""
+
+    episode: Episode
+    gif: bytes
+    size: tuple[int, int]  # width and height in pixels
+    first_frame: bytes  # a PNG, for those who want no motion, and for paper
+
+
+class Variance(NamedTuple):
+    """The noise of the gradient with each baseline."""
+
+    table: Table  # the columns policy, baseline and signal_to_noise
+    picture: bytes  # a PNG
+
+
+class TaskResult(NamedTuple):
+    """What is told of one task in tables."""
+
+    name: str
+    params: TaskParams
+    specification: EnvironmentSpecification
+    metrics: Metrics
+
+
+class TaskPictures(NamedTuple):
+    """What is shown of one task."""
+
+    parts: DrawnParts
+    film: Film | str  # a sentence where there is none: why
+    variance: Variance
+    plane: bytes | None  # a PNG; None where the environment has no plane of states
+
+
+def read_results(params: Params, data: Path) -> list[TaskResult]:
+    """The results of all tasks.
+
+    Args:
+        params: The checked parameters.
+        data: The folder that holds the tasks' folders.
+
+    Raises:
+        UserError: If a task's metrics are missing or damaged.
+    """
+    results = []
+    for name, task in params.tasks.items():
+        env = task.env
+        specification = inspect_environment(env.id, env.kwargs, env.max_episode_steps)
+        path = TaskFiles(data / name).metrics
+        metrics = _validated(Metrics, path, read_json(path, [name])[name])
+        results.append(TaskResult(name, task, specification, metrics))
+    return results
+
+
+def read_pictures(files: TaskFiles) -> TaskPictures:
+    """What is shown of one task.
+
+    Args:
+        files: The task's.
+
+    Raises:
+        UserError: If something is missing or damaged.
+    """
+    parts = _validated(DrawnParts, files.panels, read_json(files.panels, []))
+    plane = files.plots / "plane.png"
+    return TaskPictures(
+        parts,
+        _read_film(files.film),
+        _read_variance(files),
+        plane.read_bytes() if plane.exists() else None,
+    )
+
+
+def _read_film(folder: Path) -> Film | str:
+    path = folder / "film.json"
+    played = read_json(path, ["why_not"])
+    if played["why_not"] is not None:
+        return str(played["why_not"])
+    episode = _validated(Episode, path, played)
+    gif = _read_bytes(folder / "film.gif")
+    first_frame = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(gif), formats=["GIF"]) as image:
+            size = image.size
+            image.convert("RGB").save(first_frame, "PNG")
+    except (OSError, EOFError, ValueError, SyntaxError) as error:  # Pillow's, of damaged files
+        raise out_of_step(folder / "film.gif", "a GIF", str(error)) from error
+    return Film(episode, gif, size, first_frame.getvalue())
+
+
+def _read_variance(files: TaskFiles) -> Variance:
+    table = read_table(files.variance, ["policy", "baseline", "signal_to_noise"])
+    return Variance(table, _read_bytes(files.plots / "variance.png"))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise out_of_step(path, "a picture", "no such file") from error
+
+
+Model = TypeVar("Model", bound=_Read)
+
+
+def _validated(model: type[Model], path: Path, value: object) -> Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "all of it"
+        raise out_of_step(path, "what its stage writes", f"at {place}: {first['msg']}") from error

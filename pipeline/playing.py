@@ -1,0 +1,105 @@
+"""One copy of an environment, to be played step by step: made, named in messages, drawn."""
+
+import math
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gymnasium
+from gymnasium.wrappers import FlattenObservation
+
+from pipeline.environments.specification import EnvironmentSpecification
+from pipeline.errors import UserError
+
+DEFAULT_RATE = 30.0  # pictures a second of an environment that does not say
+# Modules in which MuJoCo's pictures fail where there is no OpenGL, and packages of such.
+OPENGL = {"mujoco", "OpenGL", "glfw", "gymnasium.envs.mujoco.mujoco_rendering"}
+
+Environment = gymnasium.Env[Any, Any]
+
+
+def draw_unseen() -> None:
+    """Lets environments draw without a window.
+
+    Sets what the libraries that draw read from the environment variables when they are imported.
+    """
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame's: needs no window
+    if not has_display():
+        os.environ.setdefault("MUJOCO_GL", "egl")
+
+
+def has_display() -> bool:
+    """Whether there is a screen to show a window on."""
+    return sys.platform != "linux" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+
+
+def make_environment(specification: EnvironmentSpecification, mode: str | None) -> Environment:
+    """The environment, with observations as vectors.
+
+    Args:
+        specification: What to make.
+        mode: How it is to render, Gymnasium's `render_mode`. None: not at all.
+
+    Raises:
+        UserError: If it does not render in this way.
+    """
+    arguments = {
+        **specification.kwargs,
+        "max_episode_steps": specification.max_episode_steps,
+        "disable_env_checker": True,  # its warnings are for those who write environments
+    }
+    arguments.pop("render_mode", None)
+    with naming(specification.id):
+        env = gymnasium.make(specification.id, **arguments)
+        if mode is not None:
+            env.close()
+            modes = env.metadata.get("render_modes") or []
+            if mode not in modes:
+                raise UserError(
+                    f"expected an environment with the render mode {mode}, received one with "
+                    f"{', '.join(modes) or 'none'}"
+                )
+            env = gymnasium.make(specification.id, render_mode=mode, **arguments)
+    return env if specification.has_flat_observations else FlattenObservation(env)
+
+
+def picture_rate(env: Environment) -> float:
+    """Pictures a second."""
+    rate = env.metadata.get("render_fps")
+    return float(rate) if isinstance(rate, int | float) and 0 < rate < math.inf else DEFAULT_RATE
+
+
+@contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Makes one message of whatever is raised, an environment's own errors included."""
+    try:
+        yield
+    except Exception as error:  # a third party's environment may raise anything
+        causes = list(_causes(error))
+        if any(map(_is_of_opengl, causes)):
+            raise UserError(
+                "MuJoCo found no OpenGL to draw with: without a display it needs MUJOCO_GL=egl "
+                "and, on Debian or Ubuntu, `apt-get install libegl1`, or MUJOCO_GL=osmesa and "
+                f"libosmesa6. Received {type(causes[-1]).__name__}: {causes[-1]}"
+            ) from error
+        text = " ".join(str(error).split())
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        raise UserError(f"{place}: {kind}{text}") from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, that which it was raised from, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _is_of_opengl(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    modules = {str(frame.f_globals.get("__name__")) for frame, _ in frames}
+    return not OPENGL.isdisjoint(modules | {module.partition(".")[0] for module in modules})

@@ -1,0 +1,78 @@
+"""Stage `report`: one page of all tasks' results, which needs no network and no other file."""
+
+import argparse
+from pathlib import Path
+
+from pipeline.artifacts import TaskFiles, replacing
+from pipeline.check import check
+from pipeline.errors import UserError
+from pipeline.page.commands import read_stages
+from pipeline.page.document import page
+from pipeline.page.inputs import read_pictures, read_results
+from pipeline.page.results import markdown_table
+from pipeline.stage import DATA, one_message
+
+REPORT = Path("report/index.html")
+STAGES = Path("dvc.yaml")
+README = Path("README.md")
+# The lines between which README.md has the table of results.
+START, END = (
+    "<!-- results, by `python -m pipeline.report --readme` -->\n",
+    "<!-- end of results -->\n",
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Writes the page, or the table in README.md; exits as `one_message` says."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.report", description=__doc__)
+    parser.add_argument(
+        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--readme", action="store_true", help=f"write the table of results in {README} instead"
+    )
+    options = parser.parse_args(arguments)
+    with one_message(parser.prog):
+        if options.readme:
+            write_table_in(README, markdown_table(read_results(check(options.params), DATA)))
+        else:
+            report(options.params)
+
+
+def report(params_path: Path) -> None:
+    """Writes the page of all tasks in params.yaml.
+
+    Raises:
+        UserError: If params.yaml holds mistakes, or a file is missing or damaged; the page that was
+            there is then left as it is.
+    """
+    params = check(params_path)
+    results = read_results(params, DATA)
+    pictures = {name: read_pictures(TaskFiles(DATA / name)) for name in params.tasks}
+    text = page(params.seed, results, pictures, read_stages(STAGES))
+    with replacing(REPORT) as written:
+        written.write_text(text, encoding="utf-8", newline="\n")
+    print(f"{REPORT}: {', '.join(params.tasks)}; {len(text.encode()) / 1e6:.1f} MB")
+
+
+def write_table_in(path: Path, table: str) -> None:
+    """Puts the table of results in the place of the one that a Markdown file has.
+
+    Raises:
+        UserError: If the file does not say where.
+    """
+    text = path.read_text(encoding="utf-8")
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise UserError(
+            f"{path}: expected the line {START.strip()} and after it {END.strip()}, between which "
+            "the table of results stands"
+        )
+    with replacing(path) as written:
+        written.write_text(f"{before}{start}{table}{end}{after}", encoding="utf-8", newline="\n")
+    print(f"{path}: the table of results")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""Numbers in tables and sentences."""
+
+
+def number(value: float) -> str:
+    """Three significant digits, and from 100 on whole numbers: 0.703, 5.00, −146, 1,000."""
+    digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
+    return digits.replace("-", "−")
+
+
+def with_interval(value: float, low: float | None, high: float | None) -> str:
+    """An estimate and its interval, `−146 [−153, −140]`; the estimate alone where there is none."""
+    if low is None or high is None:
+        return number(value)
+    return f"{number(value)} [{number(low)}, {number(high)}]"

@@ -1,0 +1,88 @@
+"""The table of results, in HTML and in Markdown."""
+
+import re
+
+import pytest
+from gymnasium import spaces
+
+from pipeline.environments.specification import EnvironmentSpecification
+from pipeline.page.inputs import Metrics, TaskResult
+from pipeline.page.results import html_table, markdown_table, policy_of
+from pipeline.params import TaskParams
+from tests.pipeline.project import METRICS
+from tests.pipeline.task import BANDIT
+
+
+def result(name="the_task", space=None, metrics=(), **env):
+    task = BANDIT | {"env": BANDIT["env"] | env}
+    specification = EnvironmentSpecification(
+        "Bandit-v0", {}, spaces.Discrete(2), space or spaces.Discrete(2), 1, False
+    )
+    measured = Metrics.model_validate(METRICS | dict(metrics))
+    return TaskResult(name, TaskParams.model_validate(task), specification, measured)
+
+
+def cells(table):
+    return [
+        [re.sub(r"\s+", " ", re.sub("<[^>]*>", "", cell)).strip() for cell in row]
+        for row in (
+            re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)
+            for row in re.findall(r"<tr>(.*?)</tr>", table)
+        )
+    ]
+
+
+def test_a_row_in_html():
+    header, row = cells(html_table([result(kwargs={"probabilities": [0.3, 0.7]})]))
+    assert row == [
+        "the_task",
+        "Bandit-v0, probabilities [0.3, 0.7]",
+        "Categorical, no hidden layer",
+        "leave_one_out",
+        "2 × 40",
+        "−146 [−153, −140] worst run −157",
+        "0.664 [0.654, 0.674] worst run 0.632",
+    ]
+    assert len(header) == len(row)
+
+
+def test_a_row_in_markdown():
+    header, rule, row = markdown_table([result()]).splitlines()
+    assert row == (
+        "| `the_task` | `Bandit-v0` | Categorical, no hidden layer | `leave_one_out` | 2 | 40 "
+        "| −146 [−153, −140] | 0.664 [0.654, 0.674] | −157 / 0.632 |"
+    )
+    assert header.count("|") == rule.count("|") == row.count("|")
+
+
+def test_what_would_end_a_cell_does_not():
+    (row,) = markdown_table([result(kwargs={"name": "a|b"})]).splitlines()[2:]
+    assert r"`Bandit-v0, name a\|b`" in row
+    table = html_table([result(kwargs={"name": "</td><script>"})])
+    assert "&lt;/td&gt;&lt;script&gt;" in table
+    assert "<script" not in table
+
+
+def test_one_run_has_no_interval():
+    ends = {f"{mode}_{end}": None for mode in ("greedy", "sampled") for end in ("low", "high")}
+    only = result(metrics=ends)
+    assert "| −146 | 0.664 |" in markdown_table([only])
+    assert "[" not in "".join(cells(html_table([only]))[1])
+
+
+@pytest.mark.parametrize(
+    ("space", "name"),
+    [
+        (spaces.Discrete(2), "Categorical"),
+        (spaces.MultiDiscrete([2, 3]), "Categoricals"),
+        (spaces.MultiBinary(3), "Bernoullis"),
+        (spaces.Box(-1, 1), "Normal"),
+    ],
+)
+def test_the_policy_is_named_by_its_distribution(space, name):
+    assert policy_of(result(space=space)) == f"{name}, no hidden layer"
+
+
+def test_rows_lead_to_the_tasks_sections():
+    table = html_table([result("a_b")])
+    assert '<th scope="row"><a href="#task-a_b">a_<wbr>b</a></th>' in table

@@ -1,0 +1,402 @@
+"""The command `compare`, on a small project of its own with git and DVC."""
+
+import hashlib
+import json
+import shutil
+import struct
+import subprocess
+import sys
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dvc import cli as dvc_cli
+
+from pipeline.artifacts import TaskFiles, write_json, write_table
+from pipeline.compare import PICTURE, main
+from pipeline.evaluate import summarize
+from pipeline.statistics import difference_interval
+from tests.pipeline.task import write_params
+
+ROOT = Path(__file__).parents[2]
+
+# The stages whose files are compared. They never run: `dvc commit` takes what the tests write.
+DVC_YAML = """
+stages:
+  train:
+    foreach: ${tasks}
+    do:
+      cmd: "false"
+      params: ["seed", "tasks.${key}.num_runs", "tasks.${key}.train"]
+      deps: [code.py]
+      outs: ["data/${key}/learning_curve.csv"]
+  evaluate:
+    foreach: ${tasks}
+    do:
+      cmd: "false"
+      params: ["seed", "tasks.${key}.evaluate"]
+      outs: ["data/${key}/evaluation.csv"]
+      metrics: [{"data/${key}/metrics.json": {cache: false}}]
+"""
+
+
+def run(*command, cwd):
+    subprocess.run(command, cwd=cwd, check=True, capture_output=True)
+
+
+def dvc(*arguments, cwd):
+    """The command `dvc`, but in this process, which starts no other Python."""
+    with chdir(cwd):
+        assert dvc_cli.main([*arguments, "--quiet"]) == 0
+
+
+def write_task(root, name, means):
+    """Writes what the stages would: runs with these mean returns, greedy; one less, sampled."""
+    files = TaskFiles(root / "data" / name)
+    index, sampled, episode = (i.ravel() for i in np.indices((len(means), 2, 2)))
+    returns = np.array(means, dtype=float)[index] - sampled + np.where(episode, 0.5, -0.5)
+    evaluation = {
+        "run": index,
+        "mode": np.array(["greedy", "sampled"])[sampled],
+        "episode_return": returns,
+        "discounted_return": returns,
+    }
+    write_table(files.evaluation, evaluation)
+    write_json(files.metrics, {name: summarize(evaluation)})
+    index, update = (i.ravel() for i in np.indices((len(means), 5)))
+    curve = {
+        "run": index,
+        "num_episodes": update + 1,
+        "num_env_steps": (update + 1) * 3,
+        "mean_return": np.array(means, dtype=float)[index] * update / 4,
+    }
+    write_table(files.learning_curve, curve)
+
+
+def write_project(root, learning_rate, tasks):
+    """Writes params.yaml, and what the stages would: tasks are mean returns of the runs."""
+    write_params(root, **{name: section(len(tasks[name]), learning_rate) for name in tasks})
+    for name, means in tasks.items():
+        write_task(root, name, means)
+
+
+def section(num_runs, learning_rate):
+    train = {"learning_rate": learning_rate}
+    return {"num_runs": num_runs, "train": train, "evaluate": {"num_episodes": 2}}
+
+
+def commit(root, tag):
+    if tag != "never_run":
+        dvc("commit", "--force", cwd=root)
+    run("git", "add", "--all", cwd=root)
+    run("git", "commit", "--quiet", "--message", tag, cwd=root)
+    run("git", "tag", tag, cwd=root)
+
+
+SLOW = {"apart": [1, 2, 3, 4], "close": [1, 2, 3, 4], "equal": [5, 6, 7], "alone": [3]}
+FAST = {"apart": [11, 12, 13, 14], "close": [1, 2, 3, 5], "equal": [5, 6, 7], "alone": [4, 4, 4, 5]}
+LOST = {"apart": [101, 102, 103, 104], "close": [1, 2, 3, 4]}
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """A project with four commits, an experiment, and a workspace that is the experiment's."""
+    root = tmp_path_factory.mktemp("project")
+    run("git", "init", "--quiet", cwd=root)
+    for name, value in {"user.name": "test", "user.email": "test@localhost"}.items():
+        run("git", "config", name, value, cwd=root)
+    dvc("init", cwd=root)
+    (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / ".gitignore").write_text("/data/*/*\n!/data/*/metrics.json\n")
+    (root / "code.py").write_text("1")
+    write_params(root, apart=section(4, 0.1))
+    commit(root, "never_run")
+    write_project(root, 0.1, LOST)
+    commit(root, "lost")
+    for path in (root / "data" / "apart").glob("*.csv"):
+        digest = hashlib.md5(path.read_bytes()).hexdigest()
+        (root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]).unlink()
+    write_project(root, 0.001, SLOW)
+    commit(root, "slow")
+    write_project(root, 0.01, FAST | {"new": [1, 2]})
+    commit(root, "fast")
+    (root / "code.py").write_text("2")
+    write_project(root, 0.01, FAST | {"apart": [21, 22, 23, 24]})
+    dvc("commit", "--force", cwd=root)
+    dvc("exp", "save", "--name", "tried", cwd=root)
+    return root
+
+
+@pytest.fixture
+def project(committed, monkeypatch):
+    """The project as the current folder, only to be read."""
+    monkeypatch.chdir(committed)
+
+
+@pytest.fixture
+def own_project(committed, tmp_path, monkeypatch):
+    """A copy of the project as the current folder, to be changed."""
+    root = tmp_path / "project"
+    shutil.copytree(committed, root)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def compare(tmp_path, capsys):
+    """Runs the command; gives what it prints and, by task, what it writes as JSON."""
+
+    def compare(*arguments):
+        files = {"--json": tmp_path / "compared.json", "--picture": tmp_path / "picture.png"}
+        main([*arguments, *(str(part) for item in files.items() for part in item)])
+        return capsys.readouterr().out, json.loads(files["--json"].read_text())
+
+    return compare
+
+
+def message(*arguments):
+    """What the command says as it ends with exit status 1."""
+    with pytest.raises(SystemExit) as exit_:
+        main([*arguments])
+    assert isinstance(exit_.value.code, str)  # which Python prints, with status 1
+    return exit_.value.code
+
+
+def verdicts(task):
+    return [(found["mode"], found["verdict"]) for found in task["differences"]]
+
+
+@pytest.mark.usefixtures("project")
+def test_two_commits(compare, tmp_path):
+    printed, tasks = compare("slow", "fast")
+    assert list(tasks) == ["alone", "apart", "close", "equal"]  # `new` is in one alone
+    parameters = {"train.learning_rate": {"slow": 0.001, "fast": 0.01}}
+    assert tasks["apart"]["parameters"] == tasks["equal"]["parameters"] == parameters
+    assert tasks["apart"]["code"] == []
+    results = tasks["apart"]["results"]
+    assert results["slow"]["runs"] == {"greedy": [1, 2, 3, 4], "sampled": [0, 1, 2, 3]}
+    assert (results["fast"]["greedy"], results["fast"]["greedy_worst_run"]) == (12.5, 11)
+    greedy = tasks["apart"]["differences"][0]
+    assert greedy["difference"] == 10
+    assert tuple(greedy["interval"]) == difference_interval(SLOW["apart"], FAST["apart"])
+    assert verdicts(tasks["apart"]) == [("greedy", "higher"), ("sampled", "higher")]
+    assert {verdict for _, verdict in verdicts(tasks["close"])} == {"not told apart"}
+    assert {verdict for _, verdict in verdicts(tasks["equal"])} == {"same"}
+    assert {verdict for _, verdict in verdicts(tasks["alone"])} == {"single run"}
+    assert "apart: train.learning_rate differs; the same code\n" in printed
+    assert "fast against slow, greedy: +10.0 [+" in printed
+    picture = tmp_path / "picture.png"
+    assert printed.endswith(
+        f"{picture}: learning curves of alone, apart, close; without equal, where they are the "
+        "same\n"
+    )
+    width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+    assert width == 900
+    assert height > 900  # three panels
+
+
+@pytest.mark.usefixtures("project")
+def test_an_experiment_and_the_workspace(compare):
+    printed, tasks = compare("fast", "tried", "workspace", "--task", "apart")
+    assert list(tasks) == ["apart"]
+    task = tasks["apart"]
+    assert (task["parameters"], task["code"], task["notes"]) == ({}, ["code.py"], [])
+    assert task["results"]["tried"] == task["results"]["workspace"]
+    assert task["results"]["tried"]["greedy"] == 22.5
+    pairs = {(found["first"], found["second"]): found["verdict"] for found in task["differences"]}
+    assert pairs == {
+        ("fast", "tried"): "higher",
+        ("fast", "workspace"): "higher",
+        ("tried", "workspace"): "same",
+    }
+    assert "apart: the same parameters; other code in code.py\n" in printed
+
+
+@pytest.mark.usefixtures("project")
+def test_a_revision_without_the_task_is_left_out(compare):
+    _, tasks = compare("lost", "slow", "fast", "--task", "equal")
+    assert list(tasks["equal"]["results"]) == ["slow", "fast"]
+    assert tasks["equal"]["notes"] == ["lost has no task equal"]
+
+
+@pytest.mark.usefixtures("project")
+def test_metrics_stand_in_for_what_the_cache_has_lost(compare):
+    printed, tasks = compare("lost", "slow", "--task", "apart")
+    lost = tasks["apart"]["results"]["lost"]
+    assert (lost["num_runs"], lost["greedy"], lost["runs"]) == (4, 102.5, {})
+    assert [found["difference"] for found in tasks["apart"]["differences"]] == [-100, -100]
+    assert {verdict for _, verdict in verdicts(tasks["apart"])} == {"runs missing"}
+    notes = tasks["apart"]["notes"]
+    assert notes[:2] == [
+        "lost: data/apart/evaluation.csv is not in DVC's cache, shown are its metrics",
+        "lost: data/apart/learning_curve.csv is not in DVC's cache, the picture is without it",
+    ]
+    assert "`git checkout lost`" in notes[2]
+    assert all(note in printed for note in notes)
+
+
+def test_what_the_cache_and_the_workspace_have_lost(own_project, compare):
+    (own_project / "data" / "apart" / "evaluation.csv").unlink()  # the cache has it
+    _, tasks = compare("fast", "workspace", "--task", "apart")
+    assert tasks["apart"]["results"]["workspace"]["greedy"] == 22.5
+    assert tasks["apart"]["notes"] == []
+    shutil.rmtree(own_project / ".dvc" / "cache")
+    _, tasks = compare("workspace", "fast", "--task", "apart")
+    assert tasks["apart"]["notes"][1] == "workspace: `dvc repro` makes what is missing"
+
+
+def test_nothing_to_draw(own_project, compare, tmp_path):
+    shutil.rmtree(own_project / ".dvc" / "cache")
+    printed, _ = compare("slow", "fast", "--task", "apart")
+    assert printed.endswith("no picture, since there is no learning curve\n")
+    assert not (tmp_path / "picture.png").exists()
+
+
+def test_a_remote_storage_has_it(own_project, compare, tmp_path):
+    remote = tmp_path / "remote"
+    shutil.move(own_project / ".dvc" / "cache", remote)
+    (own_project / ".dvc" / "config").write_text(
+        f"[core]\n    remote = there\n['remote \"there\"']\n    url = {remote}\n"
+    )
+    run("git", "commit", "--all", "--quiet", "--message", "remote", cwd=own_project)
+    _, tasks = compare("HEAD", "workspace", "--task", "apart")
+    assert tasks["apart"]["notes"] == []
+
+
+def test_parameters_are_those_that_the_stages_ran_with(own_project, compare):
+    params = own_project / "params.yaml"
+    params.write_text(params.read_text().replace("learning_rate: 0.01", "learning_rate: 0.5"))
+    _, tasks = compare("slow", "workspace", "--task", "apart")
+    assert tasks["apart"]["parameters"] == {
+        "train.learning_rate": {"slow": 0.001, "workspace": 0.01}
+    }
+    (note,) = tasks["apart"]["notes"]
+    assert note.startswith("workspace: params.yaml has changed since train ran; ")
+
+
+def test_a_table_that_no_stage_wrote(own_project, compare):
+    write_task(own_project, "apart", [7, 7, 7, 7])
+    _, tasks = compare("slow", "workspace", "--task", "apart")
+    assert tasks["apart"]["results"]["workspace"]["greedy"] == 7
+    (note,) = tasks["apart"]["notes"]
+    assert note == (
+        "workspace: data/apart/evaluation.csv, data/apart/learning_curve.csv: not what the stages "
+        "wrote that dvc.lock records"
+    )
+
+
+@pytest.mark.usefixtures("project")
+def test_over_training_episodes(compare, tmp_path):
+    compare("slow", "fast", "--task", "apart")
+    steps = (tmp_path / "picture.png").read_bytes()
+    compare("slow", "fast", "--task", "apart", "--episodes")
+    assert (tmp_path / "picture.png").read_bytes() != steps
+
+
+def test_the_picture_has_a_place_that_git_ignores():
+    assert subprocess.run(["git", "check-ignore", PICTURE], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("slow", "fst"),
+            "fst: expected a git revision, a DVC experiment or `workspace`, received: unknown Git "
+            "revision 'fst'",
+        ),
+        (
+            ("slow", "fast", "--task", "apar"),
+            "--task: expected a task of two or more of these revisions, one of alone, apart, "
+            "close, equal, received 'apar'; did you mean apart?",
+        ),
+        (
+            ("slow", "fast", "--task", "new"),
+            "--task: expected a task of two or more of these revisions, one of alone, apart, "
+            "close, equal, received 'new'",
+        ),
+        (
+            ("slow", "never_run", "--task", "apart"),
+            "never_run: data/apart/evaluation.csv: expected it or metrics.json, received neither; "
+            "`git checkout never_run` (for an experiment `dvc exp apply`), then `dvc pull` from a "
+            "remote storage or `dvc repro` brings what is missing",
+        ),
+    ],
+)
+def test_mistakes(arguments, said):
+    assert message(*arguments) == said
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("names", [["slow"], ["slow", "slow"]])
+def test_needs_two_revisions(names, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(names)
+    assert exit_.value.code == 2
+    expected = f"expected two or more different revisions, received {' '.join(names)}"
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("data/apart/evaluation.csv", "run\n1\n", "expected a CSV table with a header line"),
+        (
+            "data/apart/evaluation.csv",
+            "run,mode,episode_return,discounted_return\n0,greedy,1,1\n",
+            "at least one run",
+        ),
+        (
+            "data/apart/evaluation.csv",
+            "run,mode,episode_return,discounted_return\n0,greedy,high,1\n",
+            "expected finite numbers in column episode_return",
+        ),
+        (
+            "data/apart/learning_curve.csv",
+            "run,num_episodes,num_env_steps,mean_return\n0,1,1,1\n0,2,2,1\n1,1,1,1\n",
+            "expected as many rows of every run",
+        ),
+        ("params.yaml", "tasks: [\n", "expected YAML"),
+        ("dvc.lock", "stages: [\n", "expected YAML"),
+    ],
+)
+def test_a_damaged_file_is_named(own_project, name, text, said):
+    (own_project / name).write_text(text)
+    received = message("slow", "workspace", "--task", "apart")
+    assert received.startswith(f"workspace: {name}: ")
+    assert said in received
+
+
+def test_no_task_in_common(own_project):
+    write_params(own_project, other=section(1, 0.1))
+    assert message("never_run", "workspace") == (
+        "expected a task of two or more of these revisions, received never_run: apart; "
+        "workspace: other"
+    )
+
+
+def test_a_revision_of_something_else(own_project):
+    for command in ("rm --force --quiet params.yaml dvc.yaml", "commit --quiet --message other"):
+        run("git", *command.split(), cwd=own_project)
+    expected = "HEAD: expected a revision with params.yaml, received one without"
+    assert message("slow", "HEAD") == expected
+
+
+def test_no_git_repository(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message("slow", "fast").endswith(f"received: {tmp_path} is not a git repository")
+
+
+@pytest.mark.usefixtures("project")
+def test_a_picture_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert str(tmp_path / "file") in message(
+        "slow", "fast", "--task", "apart", "--picture", str(tmp_path / "file" / "picture.png")
+    )
+
+
+def test_needs_no_tensorflow():
+    code = "import sys, pipeline.compare; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
