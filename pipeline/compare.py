@@ -183,7 +183,7 @@ def _are_the_same(comparison: Comparison) -> bool:
     return len(comparison.curves) == len(comparison.results) and all(
         np.array_equal(one, of_other)
         for other in others
-        for one, of_other in zip(first[:-1], other[:-1], strict=True)
+        for one, of_other in zip(first[:3], other[:3], strict=True)
     )
 
 

@@ -45,6 +45,7 @@ class Smoothed(NamedTuple):
     num_env_steps: NDArray[np.float64]  # [R, U]
     values: NDArray[np.float64]  # [R, U], mean episode return or another column
     window: int  # updates that a point averages
+    kept: Sequence[tuple[int, int]] = ()  # run and point of each policy that was kept on the way
 
 
 @styled
@@ -54,7 +55,8 @@ def draw_learning_curve(curve: Table, task: str) -> Figure:
     The second panel is left out where every episode is one step long: it would repeat the first.
 
     Args:
-        curve: the columns run, num_episodes, num_env_steps and mean_return of the learning curve.
+        curve: the columns run, num_episodes, num_env_steps and mean_return of the learning curve,
+            and kept if it has it.
         task: its name, for the title.
 
     Raises:
@@ -89,7 +91,7 @@ def progress_part(curve: Table) -> Part:
 
     Args:
         curve: the columns run, num_episodes, num_env_steps, entropy and gradient_norm of the
-            learning curve.
+            learning curve, and kept if it has it.
 
     Raises:
         ValueError: where a column is missing, or runs have different numbers of updates.
@@ -107,7 +109,8 @@ def smooth(curve: Table, column: str = "mean_return") -> Smoothed:
     """The points of a learning curve that are drawn.
 
     Args:
-        curve: the columns run, num_episodes and num_env_steps of the learning curve, and `column`.
+        curve: the columns run, num_episodes and num_env_steps of the learning curve, `column`, and
+            kept if it has it.
         column: what is smoothed.
 
     Raises:
@@ -116,11 +119,16 @@ def smooth(curve: Table, column: str = "mean_return") -> Smoothed:
     num_episodes, num_env_steps = by_run(curve, "num_episodes"), by_run(curve, "num_env_steps")
     window = smoothing_window(num_episodes[0])
     values = moving_average(by_run(curve, column), window)
-    kept = thinned(values.shape[1])
+    shown = thinned(values.shape[1])
+    kept = []
+    marks = by_run(curve, "kept") if "kept" in curve else np.empty((0, 0))
+    for run, update in np.argwhere(marks == 1):
+        point = int(np.searchsorted(shown + window - 1, update))  # the first with this update in it
+        kept.append((int(run), min(point, len(shown) - 1)))
     num_episodes, num_env_steps = (
-        x[:, window - 1 :][:, kept] for x in (num_episodes, num_env_steps)
+        x[:, window - 1 :][:, shown] for x in (num_episodes, num_env_steps)
     )
-    return Smoothed(num_episodes, num_env_steps, values[:, kept], window)
+    return Smoothed(num_episodes, num_env_steps, values[:, shown], window, kept)
 
 
 def _panel(smoothed: Smoothed, x_column: XAxis, noun: str) -> Panel:
@@ -128,12 +136,28 @@ def _panel(smoothed: Smoothed, x_column: XAxis, noun: str) -> Panel:
     x, y, label = getattr(smoothed, x_column), smoothed.values, X_LABELS[x_column]
 
     def draw(panel: Axes) -> Sequence[Artist]:
-        handles = _draw_runs(panel, x, y)
+        handles = [*_draw_runs(panel, x, y), *_mark_kept(panel, x, y, smoothed.kept)]
         count_axis(panel, f"{label} of a run")
         panel.set_xlim(0, 1.03 * x.max())
         return handles
 
     return Panel(f"{noun} over {label}", _summary(x, y, label), draw)
+
+
+def _mark_kept(
+    panel: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    kept: Sequence[tuple[int, int]],
+) -> list[Artist]:
+    """A ring where the policy of a run stood that was kept, if that is not the last one."""
+    if not kept:
+        return []
+    rows, points = (list(indices) for indices in zip(*kept, strict=True))
+    look: dict[str, Any] = {"markersize": 7, "markeredgewidth": 1.5, "zorder": 4}
+    look |= {"markerfacecolor": "none", "markeredgecolor": COLORS[3], "linestyle": ""}
+    label = "the policy that was kept"
+    return [*panel.plot(x[rows, points], y[rows, points], marker="o", label=label, **look)]
 
 
 def _summary(x: NDArray[np.float64], y: NDArray[np.float64], label: str) -> str:

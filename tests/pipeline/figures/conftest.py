@@ -44,6 +44,7 @@ def make_tables(
         # One-step episodes where nothing is observed; otherwise longer in later runs.
         "num_env_steps": num_episodes * (1 if num_observations == 0 else 10 + run),
         "mean_return": 500 * progress + random.normal(size=run.size),
+        "kept": np.zeros_like(run),
     }
     rows = np.indices((num_runs, 2, 20)).reshape(3, -1)
     evaluation = {

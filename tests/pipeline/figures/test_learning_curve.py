@@ -17,6 +17,7 @@ def curve(returns, episodes_per_update=32, steps_per_episode=(1,)):
         "num_episodes": num_episodes,
         "num_env_steps": num_episodes * np.resize(steps_per_episode, len(returns))[run],
         "mean_return": np.ravel(returns),
+        "kept": np.zeros_like(run),
     }
 
 
@@ -41,6 +42,26 @@ def test_every_run_is_faint_and_their_interquartile_mean_bold():
         "interquartile mean over runs",
         "its 95 % bootstrap interval",
     ]
+
+
+def test_the_policies_that_were_kept_are_marked():
+    table = curve([[1, 8, 3], [2, 4, 6]])
+    table["kept"][[1, 5]] = 1  # of run 0 that before update 1, of run 1 that before update 2
+    figure = draw_learning_curve(table, "task")
+    (marks,) = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    np.testing.assert_array_equal(marks.get_xdata(), [64, 96])
+    np.testing.assert_array_equal(marks.get_ydata(), [8, 6])
+    assert figure.legends[0].texts[-1].get_text() == "the policy that was kept"
+
+
+def test_a_mark_stands_at_the_first_point_that_averages_its_update():
+    # 100 updates of 2 episodes: a point averages 10, so the first with update 50 ends with it, and
+    # the first point of all, of updates 0 to 9, has update 3.
+    table = curve(np.arange(200.0).reshape(2, 100), episodes_per_update=2)
+    table["kept"][[3, 150]] = 1
+    figure = draw_learning_curve(table, "task")
+    (marks,) = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    np.testing.assert_array_equal(marks.get_xdata(), [20, 102])
 
 
 def test_second_panel_over_env_steps_covers_what_all_runs_cover():
