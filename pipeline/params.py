@@ -215,6 +215,9 @@ class Params(Section):
     num_workers: CountOrNone = Field(
         default=None, description="runs that are performed side by side, null for one on each core"
     )
+    checkpoint_seconds: NotNegative = Field(
+        default=30.0, description="how many seconds there are between a run's checkpoints, at least"
+    )
     tasks: Annotated[
         dict[TaskName, TaskParams],
         Field(min_length=1),

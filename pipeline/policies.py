@@ -1,5 +1,6 @@
 """A task's policy and what trains it, from its parameters."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -161,6 +162,17 @@ def set_weights(policy: Policy, weights: Weights, run: int) -> None:
     """Sets the weights of a policy's network to those of one run."""
     for variable in policy.network.weights:
         variable.assign(weights[variable.path][run])
+
+
+def get_state(learner: Learner) -> dict[str, np.ndarray]:
+    """All that training has changed, by name."""
+    return {name: variable.numpy() for name, variable in learner.state.items()}
+
+
+def set_state(learner: Learner, state: Mapping[str, np.ndarray]) -> None:
+    """Brings a learner to where it was when `get_state` gave `state`."""
+    for name, variable in learner.state.items():
+        variable.assign(state[name])
 
 
 def read_weights(path: Path, policy: Policy, num_runs: int) -> Weights:

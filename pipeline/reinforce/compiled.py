@@ -137,6 +137,7 @@ class CompiledTraining:
         self.num_episodes = num_episodes
         self.updates_per_call = updates_per_call
         self.last_episodes: Episodes | None = None  # of the last update so far
+        self.num_made = 0
         chunk = learner.chunk_size
         self._num_steps = -(-environment.max_episode_steps // chunk) * chunk  # T
         signature = Episodes(
@@ -158,23 +159,30 @@ class CompiledTraining:
         )
 
     def train_run(
-        self, first: Episodes, seeds: Callable[[int], np.random.SeedSequence], num_updates: int
+        self,
+        first: Episodes,
+        seeds: Callable[[int], np.random.SeedSequence],
+        num_updates: int,
+        after: UpdateRecord | None = None,
     ) -> Iterator[UpdateRecord]:
         """See `Training`; the records of some dozen updates come together."""
-        self.learner.reset()
-        return recorded(self._statistics(first, seeds, num_updates), self.num_episodes)
+        if after is None:
+            self.learner.reset()
+        updates = range(after.update + 1 if after else 0, num_updates)
+        return recorded(self._statistics(first, seeds, updates), self.num_episodes, after)
 
     def _statistics(
-        self, first: Episodes, seeds: Callable[[int], np.random.SeedSequence], num_updates: int
+        self, first: Episodes, seeds: Callable[[int], np.random.SeedSequence], updates: range
     ) -> Iterator[UpdateStatistics]:
         episodes = self._padded(first)
-        for begin in range(0, num_updates, self.updates_per_call):
-            count = min(self.updates_per_call, num_updates - begin)
+        for begin in updates[:: self.updates_per_call]:
+            count = min(self.updates_per_call, updates.stop - begin)
             # Unused ones, among them update 0's, whose episodes are given, are drawn all the same.
             drawn = stateless_seeds([seeds(begin + i) for i in range(self.updates_per_call)])
             statistics, episodes = self.program(drawn, count, episodes, begin == 0)
             self.last_episodes = episodes
             table = UpdateStatistics(*(values.numpy() for values in statistics))
+            self.num_made = begin + count
             for i in range(count):
                 yield UpdateStatistics(*(values[i] for values in table))
 

@@ -98,6 +98,16 @@ class Learner:
         if isinstance(self.baseline, ValueBaseline):
             self.baseline.reset()
 
+    @property
+    def state(self) -> dict[str, keras.Variable]:
+        """All that training changes, by name: with these values it goes on as it would have."""
+        parts = {"policy": self.policy.network.weights, "optimizer": self.optimizer.variables}
+        if isinstance(self.baseline, ValueBaseline):
+            parts |= self.baseline.state
+        return {
+            f"{part}/{i}": v for part, variables in parts.items() for i, v in enumerate(variables)
+        }
+
     def returns(self, episodes: Episodes) -> tf.Tensor:
         """G_t of every step, of scaled rewards: `[B, T]`."""
         rewards = self.reward_scale * episodes.rewards

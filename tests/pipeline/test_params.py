@@ -114,7 +114,12 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
         "evaluate": {"num_episodes": 7},
     }
     tasks = {"first": task, "second": task}
-    assert params.model_dump() == {"seed": 3, "num_workers": None, "tasks": tasks}
+    assert params.model_dump() == {
+        "seed": 3,
+        "num_workers": None,
+        "checkpoint_seconds": 30.0,
+        "tasks": tasks,
+    }
 
 
 @pytest.mark.parametrize(
@@ -416,8 +421,15 @@ def test_a_task_name_that_can_be_no_folder_or_stage_name(tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
-        ("[1, 2]", "expected a section with seed, num_workers, tasks, received [1, 2]"),
-        ("hello", "expected a section with seed, num_workers, tasks, received 'hello'"),
+        (
+            "[1, 2]",
+            "expected a section with seed, num_workers, checkpoint_seconds, tasks, received [1, 2]",
+        ),
+        (
+            "hello",
+            "expected a section with seed, num_workers, checkpoint_seconds, tasks, "
+            "received 'hello'",
+        ),
         (
             "seed: 1",
             "tasks: missing; expected at least one section, under the name of its task (what to "
