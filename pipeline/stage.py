@@ -19,6 +19,7 @@ from pipeline.environments.compiled import why_not_compiled
 from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.errors import UserError
 from pipeline.interruption import Interrupted
+from pipeline.orphans import end_with_dvc
 from pipeline.params import TaskParams
 from pipeline.workers import default_num_workers
 
@@ -77,6 +78,7 @@ def run_stage(stage: Callable[[Task], None]) -> None:
         "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
     )
     arguments = parser.parse_args()
+    end_with_dvc()
     with one_message(parser.prog):
         stage(load_task(arguments.params, arguments.task))
 

@@ -10,6 +10,7 @@ import pytest
 from pipeline.checkpoints import Checkpoints
 from pipeline.errors import UserError
 from pipeline.interruption import Interrupted
+from pipeline.reinforce.records import UpdateRecord
 from pipeline.train import prepare, train
 from tests.pipeline.resuming import TASKS, prepared, start_training, trained
 
@@ -62,7 +63,7 @@ def test_it_goes_on_from_any_checkpoint_to_the_same_bits(num_updates, training, 
     stopped = stop_after(perform, num_updates)
     assert stopped == -(-num_updates // apart) * apart  # where it could first stop
     perform(0, lambda _: None)  # another run, which leaves other weights and moments behind
-    reported = []
+    reported: list[UpdateRecord] = []
     run = perform(1, reported.append)
     checkpoints.remove()
     assert_same_bits(run, unbroken)
