@@ -13,6 +13,7 @@ from tqdm import tqdm
 from pipeline.artifacts import Table, stack_weights, write_arrays, write_table
 from pipeline.checkpoints import Checkpoints, RunCheckpoint, open_checkpoints
 from pipeline.determinants import training_determinants
+from pipeline.environments.faults import EnvironmentFault
 from pipeline.errors import UserError
 from pipeline.interruption import Interrupted
 from pipeline.reinforce.records import UpdateRecord
@@ -218,6 +219,8 @@ def _watched(
         for record in updates:
             yield record
             update = record.update
+    except EnvironmentFault as fault:
+        raise EnvironmentFault(f"update {update + 1}: {fault}") from fault
     except FloatingPointError as error:
         raise UserError(
             f"{task.name}: run {run}, update {update + 1}: training stopped, since {error}; "

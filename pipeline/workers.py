@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from pipeline.environments.faults import located_in_run
 from pipeline.interruption import ASKING, Interrupted, Interruption, interruptible
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def perform_runs(
 
         performed = []
         for run in range(num_runs):
-            performed.append(perform(run, partial(tell, run)))
+            with located_in_run(task, run):
+                performed.append(perform(run, partial(tell, run)))
             interruption.raise_if_asked()
     return performed
 
@@ -208,7 +210,8 @@ def _work(task: "Task", prepare: Prepare, connection: Connection, continuable: b
         while True:
             run = connection.recv()
             with interruptible([signal.SIGTERM] if continuable else []) as interruption:
-                result = perform(run, partial(_report, connection, interruption, run))
+                with located_in_run(task, run):
+                    result = perform(run, partial(_report, connection, interruption, run))
                 connection.send(_Finished(run, result))
             if interruption.number is not None:
                 return

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from models.policy import Policy
 from pipeline.environments.compiled.contract import CompiledEnvironment
+from pipeline.environments.faults import require_finite
 from pipeline.reinforce.chunks import pad_to_chunks
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner, UpdateStatistics, episodes_signature
@@ -96,6 +97,7 @@ def compile_sampler(
 
     Raises (when called):
         FloatingPointError: If the policy's log-probabilities are not finite.
+        EnvironmentFault: If an observation or a reward is not finite.
     """
     sample = tf.function(
         lambda seed: sample_episodes(environment, policy, num_episodes, seed),
@@ -106,6 +108,8 @@ def compile_sampler(
 
     def sampler(seed: np.random.SeedSequence) -> Episodes:
         episodes = Episodes(*(values.numpy() for values in sample(stateless_seeds([seed])[0])))
+        require_finite("observation", episodes.observations, episodes.valid)
+        require_finite("reward", episodes.rewards, episodes.valid)
         if not np.isfinite(episodes.log_probs[episodes.valid]).all():
             raise FloatingPointError("the policy's log-probabilities are not finite")
         return episodes.take(num_episodes)

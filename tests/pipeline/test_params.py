@@ -582,6 +582,18 @@ LEARNING_RATE = "learning_rate: 0.01"
             f"{LEARNING_RATE}\n      value: {{normalise_targets: true}}",
             "train.value.normalise_targets: unknown; did you mean normalize_targets?",
         ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      value: {{steps_per_update: 2}}",
+            "train.value: expected no such section, since the baseline per_step has no network, "
+            "received {'steps_per_update': 2}",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      final_learning_rate: 0.001",
+            "train.final_learning_rate: expected 0 or nothing, since nothing brings a constant "
+            "learning_rate to it, received 0.001",
+        ),
     ],
 )
 def test_a_mistake_in_what_may_be_left_out(tmp_path, old, new, mistake):
@@ -591,6 +603,7 @@ def test_a_mistake_in_what_may_be_left_out(tmp_path, old, new, mistake):
 def test_what_may_be_left_out_is_read(tmp_path):
     text = edited(
         ("activation: relu", "activation: relu, bounded_actions: squash"),
+        ("baseline: per_step", "baseline: value"),
         (LEARNING_RATE, f"{LEARNING_RATE}\n      value: {{hidden_sizes: [], optimizer: sgd}}"),
         (LEARNING_RATE, f"{LEARNING_RATE}\n      learning_rate_schedule: linear"),
     )
