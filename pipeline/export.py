@@ -24,7 +24,10 @@ def export(task: Task) -> None:
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = make_policy(params.policy, task.specification, any_seed)
     weights = read_weights(files.final_weights, policy, params.num_runs)
-    returns = final_returns(read_table(files.learning_curve, ["run", "mean_return"]))
+    curve = read_table(files.learning_curve, ["run", "mean_return"])
+    if any(curve[n].dtype.kind == "U" or not np.isfinite(curve[n]).all() for n in curve):
+        raise out_of_step(files.learning_curve, "finite numbers", "something else")
+    returns = final_returns(curve)
     if len(returns) != params.num_runs:
         expected = f"a learning curve of {params.num_runs} runs"
         raise out_of_step(files.learning_curve, expected, f"one of {len(returns)}")

@@ -187,6 +187,9 @@ def read_weights(path: Path, policy: Policy, num_runs: int) -> Weights:
     received = {path: values.shape for path, values in weights.items()}
     if received != expected:
         raise out_of_step(path, f"weights of shape {expected}", received)
+    dtypes = {v.path: np.dtype(v.dtype) for v in variables}
+    if (received_dtypes := {path: values.dtype for path, values in weights.items()}) != dtypes:
+        raise out_of_step(path, f"weights of type {dtypes}", received_dtypes)
     if not all(np.isfinite(values).all() for values in weights.values()):
         raise out_of_step(path, "finite weights", "some that are not")
     return weights

@@ -510,7 +510,7 @@ def test_no_message_speaks_of_pydantic(tmp_path):
 
 def test_well_formed_environments_are_found_beside_mistakes(tmp_path):
     path = write(tmp_path, edited(("id: Bandit-v0", "id: 3"), ("seed: 3", "seed: three")))
-    params, environments, policies, mistakes = validate(path)
+    params, environments, policies, _, mistakes = validate(path)
     assert params is None
     assert [policy.hidden_sizes for policy in policies.values()] == [(8, 4), (8, 4)]
     assert environments == {
