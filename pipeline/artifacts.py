@@ -245,6 +245,12 @@ def file_digest(path: Path) -> str:
         raise _unreadable(path, "a file", error) from error
 
 
+def folder_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in a folder, by its path there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+
+
 def out_of_step(path: Path, expected: Any, received: Any) -> UserError:
     """The error for a whole file that does not belong to the parameters or to the other files."""
     return UserError(

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import Table, copy_folder, out_of_step, read_table, replacing, write_json
+from pipeline.artifacts import (
+    Table,
+    copy_folder,
+    folder_digests,
+    out_of_step,
+    read_table,
+    replacing,
+    write_json,
+)
 from pipeline.environments.description import describe_flattening, describe_space
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
@@ -37,7 +45,8 @@ def export(task: Task) -> None:
         for run in range(params.num_runs):
             set_weights(policy, weights, run)
             servable.save(folder / str(run))
-            write_json(folder / str(run) / "spec.json", describe(task, run))
+            digests = folder_digests(folder / str(run))
+            write_json(folder / str(run) / "spec.json", describe(task, run) | {"sha256": digests})
     copy_folder(files.policies / str(chosen), files.policy)
     print(
         f"{task.name}: policies exported; chose run {chosen} of {params.num_runs}, mean return "
