@@ -13,11 +13,12 @@ PICTURES = bandit-policy cartpole-learning_curve cartpole-plane cartpole-varianc
 	pendulum-learning_curve pendulum-plane
 FILMS = cartpole pendulum
 
-.PHONY: help setup gpu repro test lock pictures
+.PHONY: help setup gpu repro test test-slow lock pictures
 
 help:
 	@echo 'make repro    everything: set-up, check of params.yaml, then dvc repro'
 	@echo 'make test     set-up, then format, lint, types and tests'
+	@echo 'make test-slow the tests that attack it: kills, full disks, damaged files, mutations'
 	@echo 'make setup    the set-up alone: .venv, with what requirements.txt says'
 	@echo 'make gpu      the set-up with CUDA, for Linux with an NVIDIA GPU; later makes keep it'
 	@echo 'make pictures copy the pictures of README.md from data/ to docs/'
@@ -41,6 +42,9 @@ test: setup
 	$(call in_venv,ruff check .)
 	$(call in_venv,mypy)
 	$(call in_venv,pytest --numprocesses auto)
+
+test-slow: setup
+	$(call in_venv,pytest -m slow)
 
 pictures:
 	@mkdir -p docs/pictures

@@ -1,16 +1,16 @@
 """Where each stage's files are, and how they are written and read.
 
-Every file is written beside its place and then renamed into it, so that a stage that fails leaves
-what was there. Nothing that is read is unpickled or trusted: what is missing or damaged raises a
-`UserError` that names the file.
+Every file is written beside its place, to the disk, and then renamed into it, so that a stage that
+fails leaves what was there. Nothing that is read is unpickled or trusted: what is missing or
+damaged raises a `UserError` that names the file.
 """
 
 import csv
 import hashlib
 import json
+import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,14 +116,35 @@ def replacing(path: Path) -> Iterator[Path]:
 
     `path` may be a file or a folder. On an exception what was written is removed, and `path` is
     what it was.
+
+    Raises:
+        OSError: If it cannot be written. `filename` is `path` unless it is that of another file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        written = Path(folder) / path.name
-        yield written
-        if path.is_dir():
-            path.rename(Path(folder) / "replaced")
-        written.replace(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            written = Path(folder) / path.name
+            yield written
+            for part in [written, *(written.rglob("*") if written.is_dir() else ())]:
+                _to_disk(part)
+            if path.is_dir():
+                path.rename(Path(folder) / "replaced")
+            written.replace(path)
+            _to_disk(path.parent)
+    except OSError as error:
+        # A full disk names no file, and what is written beside `path` is gone.
+        if error.filename is None or f".{path.name}." in str(error.filename):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until the disk has a file, or the names in a folder: a power failure spares them."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -143,12 +164,27 @@ def read_arrays(path: Path, required: Iterable[str] = ()) -> dict[str, np.ndarra
         UserError: If the file is missing, is not a whole .npz file or lacks an array.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive)
+        arrays = load_arrays(path)
         _require(required, arrays)
         return arrays
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, OSError, AttributeError) as error:
+    except (ValueError, OSError) as error:
         raise _unreadable(path, "an .npz file of arrays", error) from error
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is not a whole .npz file. Nothing is unpickled.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return dict(archive)
+    except OSError:
+        raise
+    except Exception as error:  # of damaged bytes zipfile, zlib and NumPy make many kinds
+        raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def write_table(path: Path, table: Table) -> None:
@@ -198,12 +234,36 @@ def stack_weights(runs: Sequence[Mapping[str, np.ndarray]]) -> Weights:
 
 def weights_digest(weights: Weights, run: int) -> str:
     """SHA-256 of one run's weights: names, types, shapes and bits."""
+    return arrays_digest({name: values[run] for name, values in weights.items()})
+
+
+def arrays_digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of arrays: names, types, shapes and bits."""
     digest = hashlib.sha256()
-    for name in sorted(weights):
-        values = np.ascontiguousarray(weights[name][run])
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        UserError: If the file is missing or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, "a file", error) from error
+
+
+def folder_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in a folder, by its path there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 
 def out_of_step(path: Path, expected: Any, received: Any) -> UserError:

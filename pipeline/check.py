@@ -12,7 +12,7 @@ from pipeline.environments.compiled import why_not_compiled
 from pipeline.environments.specification import ActionSpace, inspect_environment
 from pipeline.errors import UserError
 from pipeline.mistakes import Mistake, expected
-from pipeline.params import EnvParams, Params, PolicyParams, validate
+from pipeline.params import EnvParams, Params, PolicyParams, TrainParams, validate
 
 
 def check(path: Path, tasks: Iterable[str] | None = None) -> Params:
@@ -26,13 +26,15 @@ def check(path: Path, tasks: Iterable[str] | None = None) -> Params:
         UserError: If there is any mistake in the file, in one of these environments, or in `tasks`;
             the message has a line for each.
     """
-    params, environments, policies, mistakes = validate(path)
+    params, environments, policies, trainings, mistakes = validate(path)
     names = list(environments) if tasks is None else list(tasks)
     if params is not None:
         mistakes += [_unknown_task(name, params) for name in names if name not in params.tasks]
     for name in names:
         if name in environments:
-            mistakes += _environment_mistakes(name, environments[name], policies.get(name))
+            mistakes += _environment_mistakes(
+                name, environments[name], policies.get(name), trainings.get(name)
+            )
     if params is None or mistakes:
         raise UserError("\n".join(mistake.line(path) for mistake in mistakes))
     return params
@@ -44,7 +46,7 @@ def _unknown_task(name: str, params: Params) -> Mistake:
 
 
 def _environment_mistakes(
-    name: str, env: EnvParams, policy: PolicyParams | None
+    name: str, env: EnvParams, policy: PolicyParams | None, train: TrainParams | None
 ) -> Iterator[Mistake]:
     try:
         specification = inspect_environment(env.id, env.kwargs, env.max_episode_steps)
@@ -57,6 +59,10 @@ def _environment_mistakes(
         yield Mistake(("tasks", name, "env", "backend"), expected(text, env.backend))
     if policy is not None:
         yield from _policy_mistakes(name, policy, specification.action_space)
+    num_steps = specification.max_episode_steps  # of an update, if it has one episode
+    if train and train.normalize_advantages and train.episodes_per_update == num_steps == 1:
+        text = "false, since an update has a single step, whose advantage less its mean is always 0"
+        yield Mistake(("tasks", name, "train", "normalize_advantages"), expected(text, True))
 
 
 def _policy_mistakes(name: str, policy: PolicyParams, space: ActionSpace) -> Iterator[Mistake]:

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import Table, copy_folder, out_of_step, read_table, replacing, write_json
+from pipeline.artifacts import (
+    Table,
+    copy_folder,
+    folder_digests,
+    out_of_step,
+    read_table,
+    replacing,
+    write_json,
+)
 from pipeline.environments.description import describe_flattening, describe_space
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
@@ -24,7 +32,10 @@ def export(task: Task) -> None:
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = make_policy(params.policy, task.specification, any_seed)
     weights = read_weights(files.final_weights, policy, params.num_runs)
-    returns = final_returns(read_table(files.learning_curve, ["run", "mean_return", "kept"]))
+    curve = read_table(files.learning_curve, ["run", "mean_return", "kept"])
+    if any(curve[n].dtype.kind == "U" or not np.isfinite(curve[n]).all() for n in curve):
+        raise out_of_step(files.learning_curve, "finite numbers", "something else")
+    returns = final_returns(curve)
     if len(returns) != params.num_runs:
         expected = f"a learning curve of {params.num_runs} runs"
         raise out_of_step(files.learning_curve, expected, f"one of {len(returns)}")
@@ -34,7 +45,8 @@ def export(task: Task) -> None:
         for run in range(params.num_runs):
             set_weights(policy, weights, run)
             servable.save(folder / str(run))
-            write_json(folder / str(run) / "spec.json", describe(task, run))
+            digests = folder_digests(folder / str(run))
+            write_json(folder / str(run) / "spec.json", describe(task, run) | {"sha256": digests})
     copy_folder(files.policies / str(chosen), files.policy)
     print(
         f"{task.name}: policies exported; chose run {chosen} of {params.num_runs}, mean return "

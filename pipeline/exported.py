@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.action import Action
-from pipeline.artifacts import out_of_step
+from pipeline.artifacts import folder_digests, out_of_step, read_json
 from pipeline.direct_call import direct_call
 from pipeline.reinforce.sampling import Act
 
@@ -22,6 +22,7 @@ def load_signatures(folder: Path) -> Signatures:
     Raises:
         UserError: If there is none in `folder`, or it is damaged.
     """
+    _require_whole(folder)
     try:
         model = tf.saved_model.load(str(folder))
     except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
@@ -29,6 +30,17 @@ def load_signatures(folder: Path) -> Signatures:
         first_line = str(error).splitlines()[0]
         raise out_of_step(folder, "a policy's SavedModel", first_line) from error
     return dict(model.signatures)  # each keeps the model's variables alive
+
+
+def _require_whole(folder: Path) -> None:
+    """Raises UserError unless the files are those whose digests the spec.json beside them has."""
+    if not (folder / "spec.json").exists():
+        return
+    digests = read_json(folder / "spec.json", []).get("sha256", {})
+    found = folder_digests(folder)
+    if differing := [name for name, digest in digests.items() if found.get(name) != digest]:
+        received = f"another {differing[0]}, or none"
+        raise out_of_step(folder, "the files that spec.json has the digests of", received)
 
 
 def greedy(signatures: Signatures) -> Act:

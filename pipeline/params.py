@@ -219,6 +219,9 @@ class Params(Section):
     num_workers: CountOrNone = Field(
         default=None, description="runs that are performed side by side, null for one on each core"
     )
+    checkpoint_seconds: NotNegative = Field(
+        default=30.0, description="how many seconds there are between a run's checkpoints, at least"
+    )
     tasks: Annotated[
         dict[TaskName, TaskParams],
         Field(min_length=1),
@@ -232,6 +235,7 @@ class Validated(NamedTuple):
     params: Params | None  # None if there is any mistake
     environments: dict[str, EnvParams]  # of the tasks whose section env is well-formed
     policies: dict[str, PolicyParams]  # of the tasks whose section policy is well-formed
+    trainings: dict[str, TrainParams]  # of the tasks whose section train is well-formed
     mistakes: list[Mistake]  # all of them, none if params is there
 
 
@@ -267,6 +271,7 @@ def validate(path: Path) -> Validated:
         None if mistakes else params,
         {name: EnvParams(**section) for name, section in sections.named("env")},
         {name: PolicyParams(**section) for name, section in sections.named("policy")},
+        {name: TrainParams(**section) for name, section in sections.named("train")},
         mistakes,
     )
 
@@ -313,6 +318,10 @@ def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
     per_update = sections.valid(*train, "episodes_per_update")
     num_rollouts = sections.valid("tasks", task, "rollout", "num_episodes")
     yield from _schedule_rules(sections, train)
+    value = sections.valid(*train, "value")
+    if value is not None and baseline not in (None, "value"):
+        text = f"no such section, since the baseline {baseline} has no network"
+        yield Mistake((*train, "value"), expected(text, value))
     if per_update is None:
         return
     if per_update == 1 and baseline in BASELINES_OVER_OTHER_EPISODES:
@@ -338,6 +347,9 @@ def _schedule_rules(sections: _Sections, train: tuple[str, ...]) -> Iterator[Mis
     initial = sections.valid(*train, "learning_rate")
     final = sections.valid(*train, "final_learning_rate") or 0
     location = (*train, "final_learning_rate")
+    if schedule == "constant" and final:
+        text = "0 or nothing, since nothing brings a constant learning_rate to it"
+        yield Mistake(location, expected(text, final))
     if schedule == "exponential" and not final:
         text = "a number above 0, since an exponential schedule never reaches 0"
         yield Mistake(location, expected(text, final))

@@ -1,5 +1,6 @@
 """A task's policy and what trains it, from its parameters."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -167,6 +168,17 @@ def set_weights(policy: Policy, weights: Weights, run: int) -> None:
         variable.assign(weights[variable.path][run])
 
 
+def get_state(learner: Learner) -> dict[str, np.ndarray]:
+    """All that training has changed, by name."""
+    return {name: variable.numpy() for name, variable in learner.state.items()}
+
+
+def set_state(learner: Learner, state: Mapping[str, np.ndarray]) -> None:
+    """Brings a learner to where it was when `get_state` gave `state`."""
+    for name, variable in learner.state.items():
+        variable.assign(state[name])
+
+
 def read_weights(path: Path, policy: Policy, num_runs: int) -> Weights:
     """Reads the weights of `num_runs` runs of policies like `policy`.
 
@@ -179,6 +191,9 @@ def read_weights(path: Path, policy: Policy, num_runs: int) -> Weights:
     received = {path: values.shape for path, values in weights.items()}
     if received != expected:
         raise out_of_step(path, f"weights of shape {expected}", received)
+    dtypes = {v.path: np.dtype(v.dtype) for v in variables}
+    if (received_dtypes := {path: values.dtype for path, values in weights.items()}) != dtypes:
+        raise out_of_step(path, f"weights of type {dtypes}", received_dtypes)
     if not all(np.isfinite(values).all() for values in weights.values()):
         raise out_of_step(path, "finite weights", "some that are not")
     return weights

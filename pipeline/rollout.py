@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.artifacts import stack_weights
+from pipeline.environments.faults import located_in_run
 from pipeline.seeds import Purpose, stream
 from pipeline.stage import Task, run_stage, start_tensorflow
 
@@ -25,7 +26,7 @@ def rollout(task: Task) -> None:
     episodes = []
     for run in runs:
         set_weights(policy, weights, run)
-        with sampler() as sample:
+        with located_in_run(task, run), sampler() as sample:
             episodes.append(sample(stream(task.seed, Purpose.ROLLOUT, run)))
     write_rollouts(task.files, Rollouts(weights, episodes))
     mean_return = np.mean([batch.episode_returns for batch in episodes])

@@ -15,6 +15,7 @@ from pipeline.artifacts import (
 )
 from pipeline.policies import read_weights, set_weights
 from pipeline.reinforce.episodes import Episodes, stack_runs
+from pipeline.reinforce.learner import episodes_signature
 
 LOG_PROB_TOLERANCE = 1e-5  # absolute and relative, between sampling and recomputing
 DIGESTS = "weights_sha256"  # the array that names, run by run, the weights that sampled
@@ -66,17 +67,40 @@ def read_rollouts(
     if set(arrays) != set(Episodes._fields):
         raise out_of_step(files.rollouts, f"arrays {Episodes._fields}", str(tuple(arrays)))
     stacked = Episodes(**arrays)
+    if stacked.valid.ndim != 3:
+        raise out_of_step(files.rollouts, "valid of rank 3", f"one of rank {stacked.valid.ndim}")
     if stacked.valid.shape[1] < num_episodes or stacked.valid.shape[2] > max_episode_steps:
         raise out_of_step(
             files.rollouts,
             f"at least {num_episodes} episodes of at most {max_episode_steps} steps",
             f"{stacked.valid.shape[1]} of at most {stacked.valid.shape[2]}",
         )
+    _check_arrays(files, policy, stacked, num_runs)
     episodes = [Episodes(*(field[run] for field in stacked)) for run in range(num_runs)]
     for run in range(num_runs):
         set_weights(policy, weights, run)
         _check_log_probs(files, policy, episodes[run], run)
     return Rollouts(weights, episodes)
+
+
+def _check_arrays(files: TaskFiles, policy: Policy, stacked: Episodes, num_runs: int) -> None:
+    """Raises UserError unless the arrays, `[R, B, T, …]`, are those of complete episodes."""
+    outer = (num_runs, *stacked.valid.shape[1:])
+    for name, values, spec in zip(
+        Episodes._fields, stacked, episodes_signature(policy), strict=True
+    ):
+        expected = (spec.dtype.as_numpy_dtype, (*outer, *spec.shape[2:]))
+        if (values.dtype, values.shape) != expected:
+            dtype, shape = np.dtype(expected[0]), expected[1]
+            received = f"{values.dtype} of shape {values.shape}"
+            raise out_of_step(files.rollouts, f"{name} of {dtype} of shape {shape}", received)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise out_of_step(files.rollouts, f"finite {name}", "some that are not")
+    ends = stacked.terminated | stacked.truncated  # [R, B, T]
+    last = stacked.valid & ~np.pad(stacked.valid[..., 1:], [(0, 0), (0, 0), (0, 1)])
+    if not (stacked.valid[..., 0].all() and (ends == last).all() and (last.sum(-1) == 1).all()):
+        expected_text = "complete episodes, each from its first step to an end"
+        raise out_of_step(files.rollouts, expected_text, "others")
 
 
 def _check_log_probs(files: TaskFiles, policy: Policy, episodes: Episodes, run: int) -> None:

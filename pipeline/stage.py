@@ -18,10 +18,12 @@ from pipeline.check import check
 from pipeline.environments.compiled import why_not_compiled
 from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.errors import UserError
+from pipeline.interruption import Interrupted
+from pipeline.orphans import end_with_dvc
 from pipeline.params import TaskParams
 from pipeline.workers import default_num_workers
 
-DATA = Path("data")
+DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
 
 
 class Task(NamedTuple):
@@ -33,6 +35,12 @@ class Task(NamedTuple):
     specification: EnvironmentSpecification
     files: TaskFiles
     num_workers: int = 1  # runs that are performed side by side
+    checkpoint_seconds: float = 30.0  # between a run's checkpoints, at least
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of its checkpoints (see `pipeline.checkpoints`)."""
+        return CHECKPOINTS / self.name
 
     @property
     def is_compiled(self) -> bool:
@@ -56,6 +64,7 @@ def load_task(params_path: Path, name: str) -> Task:
         specification=inspect_environment(task.env.id, task.env.kwargs, task.env.max_episode_steps),
         files=TaskFiles(DATA / name),
         num_workers=params.num_workers or default_num_workers(),
+        checkpoint_seconds=params.checkpoint_seconds,
     )
 
 
@@ -69,6 +78,7 @@ def run_stage(stage: Callable[[Task], None]) -> None:
         "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
     )
     arguments = parser.parse_args()
+    end_with_dvc()
     with one_message(parser.prog):
         stage(load_task(arguments.params, arguments.task))
 
@@ -78,12 +88,16 @@ def one_message(command: str) -> Iterator[None]:
     """Ends a command that cannot go on.
 
     The exit status is 1 after a user's mistake, numbers that are not finite, or a file that cannot
-    be read or written, with one message and no traceback; 130 after Ctrl-C.
+    be read or written, with one message and no traceback; 130 after Ctrl-C, and 128 and its number
+    after another signal that it could answer.
     """
     try:
         yield
     except UserError as error:
         sys.exit(str(error))
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        sys.exit(128 + error.number)
     except FloatingPointError as error:
         sys.exit(f"{command}: {error}")
     except OSError as error:

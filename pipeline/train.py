@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -10,7 +11,11 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.artifacts import Table, stack_weights, write_arrays, write_table
+from pipeline.checkpoints import Checkpoints, RunCheckpoint, open_checkpoints
+from pipeline.determinants import training_determinants
+from pipeline.environments.faults import EnvironmentFault
 from pipeline.errors import UserError
+from pipeline.interruption import Interrupted
 from pipeline.live import LOGS, Live
 from pipeline.reinforce.records import UpdateRecord
 from pipeline.seeds import Purpose, stream
@@ -31,13 +36,30 @@ class TrainedRun(NamedTuple):
 def train(task: Task) -> None:
     """Trains every run of a task by REINFORCE; writes learning curves and final weights."""
     started = time.monotonic()
-    with _Progress(task) as progress, _live(task) as live:
+    determinants = training_determinants(task)
+    with open_checkpoints(task.checkpoints, determinants, task.checkpoint_seconds) as checkpoints:
+        saved = [checkpoints.read(run, quiet=False) for run in range(task.params.num_runs)]
+        with _Progress(task, saved) as progress, _live(task) as live:
+            if any(saved):
+                print(f"{task.name}: continues at {progress}", flush=True)
 
-        def show(run: int, record: UpdateRecord) -> None:
-            progress.show(run, record)
-            live.show(run, record)
+            def show(run: int, record: UpdateRecord) -> None:
+                progress.show(run, record)
+                live.show(run, record)
 
-        runs = perform_runs(task, prepare, show)
+            try:
+                prepared = partial(prepare, checkpoints=checkpoints)
+                runs = perform_runs(task, prepared, show, continuable=True)
+            except Interrupted as error:
+                message = f"{task.name}: interrupted at {progress}; `dvc repro` continues there"
+                raise Interrupted(message, error.number) from error
+        _write(task, runs)
+        checkpoints.remove()
+    _summarize(task, runs, progress.num_env_steps, time.monotonic() - started)
+
+
+def _write(task: Task, runs: list[TrainedRun]) -> None:
+    """Writes what training made of all runs."""
     records = [run.records for run in runs]
     write_arrays(task.files.final_weights, stack_weights([run.weights for run in runs]))
     write_table(task.files.learning_curve, learning_curve(records, [run.kept for run in runs]))
@@ -45,13 +67,13 @@ def train(task: Task) -> None:
         task.files.action_distribution,
         action_distribution(records, [run.distribution for run in runs], runs[0].parameter_names),
     )
-    _summarize(task, records, time.monotonic() - started)
 
 
-def prepare(task: Task) -> Perform[TrainedRun]:
+def prepare(task: Task, checkpoints: Checkpoints) -> Perform[TrainedRun]:
     """Starts TensorFlow and builds what trains a task's runs, one after the other.
 
-    The function that it returns reports the record of each update.
+    The function that it returns goes on from a run's checkpoint, if there is one. It reports the
+    record of each update, those of the checkpoint included.
 
     Raises:
         UserError: If the rollouts are not those of the task's policies.
@@ -78,20 +100,47 @@ def prepare(task: Task) -> Perform[TrainedRun]:
     num_updates = params.train.num_episodes // params.train.episodes_per_update
 
     def perform(run: int, report: Report) -> TrainedRun:
+        saved = checkpoints.read(run)
+        if saved is None:
+            seed = stream(task.seed, Purpose.INITIAL_VALUE_WEIGHTS, run)
+            policies.begin_run(learner, params.train, rollouts.weights, run, seed)
+        else:
+            policies.set_state(learner, saved.state)
+        records = saved.records if saved is not None else []
+        for record in records:
+            report(record)
+        distribution = saved.distribution if saved is not None else None
+        if distribution is None:
+            distribution = train_on(run, records, report)
+        names = tuple(policy.head.parameter_names)
+        kept = learner.best.update if learner.best is not None else None
+        return TrainedRun(records, kept, policies.get_weights(policy), distribution, names)
+
+    def train_on(run: int, records: list[UpdateRecord], report: Report) -> np.ndarray:
+        """Makes the updates of a run that `records` lacks; returns its final distribution."""
+
         def seeds(update: int) -> np.random.SeedSequence:
             return stream(task.seed, Purpose.TRAINING, run, update)
 
-        seed = stream(task.seed, Purpose.INITIAL_VALUE_WEIGHTS, run)
-        policies.begin_run(learner, params.train, rollouts.weights, run, seed)
         first = rollouts.episodes[run].take(params.train.episodes_per_update)
-        records = []
-        for record in _watched(training.train_run(first, seeds, num_updates), task, run):
-            report(record)
+        last = records[-1] if records else None
+        due = time.monotonic() + checkpoints.seconds
+        updates = training.train_run(first, seeds, num_updates, after=last)
+        for record in _watched(updates, task, run, len(records)):
             records.append(record)
-        kept = learner.best.restore() if learner.best is not None else None
+            asked = report(record)
+            between = training.num_made == len(records) < num_updates  # the state is that of now
+            if between and (asked or time.monotonic() >= due):
+                checkpoints.write(run, RunCheckpoint(records, policies.get_state(learner)))
+                due = time.monotonic() + checkpoints.seconds
+                if asked:
+                    raise Interrupted(f"run {run} stopped after {len(records)} updates", asked)
+        if learner.best is not None:
+            learner.best.restore()
         distribution = learner.mean_distribution(training.last_episodes).numpy()
-        names = tuple(policy.head.parameter_names)
-        return TrainedRun(records, kept, policies.get_weights(policy), distribution, names)
+        state = policies.get_state(learner)
+        checkpoints.write(run, RunCheckpoint(records, state, distribution))
+        return distribution
 
     return perform
 
@@ -136,18 +185,26 @@ def _live(task: Task) -> Live:
 
 
 class _Progress:
-    """A bar that counts episodes; quiet when the standard error is not a terminal."""
+    """A bar that counts episodes; quiet when the standard error is not a terminal.
 
-    def __init__(self, task: Task) -> None:
-        num_runs, num_episodes = task.params.num_runs, task.params.train.num_episodes
+    Args:
+        task: What is trained.
+        saved: How far each run has come already.
+    """
+
+    def __init__(self, task: Task, saved: Sequence[RunCheckpoint | None]) -> None:
+        last = [checkpoint.records[-1] if checkpoint else None for checkpoint in saved]
+        self._num_episodes = [record.num_episodes if record else 0 for record in last]
+        self._num_env_steps = [record.num_env_steps if record else 0 for record in last]
+        self._num_env_steps_before = sum(self._num_env_steps)
+        self._total = len(saved) * task.params.train.num_episodes
         self._bar = tqdm(
-            total=num_runs * num_episodes,
+            total=self._total,
+            initial=sum(self._num_episodes),
             desc=task.name,
             unit=" episodes",
             disable=not sys.stderr.isatty(),
         )
-        self._num_episodes = [0] * num_runs
-        self._num_env_steps = [0] * num_runs
         self._started = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -156,10 +213,20 @@ class _Progress:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._bar.close()
 
+    def __str__(self) -> str:
+        return f"{sum(self._num_episodes):,} of {self._total:,} episodes"
+
+    @property
+    def num_env_steps(self) -> int:
+        """Env steps that this process has trained with."""
+        return sum(self._num_env_steps) - self._num_env_steps_before
+
     def show(self, run: int, record: UpdateRecord) -> None:
-        """Moves the bar by one update of a run."""
+        """Moves the bar by one update of a run, if it is new."""
+        if record.num_episodes <= self._num_episodes[run]:
+            return
         self._num_env_steps[run] = record.num_env_steps
-        speed = sum(self._num_env_steps) / (time.monotonic() - self._started)
+        speed = self.num_env_steps / (time.monotonic() - self._started)
         self._bar.set_postfix_str(
             f"run {run + 1} of {len(self._num_episodes)}, mean return {record.mean_return:.4g}, "
             f"{speed:,.0f} env steps/s",
@@ -169,13 +236,17 @@ class _Progress:
         self._num_episodes[run] = record.num_episodes
 
 
-def _watched(updates: Iterable[UpdateRecord], task: Task, run: int) -> Iterator[UpdateRecord]:
-    """Passes the updates of one run on, and says where training broke down."""
-    update = -1
+def _watched(
+    updates: Iterable[UpdateRecord], task: Task, run: int, first: int
+) -> Iterator[UpdateRecord]:
+    """Passes the updates of one run on, from number `first`; says where training broke down."""
+    update = first - 1
     try:
         for record in updates:
             yield record
             update = record.update
+    except EnvironmentFault as fault:
+        raise EnvironmentFault(f"update {update + 1}: {fault}") from fault
     except FloatingPointError as error:
         raise UserError(
             f"{task.name}: run {run}, update {update + 1}: training stopped, since {error}; "
@@ -184,11 +255,10 @@ def _watched(updates: Iterable[UpdateRecord], task: Task, run: int) -> Iterator[
         ) from error
 
 
-def _summarize(task: Task, records: list[list[UpdateRecord]], seconds: float) -> None:
-    num_env_steps = sum(updates[-1].num_env_steps for updates in records)
-    mean_return = np.mean([updates[-1].mean_return for updates in records])
+def _summarize(task: Task, runs: list[TrainedRun], num_env_steps: int, seconds: float) -> None:
+    mean_return = np.mean([run.records[-1].mean_return for run in runs])
     print(
-        f"{task.name}: number of runs {len(records)}, episodes of each "
+        f"{task.name}: number of runs {len(runs)}, episodes of each "
         f"{task.params.train.num_episodes}, mean return of the last update {mean_return:.4g}; "
         f"{num_env_steps:,} env steps in "
         f"{seconds:.1f} s ({num_env_steps / seconds:,.0f} a second)"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.artifacts import Table, write_table
+from pipeline.environments.faults import located_in_run
 from pipeline.params import TrainParams
 from pipeline.reinforce.variance import Estimate, measure_noise
 from pipeline.seeds import Purpose, stream
@@ -86,9 +87,12 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
                 seeds = stream(task.seed, Purpose.VARIANCE, run, update).spawn(4)
                 policies.begin_run(learner, train, weights, run, seeds[0])
                 learner.reset()
-                fit(*_fit_data(learner, sample, seeds[1]), np.random.default_rng(seeds[2]))
+                with located_in_run(task, run):
+                    data = _fit_data(learner, sample, seeds[1])
+                fit(*data, np.random.default_rng(seeds[2]))
                 batches = _batches(sample, seeds[3], params.variance.num_batches, per_batch)
-                probes.append(probe(compare, batches))
+                with located_in_run(task, run):
+                    probes.append(probe(compare, batches))
             yield name, probes
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers import FlattenObservation
 
+from pipeline.environments.faults import CopyFault
 from pipeline.environments.specification import EnvironmentSpecification
+from pipeline.errors import UserError
 
 # Beyond it the call of the policy is no longer what an env step costs.
 MAX_SERIAL, MAX_VECTORIZED = 64, 512
@@ -33,14 +35,22 @@ class ParallelEnvironments(Protocol):
 
     num_envs: int  # E
     action_dtype: np.dtype
+    max_episode_steps: int | None  # that an episode may have, by the environments' own account
 
     def reset(self, seed: int) -> np.ndarray:
-        """Begins an episode in each: initial observations `[E, O]`."""
+        """Begins an episode in each: initial observations `[E, O]`.
+
+        Raises:
+            CopyFault: If one of them raises anything, or returns what it should not.
+        """
 
     def step(self, actions: np.ndarray, stepping: np.ndarray) -> Transition:
         """One step of the environments where `stepping`, `[E]` bool; actions `[E, …]`.
 
         What is returned is only good until the next step.
+
+        Raises:
+            CopyFault: As `reset` does.
         """
 
     def close(self) -> None:
@@ -59,7 +69,22 @@ def make_environments(
     Args:
         specification: The environment.
         num_episodes: How many episodes are to be sampled at a time.
+
+    Raises:
+        UserError: If they cannot be made.
     """
+    try:
+        environments = _make(specification, num_episodes)
+    except Exception as error:  # a third party's constructor may raise anything
+        raise UserError(
+            f"expected parallel copies of {specification.id} that can be made with "
+            f"{dict(specification.kwargs)!r}, received {type(error).__name__}: {error}"
+        ) from error
+    environments.max_episode_steps = specification.max_episode_steps
+    return environments
+
+
+def _make(specification: EnvironmentSpecification, num_episodes: int) -> ParallelEnvironments:
     most = MAX_VECTORIZED if _is_vectorized(specification) else MAX_SERIAL
     num_rounds = math.ceil(num_episodes / most)
     num_envs = math.ceil(num_episodes / num_rounds)  # 100 episodes: twice 50, not 64 and 36
@@ -68,8 +93,10 @@ def make_environments(
         "max_episode_steps": specification.max_episode_steps,
     }
     if _is_vectorized(specification):
+        # gymnasium.make's own keyword, which make_vec would hand to the environment
+        others = {name: v for name, v in arguments.items() if name != "disable_env_checker"}
         native = gymnasium.make_vec(
-            specification.id, num_envs, vectorization_mode="vector_entry_point", **arguments
+            specification.id, num_envs, vectorization_mode="vector_entry_point", **others
         )
         if native.metadata.get("autoreset_mode") == AutoresetMode.NEXT_STEP:
             return VectorizedEnvironments(native)
@@ -97,8 +124,10 @@ class SerialEnvironments(ParallelEnvironments):
         self._copies = copies
         self.num_envs = len(copies)
         self.action_dtype = _action_dtype(copies[0].action_space)
+        self.max_episode_steps = None
         shape = copies[0].observation_space.shape
         assert shape is not None
+        self._shape = shape
         self._last = Transition(
             observations=np.zeros((self.num_envs, *shape), dtype=np.float32),
             rewards=np.zeros(self.num_envs, dtype=np.float32),
@@ -108,8 +137,8 @@ class SerialEnvironments(ParallelEnvironments):
 
     def reset(self, seed: int) -> np.ndarray:
         """See `ParallelEnvironments`; copy i gets the seed `seed + i`."""
-        for i, copy in enumerate(self._copies):
-            self._begin(i, copy.reset(seed=seed + i)[0])
+        for i in range(self.num_envs):
+            self._begin(i, seed=seed + i)
         return self._last.observations
 
     def step(self, actions: np.ndarray, stepping: np.ndarray) -> Transition:
@@ -117,13 +146,16 @@ class SerialEnvironments(ParallelEnvironments):
         last = self._last
         for i in np.flatnonzero(stepping).tolist():
             if last.terminated[i] or last.truncated[i]:
-                self._begin(i, self._copies[i].reset()[0])
+                self._begin(i)
                 continue
-            observation, reward, terminated, truncated, _ = self._copies[i].step(actions[i])
-            last.observations[i] = observation
-            last.rewards[i] = reward
-            last.terminated[i] = terminated
-            last.truncated[i] = truncated
+            try:
+                observation, reward, terminated, truncated, _ = self._copies[i].step(actions[i])
+                self._observe(i, observation)
+                last.rewards[i] = reward
+                last.terminated[i] = terminated
+                last.truncated[i] = truncated
+            except Exception as error:  # whatever a third party's environment may raise
+                raise _fault(error, i) from error
         return last
 
     def close(self) -> None:
@@ -131,10 +163,19 @@ class SerialEnvironments(ParallelEnvironments):
         for copy in self._copies:
             copy.close()
 
-    def _begin(self, i: int, observation: np.ndarray) -> None:
-        self._last.observations[i] = observation
+    def _begin(self, i: int, seed: int | None = None) -> None:
+        try:
+            observation, _ = self._copies[i].reset(seed=seed)
+            self._observe(i, observation)
+        except Exception as error:
+            raise _fault(error, i) from error
         self._last.rewards[i] = 0
         self._last.terminated[i] = self._last.truncated[i] = False
+
+    def _observe(self, i: int, observation: np.ndarray) -> None:
+        if np.shape(observation) != self._shape:  # NumPy would fill what is missing
+            raise CopyFault(_expected_shape("an observation", self._shape, observation), i)
+        self._last.observations[i] = observation
 
 
 class VectorizedEnvironments(ParallelEnvironments):
@@ -154,22 +195,54 @@ class VectorizedEnvironments(ParallelEnvironments):
                 f"{environments.metadata.get('autoreset_mode')}"
             )
         self._environments = environments
+        self.max_episode_steps = None
         self.num_envs = environments.num_envs
         self.action_dtype = _action_dtype(environments.single_action_space)
+        shape = environments.single_observation_space.shape
+        assert shape is not None
+        self._shape = shape
 
     def reset(self, seed: int) -> np.ndarray:
         """See `ParallelEnvironments`."""
-        return np.asarray(self._environments.reset(seed=seed)[0])
+        try:
+            observations, _ = self._environments.reset(seed=seed)
+            return self._of_all("observations", observations, self._shape)
+        except Exception as error:
+            raise _fault(error, None) from error
 
     def step(self, actions: np.ndarray, stepping: np.ndarray) -> Transition:
         """See `ParallelEnvironments`."""
         del stepping
-        observations, rewards, terminated, truncated, _ = self._environments.step(actions)
-        return Transition(*map(np.asarray, (observations, rewards, terminated, truncated)))
+        try:
+            observations, rewards, terminated, truncated, _ = self._environments.step(actions)
+            return Transition(
+                self._of_all("observations", observations, self._shape),
+                self._of_all("rewards", rewards),
+                self._of_all("terminated", terminated),
+                self._of_all("truncated", truncated),
+            )
+        except Exception as error:  # whatever a third party's environment may raise
+            raise _fault(error, None) from error
 
     def close(self) -> None:
         """See `ParallelEnvironments`."""
         self._environments.close()
+
+    def _of_all(self, name: str, values: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
+        array = np.asarray(values)
+        if array.shape != (self.num_envs, *shape):
+            raise CopyFault(_expected_shape(name, (self.num_envs, *shape), array), None)
+        return array
+
+
+def _fault(error: Exception, copy: int | None) -> CopyFault:
+    if isinstance(error, CopyFault):
+        return error
+    return CopyFault(f"{type(error).__name__}: {' '.join(str(error).split())}", copy)
+
+
+def _expected_shape(name: str, shape: tuple[int, ...], received: Any) -> str:
+    return f"expected {name} of shape {shape}, received {np.shape(received)}"
 
 
 def _action_dtype(space: gymnasium.Space[Any]) -> np.dtype:

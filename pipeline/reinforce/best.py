@@ -66,16 +66,17 @@ class BestPolicy:
         self._returns.assign(recent)
         self._num_judged.assign_add(1)
 
-    def restore(self) -> int | None:
-        """Gives the network the weights that were kept.
+    @property
+    def update(self) -> int | None:
+        """The number of the update, from 0, whose episodes the best policy sampled.
 
-        Returns:
-            The number of the update, from 0, whose episodes this policy sampled; None if there were
-            too few episodes to judge any, and the weights are left as they are.
+        None if there were too few episodes to judge any.
         """
         update = int(self._update)
-        if update < 0:
-            return None
-        for best, weight in zip(self._best, self._weights, strict=True):
-            weight.assign(best)
-        return update
+        return update if update >= 0 else None
+
+    def restore(self) -> None:
+        """Gives the network the weights that were kept, if any were."""
+        if self.update is not None:
+            for best, weight in zip(self._best, self._weights, strict=True):
+                weight.assign(best)

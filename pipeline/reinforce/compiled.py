@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from models.policy import Policy
 from pipeline.environments.compiled.contract import CompiledEnvironment
+from pipeline.environments.faults import require_finite
 from pipeline.reinforce.compiled_sampling import (
     Sampled,
     as_episodes,
@@ -35,6 +36,7 @@ def compile_sampler(
 
     Raises (when called):
         FloatingPointError: If the policy's log-probabilities are not finite.
+        EnvironmentFault: If an observation or a reward is not finite.
     """
 
     def sample_into_nothing(seed: tf.Tensor) -> Episodes:
@@ -50,6 +52,8 @@ def compile_sampler(
 
     def sampler(seed: np.random.SeedSequence) -> Episodes:
         episodes = Episodes(*(values.numpy() for values in sample(stateless_seeds([seed])[0])))
+        require_finite("observation", episodes.observations, episodes.valid)
+        require_finite("reward", episodes.rewards, episodes.valid)
         if not np.isfinite(episodes.log_probs[episodes.valid]).all():
             raise FloatingPointError("the policy's log-probabilities are not finite")
         return episodes.take(num_episodes)
@@ -81,6 +85,7 @@ class CompiledTraining:
         self.num_episodes = num_episodes
         self.updates_per_call = updates_per_call
         self.last_episodes: Episodes | None = None  # of the last update so far
+        self.num_made = 0
         self._num_steps = environment.max_episode_steps  # T
         signature = Episodes(
             *(
@@ -101,23 +106,30 @@ class CompiledTraining:
         )
 
     def train_run(
-        self, first: Episodes, seeds: Callable[[int], np.random.SeedSequence], num_updates: int
+        self,
+        first: Episodes,
+        seeds: Callable[[int], np.random.SeedSequence],
+        num_updates: int,
+        after: UpdateRecord | None = None,
     ) -> Iterator[UpdateRecord]:
         """See `Training`; the records of some dozen updates come together."""
-        self.learner.reset()
-        return recorded(self._statistics(first, seeds, num_updates), self.num_episodes)
+        if after is None:
+            self.learner.reset()
+        updates = range(after.update + 1 if after else 0, num_updates)
+        return recorded(self._statistics(first, seeds, updates), self.num_episodes, after)
 
     def _statistics(
-        self, first: Episodes, seeds: Callable[[int], np.random.SeedSequence], num_updates: int
+        self, first: Episodes, seeds: Callable[[int], np.random.SeedSequence], updates: range
     ) -> Iterator[UpdateStatistics]:
         episodes = self._padded(first)
-        for begin in range(0, num_updates, self.updates_per_call):
-            count = min(self.updates_per_call, num_updates - begin)
+        for begin in updates[:: self.updates_per_call]:
+            count = min(self.updates_per_call, updates.stop - begin)
             # Unused ones, among them update 0's, whose episodes are given, are drawn all the same.
             drawn = stateless_seeds([seeds(begin + i) for i in range(self.updates_per_call)])
             statistics, episodes = self.program(drawn, count, episodes, begin == 0)
             self.last_episodes = episodes
             table = UpdateStatistics(*(values.numpy() for values in statistics))
+            self.num_made = begin + count
             for i in range(count):
                 yield UpdateStatistics(*(values[i] for values in table))
 

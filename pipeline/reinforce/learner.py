@@ -105,6 +105,18 @@ class Learner:
         if self.best is not None:
             self.best.reset()
 
+    @property
+    def state(self) -> dict[str, keras.Variable]:
+        """All that training changes, by name: with these values it goes on as it would have."""
+        parts = {"policy": self.policy.network.weights, "optimizer": self.optimizer.variables}
+        if isinstance(self.baseline, ValueBaseline):
+            parts |= self.baseline.state
+        if self.best is not None:
+            parts["best"] = self.best.variables
+        return {
+            f"{part}/{i}": v for part, variables in parts.items() for i, v in enumerate(variables)
+        }
+
     def returns(self, episodes: Episodes) -> tf.Tensor:
         """G_t of every step, of scaled rewards: `[B, T]`."""
         rewards = self.reward_scale * episodes.rewards

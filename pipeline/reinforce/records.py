@@ -25,12 +25,15 @@ class UpdateRecord(NamedTuple):
     distribution: np.ndarray  # [N]: the action distribution's parameters, mean over steps
 
 
-def recorded(updates: Iterator["UpdateStatistics"], num_episodes: int) -> Iterator[UpdateRecord]:
+def recorded(
+    updates: Iterator["UpdateStatistics"], num_episodes: int, after: UpdateRecord | None = None
+) -> Iterator[UpdateRecord]:
     """Numbers updates and counts what they used.
 
     Args:
-        updates: Statistics of one update after the other, from the first.
+        updates: Statistics of one update after the other.
         num_episodes: Episodes of each update.
+        after: The record of the update before them. Defaults to none: they are the first.
 
     Yields:
         A record of each.
@@ -38,8 +41,8 @@ def recorded(updates: Iterator["UpdateStatistics"], num_episodes: int) -> Iterat
     Raises:
         FloatingPointError: If the loss or the gradient is not finite.
     """
-    num_env_steps = 0
-    for update, statistics in enumerate(updates):
+    num_env_steps = after.num_env_steps if after else 0
+    for update, statistics in enumerate(updates, start=after.update + 1 if after else 0):
         num_env_steps += int(statistics.num_env_steps)
         record = UpdateRecord(
             update=update,

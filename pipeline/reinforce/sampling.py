@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from models.action import Action
+from pipeline.environments.faults import CopyFault, EnvironmentFault, require_finite
 from pipeline.environments.vector import ParallelEnvironments
 from pipeline.reinforce.episodes import Episodes
 
@@ -51,16 +52,24 @@ def sample_episodes(
 
     Raises:
         FloatingPointError: If the policy's log-probabilities are not finite.
+        EnvironmentFault: If an environment raises anything, returns what it should not or what is
+            not finite, or goes beyond its own time limit.
     """
     steps = _run(environments, act, num_episodes, np.random.default_rng(seed))
-    return _batch(_Steps(*map(np.concatenate, zip(*steps, strict=True))), num_episodes)
+    episodes = _batch(_Steps(*map(np.concatenate, zip(*steps, strict=True))), num_episodes)
+    require_finite("observation", episodes.observations, episodes.valid)
+    require_finite("reward", episodes.rewards, episodes.valid)
+    return episodes
 
 
 def _run(
     environments: ParallelEnvironments, act: Act, num_episodes: int, generator: np.random.Generator
 ) -> list[_Steps]:
     """Steps all environments together until the last of the episodes has ended."""
-    observations = environments.reset(int(generator.integers(2**31)))
+    try:
+        observations = environments.reset(int(generator.integers(2**31)))
+    except CopyFault as fault:
+        raise EnvironmentFault(f"episode {fault.copy or 0}, reset: {fault}") from fault
     seeds = _stateless_seeds(generator)
     num_started = environments.num_envs
     episode = np.arange(num_started)  # number of the episode in each environment
@@ -75,6 +84,7 @@ def _run(
             seen = np.asarray(observations[acting], dtype=np.float32)
             action = Action(*map(np.asarray, act(seen, next(seeds))))
             if not np.isfinite(action.log_prob).all():
+                _require_finite_observations(seen, episode[acting], step[acting])
                 raise FloatingPointError("the policy's log-probabilities are not finite")
             taken = action.action.astype(environments.action_dtype, copy=False)
             if actions is None:
@@ -82,7 +92,13 @@ def _run(
             actions = actions.copy()
             actions[acting] = taken
         assert actions is not None  # no environment begins with a dead step
-        following = environments.step(actions, stepping)
+        try:
+            following = environments.step(actions, stepping)
+        except CopyFault as fault:
+            copy = acting[0] if fault.copy is None and acting.size else fault.copy or 0
+            where = f"step {step[copy]}" if copy in acting else "reset"
+            beside = f" (or one of the {acting.size - 1} beside it)" if fault.copy is None else ""
+            raise EnvironmentFault(f"episode {episode[copy]}{beside}, {where}: {fault}") from fault
         if acting.size:
             steps.append(
                 _Steps(
@@ -103,8 +119,22 @@ def _run(
         episode[resetting] = num_started + np.arange(num_ended)
         step[resetting] = 0
         num_started += num_ended
+        if (limit := environments.max_episode_steps) is not None and step.max() >= limit:
+            raise EnvironmentFault(
+                f"episode {episode[step.argmax()]}, step {limit - 1}: expected the last step of an "
+                f"episode, by max_episode_steps: {limit}, received one that goes on"
+            )
         observations = following.observations
     return steps
+
+
+def _require_finite_observations(seen: np.ndarray, episode: np.ndarray, step: np.ndarray) -> None:
+    """Raises EnvironmentFault if a policy was shown `[N, O]` what is not finite."""
+    for row in np.flatnonzero(~np.isfinite(seen).all(axis=1)):
+        raise EnvironmentFault(
+            f"episode {episode[row]}, step {step[row]}: expected a finite observation, received "
+            f"{seen[row]}"
+        )
 
 
 def _stateless_seeds(generator: np.random.Generator) -> Iterator[np.ndarray]:

@@ -56,6 +56,15 @@ class ValueBaseline:
         for variable, value in zip(variables, self._fresh, strict=True):
             variable.assign(value)
 
+    @property
+    def state(self) -> dict[str, list[keras.Variable]]:
+        """All that `fit` changes."""
+        return {
+            "value": self.variables,
+            "value_optimizer": self.optimizer.variables,
+            "value_targets": self.targets.variables,
+        }
+
     def predict(self, observations: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
         """V of observations `[B, T, O]`, in the units of the returns: `[B, T]`.
 

@@ -231,3 +231,17 @@ def test_the_command_tells_mistakes_on_stderr_and_fails_without_a_traceback(writ
     assert lines[0] == f"{path}: seed: expected an integer from 0 to 4294967295, received -1"
     assert lines[1].startswith(f"{path}: tasks.cartpole.env: expected")
     assert len(lines) == 2
+
+
+def test_advantages_that_are_always_0_are_refused(write):
+    one_step = (
+        ("episodes_per_update: 2", "episodes_per_update: 1"),
+        ("normalize_advantages: false", "normalize_advantages: true"),
+    )
+    path = write(*one_step)  # of the bandit, the first task
+    assert message(path) == (
+        f"{path}: tasks.bandit.train.normalize_advantages: expected false, since an update has a "
+        "single step, whose advantage less its mean is always 0, received true"
+    )
+    check(write(one_step[0]))
+    check(write(one_step[1]))

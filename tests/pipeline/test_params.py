@@ -115,7 +115,12 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
         "evaluate": {"num_episodes": 7},
     }
     tasks = {"first": task, "second": task}
-    assert params.model_dump() == {"seed": 3, "num_workers": None, "tasks": tasks}
+    assert params.model_dump() == {
+        "seed": 3,
+        "num_workers": None,
+        "checkpoint_seconds": 30.0,
+        "tasks": tasks,
+    }
 
 
 @pytest.mark.parametrize(
@@ -423,8 +428,15 @@ def test_a_task_name_that_can_be_no_folder_or_stage_name(tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
-        ("[1, 2]", "expected a section with seed, num_workers, tasks, received [1, 2]"),
-        ("hello", "expected a section with seed, num_workers, tasks, received 'hello'"),
+        (
+            "[1, 2]",
+            "expected a section with seed, num_workers, checkpoint_seconds, tasks, received [1, 2]",
+        ),
+        (
+            "hello",
+            "expected a section with seed, num_workers, checkpoint_seconds, tasks, "
+            "received 'hello'",
+        ),
         (
             "seed: 1",
             "tasks: missing; expected at least one section, under the name of its task (what to "
@@ -505,7 +517,7 @@ def test_no_message_speaks_of_pydantic(tmp_path):
 
 def test_well_formed_environments_are_found_beside_mistakes(tmp_path):
     path = write(tmp_path, edited(("id: Bandit-v0", "id: 3"), ("seed: 3", "seed: three")))
-    params, environments, policies, mistakes = validate(path)
+    params, environments, policies, _, mistakes = validate(path)
     assert params is None
     assert [policy.hidden_sizes for policy in policies.values()] == [(8, 4), (8, 4)]
     assert environments == {
@@ -577,6 +589,18 @@ LEARNING_RATE = "learning_rate: 0.01"
             f"{LEARNING_RATE}\n      value: {{normalise_targets: true}}",
             "train.value.normalise_targets: unknown; did you mean normalize_targets?",
         ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      value: {{steps_per_update: 2}}",
+            "train.value: expected no such section, since the baseline per_step has no network, "
+            "received {'steps_per_update': 2}",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      final_learning_rate: 0.001",
+            "train.final_learning_rate: expected 0 or nothing, since nothing brings a constant "
+            "learning_rate to it, received 0.001",
+        ),
     ],
 )
 def test_a_mistake_in_what_may_be_left_out(tmp_path, old, new, mistake):
@@ -586,6 +610,7 @@ def test_a_mistake_in_what_may_be_left_out(tmp_path, old, new, mistake):
 def test_what_may_be_left_out_is_read(tmp_path):
     text = edited(
         ("activation: relu", "activation: relu, bounded_actions: squash"),
+        ("baseline: per_step", "baseline: value"),
         (LEARNING_RATE, f"{LEARNING_RATE}\n      value: {{hidden_sizes: [], optimizer: sgd}}"),
         (LEARNING_RATE, f"{LEARNING_RATE}\n      learning_rate_schedule: linear"),
     )

@@ -449,3 +449,36 @@ def test_commands_are_quiet_and_say_one_line(tmp_path):
         "bandit: initial policies, number of runs 2, episodes of each 6"
     )
     assert result.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("rewards", lambda v: v * np.float32(np.nan), "expected finite rewards"),
+        ("rewards", lambda v: v.astype(np.float64), "expected rewards of float32 of shape"),
+        ("observations", lambda v: v[..., :0], "expected observations of float32 of shape"),
+        ("actions", lambda v: v[:1], "expected actions of int.* of shape"),
+        ("valid", lambda v: v[0], "expected valid of rank 3"),
+        ("valid", np.zeros_like, "expected complete episodes"),
+    ],
+)
+def test_training_refuses_rollouts_that_are_no_complete_episodes(
+    name, change, message, tmp_path, monkeypatch
+):
+    task = run_stages(tmp_path, monkeypatch, stages=(rollout,))
+    arrays = read_arrays(task.files.rollouts)
+    arrays[name] = change(arrays[name])
+    write_arrays(task.files.rollouts, arrays)
+    with pytest.raises(UserError, match=rf"rollouts\.npz: {message}"):
+        train(task)
+
+
+@pytest.mark.parametrize("value", ["much", "nan", "inf"])
+def test_export_refuses_a_learning_curve_without_numbers(value, tmp_path, monkeypatch):
+    task = run_stages(tmp_path, monkeypatch, stages=(rollout, train))
+    curve = read_table(task.files.learning_curve, [])
+    returns = curve["mean_return"].astype(str)
+    returns[3] = value
+    write_table(task.files.learning_curve, curve | {"mean_return": returns})
+    with pytest.raises(UserError, match=r"learning_curve\.csv: expected finite numbers"):
+        export(task)

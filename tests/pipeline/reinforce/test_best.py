@@ -25,8 +25,8 @@ def kept(returns, episodes_per_update=64):
     network = make_network()
     best = BestPolicy(network, episodes_per_update)
     judged(network, best, returns)
-    update = best.restore()
-    return update, [float(np.unique(weight)[0]) for weight in network.get_weights()]
+    best.restore()
+    return best.update, [float(np.unique(weight)[0]) for weight in network.get_weights()]
 
 
 def scattered(mean, deviation):
@@ -67,7 +67,7 @@ def test_another_run_begins_anew():
     judged(network, best, [scattered(100, 1)])
     best.reset()
     judged(network, best, [scattered(1, 1), scattered(2, 1), scattered(0, 1)])
-    assert best.restore() == 1
+    assert best.update == 1
 
 
 @pytest.mark.parametrize("num_updates", [3, 9])
@@ -85,7 +85,8 @@ def test_the_program_keeps_the_policy_that_sampled_the_best_episodes(num_updates
         list(training.train_run(first, seeds.__getitem__, count))
         assert training.last_episodes is not None
         returns.append(training.last_episodes.valid.numpy().sum(axis=1))  # rewards are 1
-    update = best.restore()
+    best.restore()
+    update = best.update
     bounds = [r.mean() - Z * r.std(ddof=1) / 8 for r in returns]
     assert update == np.argmax(bounds)
     weights = policy.network.get_weights()

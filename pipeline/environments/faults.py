@@ -1,0 +1,56 @@
+"""Environments that misbehave: what they did, and in which run, episode and step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from pipeline.stage import Task
+
+
+class CopyFault(Exception):  # noqa: N818  # the environment's, not this program's
+    """One of parallel environments misbehaved.
+
+    Args:
+        text: What it did.
+        copy: Which of them; None if that is not known.
+    """
+
+    def __init__(self, text: str, copy: int | None) -> None:
+        super().__init__(text)
+        self.copy = copy
+
+
+class EnvironmentFault(UserError):  # noqa: N818  # the same
+    """An environment misbehaved. The message says what it did, and where."""
+
+
+@contextmanager
+def located_in_run(task: "Task", run: int) -> Iterator[None]:
+    """Puts the task, its environment and the run in front."""
+    try:
+        yield
+    except EnvironmentFault as fault:
+        places = f"{task.name}: {task.specification.id}: run {run}"
+        raise EnvironmentFault(f"{places}: {fault}") from fault
+
+
+def require_finite(name: str, values: np.ndarray, valid: np.ndarray) -> None:
+    """Raises EnvironmentFault, which names episode and step, unless all values are finite.
+
+    Args:
+        name: What they are, as in "reward".
+        values: `[B, T, …]`.
+        valid: `[B, T]` bool; the rest does not count.
+    """
+    finite = np.isfinite(values).reshape(*valid.shape, -1).all(axis=-1)
+    if not finite[valid].all():
+        episode, step = np.argwhere(valid & ~finite)[0]
+        raise EnvironmentFault(
+            f"episode {episode}, step {step}: expected a finite {name}, received "
+            f"{values[episode, step]}"
+        )

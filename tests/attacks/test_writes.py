@@ -1,0 +1,113 @@
+"""Disks that fill up, at each write: one clear line, the old files whole, and nothing left over."""
+
+import errno
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pipeline.rollout import rollout
+from pipeline.stage import load_task
+from pipeline.train import train
+from tests.pipeline.resuming import REPOSITORY
+from tests.pipeline.task import BANDIT, write_params
+
+pytestmark = pytest.mark.slow
+
+
+def fail_at(monkeypatch, number):
+    """Makes the `number`-th fsync or rename fail as a full disk does."""
+    calls = []
+
+    def failing(function):
+        def call(*arguments, **keywords):
+            calls.append(function)
+            if len(calls) == number:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return function(*arguments, **keywords)
+
+        return call
+
+    monkeypatch.setattr(os, "fsync", failing(os.fsync))
+    monkeypatch.setattr(Path, "replace", failing(Path.replace))
+    monkeypatch.setattr(Path, "rename", failing(Path.rename))
+    return calls
+
+
+def fails(task):
+    """Whether training fails for want of disk space, as it then says of a file that is known."""
+    try:
+        train(task)
+        return False
+    except OSError as error:
+        return error.errno == errno.ENOSPC and not Path(error.filename).name.startswith(".")
+
+
+def fill(path):
+    with path.open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_each_write_of_a_training_may_fail(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    task = load_task(write_params(tmp_path, task=BANDIT), "task")._replace(checkpoint_seconds=0)
+    rollout(task)
+    train(task)
+    expected = contents(tmp_path)
+    number = 0
+    while True:
+        number += 1
+        with monkeypatch.context() as attack:
+            calls = fail_at(attack, number)
+            if not fails(task):
+                assert len(calls) < number
+                break
+        left = contents(tmp_path / "data")
+        # The same parameters give the same bytes: whether a file was replaced or not, it is whole.
+        assert left == {path: expected[path] for path in left}
+        assert len(left) == 5
+        assert not [path for path in tmp_path.rglob(".*") if path.is_dir()]
+    assert contents(tmp_path) == expected
+    assert number > 20
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system of its own")
+def test_a_full_disk_is_told_in_one_line(tmp_path):
+    full = tmp_path / "full"
+    full.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(full)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("may not mount")
+    try:
+        write_params(full, task=BANDIT)
+        for stage in ("rollout", "train", "variance", "export", "evaluate", "plot"):
+            before = contents(full)
+            fill(full / "filler")
+            result = run_stage(stage, full)
+            (full / "filler").unlink()
+            assert result.returncode == 1, (stage, result)
+            assert "No space left on device" in result.stderr.strip().splitlines()[-1], stage
+            assert "Traceback" not in result.stderr, (stage, result.stderr)
+            assert contents(full / "data") == {p: v for p, v in before.items() if "data" in p.parts}
+            assert run_stage(stage, full).returncode == 0, stage
+    finally:
+        subprocess.run(["umount", "-l", str(full)], check=True)
+
+
+def run_stage(stage, folder):
+    return subprocess.run(
+        [sys.executable, "-m", f"pipeline.{stage}", "task"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": "/tmp"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

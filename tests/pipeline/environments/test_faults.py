@@ -1,0 +1,209 @@
+"""Environments that misbehave are named, with the run, the episode and the step."""
+
+import copy
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.vector import SyncVectorEnv
+
+from models.action import Action
+from pipeline.environments.faults import EnvironmentFault
+from pipeline.environments.specification import inspect_environment
+from pipeline.environments.vector import (
+    SerialEnvironments,
+    VectorizedEnvironments,
+    make_environments,
+)
+from pipeline.errors import UserError
+from pipeline.evaluate import evaluate
+from pipeline.export import export
+from pipeline.reinforce.sampling import sample_episodes
+from pipeline.rollout import rollout
+from pipeline.stage import load_task
+from pipeline.train import train
+from tests.pipeline.task import BANDIT, write_params
+
+
+class Misbehaving(gymnasium.Env):
+    """Episodes of 3 steps; the first fault is in step 1 of the second episode of each copy.
+
+    Args:
+        does: What: a function of the step's five values that returns others, or raises.
+        reset: The same, for what the reset returns.
+        first: The episode that it begins in.
+    """
+
+    def __init__(self, does=None, reset=None, first=1, **_):
+        self.observation_space = spaces.Box(-100, 100, (2,), np.float32)
+        self.action_space = spaces.Discrete(2)
+        self.does, self.at_reset, self.first, self.episode = does, reset, first, -1
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.episode += 1
+        self.number = 0
+        returned: Any = (np.zeros(2, np.float32), {})
+        return self.at_reset(*returned) if self.at_reset and self.episode else returned
+
+    def step(self, action):
+        number, self.number = self.number, self.number + 1
+        returned: Any = (np.ones(2, np.float32), 1.0, number == 2, False, {})
+        if self.does and self.episode >= self.first and number == 1:
+            return self.does(*returned)
+        return returned
+
+
+def fail(*_):
+    raise RuntimeError("the rope\nbroke")
+
+
+def act(observations, _seed):
+    zeros = np.zeros(len(observations), int)
+    log_probs = observations.sum(axis=1)  # not finite where an observation is not
+    return Action(zeros, zeros, log_probs.astype(np.float32))
+
+
+def sample(environments):
+    # Copies 0 and 1 play episodes 0 and 1, then 2 and 3.
+    return sample_episodes(environments, act, 4, np.random.SeedSequence(0))
+
+
+def serial(**arguments):
+    return SerialEnvironments([Misbehaving(**arguments) for _ in range(2)])
+
+
+STEPS = [
+    (fail, "episode 2, step 1: RuntimeError: the rope broke"),
+    (
+        lambda o, r, *rest: (o[:1], r, *rest),
+        r"episode 2, step 1: expected an observation of shape \(2,\), received \(1,\)",
+    ),
+    (
+        lambda o, r, *rest: (o, float("nan"), *rest),
+        "episode 2, step 1: expected a finite reward, received nan",
+    ),
+    (
+        lambda o, r, *rest: (o, -np.inf, *rest),
+        "episode 2, step 1: expected a finite reward, received -inf",
+    ),
+    (lambda o, r, *rest: (o, None, *rest), "episode 2, step 1: expected a finite reward"),
+    (lambda o, r, *rest: (o, "2 points", *rest), "episode 2, step 1: ValueError"),
+    (lambda o, r, *rest: (o, np.ones(2), *rest), "episode 2, step 1: ValueError"),
+    (lambda o, r, *rest: (o, r), "episode 2, step 1: ValueError: not enough values"),
+    (
+        lambda o, r, *rest: (o * np.nan, r, *rest),
+        r"episode 2, step 2: expected a finite observation, received \[nan nan\]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("does", "message"), STEPS)
+def test_a_step_is_named(does, message):
+    with pytest.raises(EnvironmentFault, match=f"^{message}"):
+        sample(serial(does=does))
+
+
+def test_an_observation_that_the_policy_swallows_is_found_too():
+    environments = serial(does=lambda o, r, *rest: (o * np.inf, r, *rest))
+
+    def indifferent(observations, seed):
+        return act(np.zeros_like(observations), seed)
+
+    with pytest.raises(EnvironmentFault, match="^episode 2, step 2: expected a finite observation"):
+        sample_episodes(environments, indifferent, 4, np.random.SeedSequence(0))
+
+
+@pytest.mark.parametrize(
+    ("reset", "message"),
+    [
+        (fail, "episode 2, reset: RuntimeError: the rope broke"),
+        (lambda o, i: (o[:1], i), "episode 2, reset: expected an observation of shape"),
+        (lambda o, i: o, "episode 2, reset: ValueError|episode 2, reset: expected an observation"),
+    ],
+)
+def test_a_reset_is_named(reset, message):
+    with pytest.raises(EnvironmentFault, match=f"^{message}"):
+        sample(serial(reset=reset))
+
+
+def test_one_that_steps_all_at_once_is_named_too():
+    environments = SyncVectorEnv([lambda: Misbehaving(does=fail)] * 2)
+    with pytest.raises(
+        EnvironmentFault,
+        match=r"^episode 2 \(or one of the 1 beside it\), step 1: RuntimeError: the rope broke",
+    ):
+        sample(VectorizedEnvironments(environments))
+
+
+def test_wrong_shapes_of_all_at_once_are_named():
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    step = environments.step
+
+    def short_of_a_reward(actions):
+        observations, rewards, *rest = step(actions)
+        return observations, rewards[:1], *rest
+
+    environments.step = short_of_a_reward
+    with pytest.raises(
+        EnvironmentFault, match=r"expected rewards of shape \(2,\), received \(1,\)"
+    ):
+        sample(VectorizedEnvironments(environments))
+
+
+def test_one_that_never_ends_is_named():
+    environments = serial(does=lambda o, r, terminated, *rest: (o, r, False, *rest))
+    environments.max_episode_steps = 2
+    with pytest.raises(
+        EnvironmentFault,
+        match="^episode 0, step 1: expected the last step of an episode, by max_episode_steps: 2, "
+        "received one that goes on",
+    ):
+        sample(environments)
+
+
+def test_the_time_limit_is_that_of_the_specification():
+    environments = make_environments(inspect_environment("CartPole-v1", {}, 17), 2)
+    assert environments.max_episode_steps == 17
+
+
+def test_copies_that_cannot_be_made_are_a_mistake_of_the_user():
+    specification = inspect_environment("CartPole-v1", {})._replace(kwargs={"rope": 1})
+    with pytest.raises(UserError, match="expected parallel copies of CartPole-v1 .*{'rope': 1}"):
+        make_environments(specification, 2)
+
+
+def test_the_checker_that_gymnasium_makes_can_be_left_out():
+    specification = inspect_environment("CartPole-v1", {"disable_env_checker": True})
+    assert isinstance(make_environments(specification, 2), VectorizedEnvironments)
+
+
+gymnasium.register("Misbehaving-v0", lambda **k: Misbehaving(fail, **k), max_episode_steps=5)
+
+
+def test_the_stages_name_the_task_the_environment_and_the_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def load(first, num_workers=1):
+        params = copy.deepcopy(BANDIT)
+        # 4 episodes in 4 copies: the first update's are from the rollouts, the second's are the
+        # copies' first ones.
+        params["env"] = {"id": "Misbehaving-v0", "kwargs": {"first": first}}
+        params["rollout"]["num_episodes"] = 4
+        params["train"]["num_episodes"] = 8
+        task = load_task(write_params(tmp_path, task=params), "task")
+        return task._replace(num_workers=num_workers)
+
+    place = r"^task: Misbehaving-v0: run 0: "
+    with pytest.raises(UserError, match=f"{place}episode 0, step 1: RuntimeError: the rope"):
+        rollout(load(0))
+    assert not (tmp_path / "data").exists()
+    rollout(load(1))
+    with pytest.raises(UserError, match=f"{place}update 1: episode 0, step 1: RuntimeError"):
+        train(load(0))
+    train(load(1))
+    export(load(1))
+    with pytest.raises(UserError, match=f"{place}episode 0, step 1: RuntimeError"):
+        evaluate(load(0))

@@ -1,0 +1,70 @@
+"""Two small tasks with all that a learner can have, and trainings of them that are killed."""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipeline.rollout import rollout
+from pipeline.stage import Task, load_task
+from pipeline.train import train
+from tests.pipeline.task import BANDIT, write_params
+
+REPOSITORY = Path(__file__).parents[2]
+TASKS: dict[str, dict[str, Any]] = {
+    name: copy.deepcopy(BANDIT) for name in ("compiled", "gymnasium")
+}
+TASKS["compiled"] |= {
+    "num_runs": 2,
+    "env": {"id": "CartPole-v1", "max_episode_steps": 40},
+    "policy": {"hidden_sizes": [8], "activation": "tanh", "normalize_observations": True},
+}
+TASKS["compiled"]["train"] |= {
+    "num_episodes": 4 * 100,  # 4 calls of the program, the last of them not a full one
+    "learning_rate_schedule": "linear",
+    "baseline": "value",
+    "value": {"hidden_sizes": [4], "steps_per_update": 2, "optimizer": "rmsprop"},
+    "normalize_advantages": True,
+}
+TASKS["gymnasium"] |= {
+    "env": {"id": "CartPole-v1", "max_episode_steps": 40, "backend": "gymnasium"},
+    "policy": {"hidden_sizes": [8], "activation": "tanh", "normalize_observations": True},
+}
+TASKS["gymnasium"]["train"] |= {
+    "num_episodes": 4 * 20,
+    "optimizer": "sgd",
+    "baseline": "value",
+    "entropy_coefficient": 0.01,
+    "max_gradient_norm": 0.5,
+}
+
+
+def prepared(folder: Path, name: str, **changes: Any) -> Task:
+    """Rolls a task of these out in `folder`, which must be the working directory."""
+    task = load_task(write_params(folder, **{name: TASKS[name] | changes}), name)
+    rollout(task)
+    return task._replace(checkpoint_seconds=0)
+
+
+def trained(task: Task) -> dict[str, bytes]:
+    """Trains it to the end, in this process; returns what was written."""
+    train(task)
+    files = (task.files.final_weights, task.files.learning_curve, task.files.action_distribution)
+    return {path.name: path.read_bytes() for path in files}
+
+
+def start_training(folder: Path, name: str, num_workers: int = 1) -> "subprocess.Popen[str]":
+    """Begins the same in a process of its own, with a checkpoint whenever there can be one."""
+    params = (folder / "params.yaml").read_text()
+    text = params.replace("num_workers: 1", f"num_workers: {num_workers}\ncheckpoint_seconds: 0")
+    (folder / "attacked.yaml").write_text(text)
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.train", name, "--params", "attacked.yaml"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

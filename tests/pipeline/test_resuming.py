@@ -1,0 +1,132 @@
+"""A training that is stopped anywhere goes on, and ends with the bits of an unbroken one."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from pipeline.checkpoints import Checkpoints
+from pipeline.errors import UserError
+from pipeline.interruption import Interrupted
+from pipeline.reinforce.records import UpdateRecord
+from pipeline.train import prepare, train
+from tests.pipeline.resuming import TASKS, prepared, start_training, trained
+
+# Updates between checkpoints, and of a run: the compiled program's last call is not a full one.
+UPDATES = {"compiled": (32, 100), "gymnasium": (1, 20)}
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def training(request, tmp_path_factory):
+    """A task, and what trains its runs (compiled once)."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        task = prepared(folder, request.param)
+        checkpoints = Checkpoints(folder / "runs", key="any", seconds=0)
+        yield request.param, checkpoints, prepare(task, checkpoints)
+
+
+@pytest.fixture(scope="module")
+def unbroken(training):
+    """Run 1, trained in one go."""
+    _, checkpoints, perform = training
+    run = perform(1, lambda _: None)
+    checkpoints.remove()
+    return run
+
+
+def assert_same_bits(received, expected):
+    for name in ("records", "distribution", "weights"):
+        np.testing.assert_equal(getattr(received, name), getattr(expected, name), strict=True)
+
+
+def stop_after(perform, num_updates):
+    """Asks run 1 to stop when it has reported so many updates; returns where it does."""
+    records = []
+
+    def report(record):
+        records.append(record)
+        return signal.SIGTERM if len(records) >= num_updates else None
+
+    with pytest.raises(Interrupted, match="run 1 stopped after"):
+        perform(1, report)
+    return len(records)
+
+
+@pytest.mark.parametrize("num_updates", [1, 5, 19])
+def test_it_goes_on_from_any_checkpoint_to_the_same_bits(num_updates, training, unbroken):
+    name, checkpoints, perform = training
+    apart, _ = UPDATES[name]
+    stopped = stop_after(perform, num_updates)
+    assert stopped == -(-num_updates // apart) * apart  # where it could first stop
+    perform(0, lambda _: None)  # another run, which leaves other weights and moments behind
+    reported: list[UpdateRecord] = []
+    run = perform(1, reported.append)
+    checkpoints.remove()
+    assert_same_bits(run, unbroken)
+    np.testing.assert_equal(reported, unbroken.records)
+
+
+def test_it_is_stopped_again_and_again(training, unbroken):
+    name, checkpoints, perform = training
+    apart, total = UPDATES[name]
+    for stop in range(apart, total, apart):
+        assert stop_after(perform, stop) == stop
+    run = perform(1, lambda _: None)
+    np.testing.assert_equal(perform(1, lambda _: None), run)  # it had been finished
+    checkpoints.remove()
+    assert_same_bits(run, unbroken)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b[:900] + b"?" + b[901:]]
+)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(damage, training, unbroken, capsys):
+    name, checkpoints, perform = training
+    apart, _ = UPDATES[name]
+    stop_after(perform, 3 * apart)
+    path = checkpoints.folder / "1.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    saved = checkpoints.read(1, quiet=False)
+    assert saved.num_updates == 2 * apart
+    assert capsys.readouterr().err.startswith(f"{path}: a damaged checkpoint, not used: ")
+    run = perform(1, lambda _: None)
+    checkpoints.remove()
+    assert_same_bits(run, unbroken)
+
+
+def wait_for_checkpoint(folder, process, name):
+    deadline = time.monotonic() + 120
+    while not list((folder / "checkpoints" / name / "runs").glob("?.npz")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("sent", "num_workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 1)])
+def test_a_killed_process_is_continued_by_the_next(
+    sent, num_workers, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    name = "gymnasium"  # which starts faster
+    task = prepared(tmp_path, name)
+    expected = trained(task)
+    assert not task.checkpoints.exists()
+    process = start_training(tmp_path, name, num_workers)
+    wait_for_checkpoint(tmp_path, process, name)
+    with pytest.raises(UserError, match=rf"lock: held by process {process.pid}, which trains"):
+        train(task)
+    os.kill(process.pid, sent)
+    out, err = process.communicate()
+    if sent == signal.SIGKILL:
+        assert process.returncode == -sent
+    else:
+        assert (process.returncode, out) == (128 + sent, "")
+        assert err.startswith(f"{name}: interrupted at ")
+        assert err.endswith(" episodes; `dvc repro` continues there\n")
+    capsys.readouterr()
+    assert trained(task) == expected
+    assert capsys.readouterr().out.startswith(f"{name}: continues at ")
