@@ -37,11 +37,11 @@ class Criterion(NamedTuple):
     """What a run must reach."""
 
     threshold: float
-    modes: tuple[str, ...]  # greedy, sampled; or `probability_of_1`, of the policy itself
+    modes: tuple[str, ...]  # greedy, sampled; or `probability_1`, of the policy itself
 
 
 CRITERIA = {
-    "bandit": Criterion(0.8, ("probability_of_1",)),
+    "bandit": Criterion(0.8, ("probability_1",)),
     "cartpole": Criterion(475, ("greedy", "sampled")),
     "inverted_pendulum": Criterion(950, ("greedy", "sampled")),
     "pendulum": Criterion(-200, ("greedy",)),
@@ -82,7 +82,7 @@ def measure(task: str, params: Path, num_runs: int) -> list[dict[str, Any]]:
 def _value(
     mode: str, r: int, evaluation: dict[str, np.ndarray], final: dict[str, np.ndarray]
 ) -> float:
-    if mode == "probability_of_1":
+    if mode == "probability_1":
         return float(final[mode][final["run"] == r][-1])
     of_run = (evaluation["run"] == r) & (evaluation["mode"] == mode)
     return float(evaluation["episode_return"][of_run].mean())
