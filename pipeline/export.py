@@ -3,6 +3,7 @@
 It does nothing else: what ran earlier in a process changes the bytes of a SavedModel.
 """
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,7 +50,7 @@ def export(task: Task) -> None:
             try:
                 servable.save(folder / str(run))
             except tf.errors.OpError as error:  # a full disk, behind a path that will be gone
-                raise OSError(error.message.rpartition("; ")[2]) from error
+                raise OSError(errno.EIO, error.message.rpartition("; ")[2]) from error
             digests = folder_digests(folder / str(run))
             write_json(folder / str(run) / "spec.json", describe(task, run) | {"sha256": digests})
     copy_folder(files.policies / str(chosen), files.policy)
