@@ -3,6 +3,7 @@
 It does nothing else: what ran earlier in a process changes the bytes of a SavedModel.
 """
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ from pipeline.stage import Task, run_stage, start_tensorflow
 def export(task: Task) -> None:
     """Exports each run's policy as a SavedModel, and once more that of the best run."""
     start_tensorflow()
+    import tensorflow as tf
+
     from models.servable import ServablePolicy
     from pipeline.policies import make_policy, read_weights, set_weights
 
@@ -44,7 +47,10 @@ def export(task: Task) -> None:
     with replacing(files.policies) as folder:
         for run in range(params.num_runs):
             set_weights(policy, weights, run)
-            servable.save(folder / str(run))
+            try:
+                servable.save(folder / str(run))
+            except tf.errors.OpError as error:  # a full disk, behind a path that will be gone
+                raise OSError(errno.EIO, error.message.rpartition("; ")[2]) from error
             digests = folder_digests(folder / str(run))
             write_json(folder / str(run) / "spec.json", describe(task, run) | {"sha256": digests})
     copy_folder(files.policies / str(chosen), files.policy)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -58,13 +59,15 @@ def contents(folder):
 
 def test_each_write_of_a_training_may_fail(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    task = load_task(write_params(tmp_path, task=BANDIT), "task")._replace(checkpoint_seconds=0)
+    params = BANDIT | {"train": BANDIT["train"] | {"num_episodes": 12}}  # 3 updates
+    task = load_task(write_params(tmp_path, task=params), "task")._replace(checkpoint_seconds=0)
     rollout(task)
     train(task)
     expected = contents(tmp_path)
     number = 0
     while True:
         number += 1
+        shutil.rmtree("checkpoints", ignore_errors=True)  # from the beginning each time
         with monkeypatch.context() as attack:
             calls = fail_at(attack, number)
             if not fails(task):

@@ -2,11 +2,13 @@
 
 import copy
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from pipeline.interruption import ASKING
 from pipeline.rollout import rollout
 from pipeline.stage import Task, load_task
 from pipeline.train import train
@@ -67,4 +69,11 @@ def start_training(folder: Path, name: str, num_workers: int = 1) -> "subprocess
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hear_signals,
     )
+
+
+def _hear_signals() -> None:
+    """Undoes that `nohup` and a shell's `&` make their children deaf."""
+    for number in ASKING:
+        signal.signal(number, signal.SIG_DFL)

@@ -482,3 +482,13 @@ def test_export_refuses_a_learning_curve_without_numbers(value, tmp_path, monkey
     write_table(task.files.learning_curve, curve | {"mean_return": returns})
     with pytest.raises(UserError, match=r"learning_curve\.csv: expected finite numbers"):
         export(task)
+
+
+def test_a_damaged_saved_model_is_named(tmp_path, monkeypatch):
+    task = run_stages(tmp_path, monkeypatch, stages=(rollout, train, export))
+    path = task.files.policies / "1" / "saved_model.pb"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1  # which TensorFlow may well not notice
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"policies/1: expected the files .* another saved_model"):
+        evaluate(task)
