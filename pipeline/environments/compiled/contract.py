@@ -23,8 +23,10 @@ class CompiledEnvironment(Protocol):
     All randomness comes from the seed of `reset`. What a step needs of it is part of the state, so
     that a step is a function of the state and the actions.
 
-    The time limit is the caller's: it counts steps. It also steps copies whose episode has ended on
-    to the end of the batch; nobody looks at what they give, but it must be finite.
+    The time limit is the caller's: it counts steps. To a copy whose episode has ended it gives
+    another of the initial states that it drew, so that copies come from different times: a step
+    treats each by itself, however many there are. When no episode is left a copy is stepped on;
+    nobody looks at what it gives, but it must be finite.
     """
 
     @property

@@ -13,7 +13,9 @@ NUM_ENVS = 64  # E
 
 
 def hold_to_contract(compiled: CompiledEnvironment, num_steps: int, seed: int) -> None:
-    """Checks shapes, dtypes, seeds, and that numbers stay finite behind the end of an episode.
+    """Checks shapes, dtypes, seeds, and that copies do not depend on each other.
+
+    And that numbers stay finite behind the end of an episode.
 
     Args:
         compiled: The environment under test.
@@ -50,6 +52,7 @@ def hold_to_contract(compiled: CompiledEnvironment, num_steps: int, seed: int) -
     assert _same(numbers, run(state, actions)[1:]), (
         "Expected a step to be a function of the state and the actions. Received: two results"
     )
+    _hold_copies_apart(compiled, state, tf.constant(actions[0]))
 
 
 def _hold_types(compiled: CompiledEnvironment, state: State, actions: tf.Tensor) -> None:
@@ -72,6 +75,27 @@ def _hold_types(compiled: CompiledEnvironment, state: State, actions: tf.Tensor)
     for name in expected | received:
         one, other = expected.get(name), received.get(name)
         assert one == other, f"{name}: expected {one}, received {other}"
+
+
+def _hold_copies_apart(compiled: CompiledEnvironment, state: State, actions: tf.Tensor) -> None:
+    """Takes a step of some copies in another order, which must change none of them."""
+    some = list(reversed(range(NUM_ENVS - 1)))
+
+    def of_some(nest: Any) -> Any:
+        return tf.nest.map_structure(lambda leaf: tf.gather(leaf, some), nest)
+
+    alone, together = (
+        named_leaves(nest, "state")
+        for nest in (
+            compiled.step(of_some(state), of_some(actions))[0],
+            of_some(compiled.step(state, actions)[0]),
+        )
+    )
+    for (name, one), (_, other) in zip(alone, together, strict=True):
+        assert np.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True), (
+            f"Expected a copy's step to depend on that copy alone. Received another {name} among "
+            "others"
+        )
 
 
 def _types(nest: Any, name: str = "state after a step") -> dict[str, tf.TypeSpec]:

@@ -45,6 +45,12 @@ class SharesAState(CompiledPendulum):
         return super().reset(num_envs, seed)._replace(speed=tf.zeros([1]))
 
 
+class DrawsForAllCopiesAtOnce(CompiledPendulum):
+    def step(self, state, actions):
+        wind = tf.random.stateless_normal(state.speed.shape, tf.constant([1, 2]))
+        return super().step(state._replace(speed=state.speed + wind), actions)
+
+
 class HasOneSeed(CompiledPendulum):
     def reset(self, num_envs, seed):
         return super().reset(num_envs, 0 * seed)
@@ -84,6 +90,7 @@ class Explodes(CompiledPendulum):
         (SharesAState, r"Expected state of reset.speed \[E, …\]. Received: \(1,\)"),
         (HasOneSeed, "Expected another seed to give other states"),
         (HasNoSeed, "Expected one seed to give one state"),
+        (DrawsForAllCopiesAtOnce, "Expected a copy's step to depend on that copy alone"),
         (StepsAtRandom, "Expected a step to be a function of the state and the actions"),
         (Explodes, r"Expected finite numbers.*after \d+ env steps: observations = "),
     ],

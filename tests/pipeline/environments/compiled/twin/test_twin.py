@@ -41,7 +41,7 @@ class Walk(gymnasium.Env):
 class WalkState(NamedTuple):
     position: tf.Tensor  # [E]
     wind: tf.Tensor  # [E], of the coming step
-    seed: tf.Tensor  # [E, 2], of the wind after it, the same in every row
+    seed: tf.Tensor  # [E, 2], of that wind; each copy has its own
 
 
 class CompiledWalk:
@@ -56,7 +56,8 @@ class CompiledWalk:
         self.max_episode_steps = max_episode_steps
 
     def reset(self, num_envs, seed):
-        return self._state(tf.fill([num_envs], 0.5), tf.tile(seed[tf.newaxis], [num_envs, 1]))
+        seeds = tf.random.stateless_uniform([num_envs, 2], seed, None, None, tf.int32)
+        return self._state(tf.fill([num_envs], 0.5), seeds)
 
     def observe(self, state):
         # Keys in alphabetical order, the side one-hot.
@@ -65,12 +66,13 @@ class CompiledWalk:
 
     def step(self, state, actions):
         position = state.position + tf.cast(actions, tf.float32) + state.wind
-        folded = tf.random.experimental.stateless_fold_in(state.seed[0], 1)
-        seed = tf.ones_like(state.seed) * folded
-        return self._state(position, seed), -position, position < -3
+        return self._state(position, state.seed + tf.constant([0, 1])), -position, position < -3
 
     def _state(self, position, seed):
-        wind = tf.random.stateless_normal(position.shape, seed[0], 0.0, self.wind)
+        def draw(own):
+            return tf.random.stateless_normal([], own, 0.0, self.wind)
+
+        wind = tf.map_fn(draw, seed, fn_output_signature=tf.float32)
         return WalkState(position, wind, seed)
 
 
