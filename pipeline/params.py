@@ -318,10 +318,6 @@ def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
     per_update = sections.valid(*train, "episodes_per_update")
     num_rollouts = sections.valid("tasks", task, "rollout", "num_episodes")
     yield from _schedule_rules(sections, train)
-    value = sections.valid(*train, "value")
-    if value is not None and baseline not in (None, "value"):
-        text = f"no such section, since the baseline {baseline} has no network"
-        yield Mistake((*train, "value"), expected(text, value))
     if per_update is None:
         return
     if per_update == 1 and baseline in BASELINES_OVER_OTHER_EPISODES:

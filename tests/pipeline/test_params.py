@@ -591,12 +591,6 @@ LEARNING_RATE = "learning_rate: 0.01"
         ),
         (
             LEARNING_RATE,
-            f"{LEARNING_RATE}\n      value: {{steps_per_update: 2}}",
-            "train.value: expected no such section, since the baseline per_step has no network, "
-            "received {'steps_per_update': 2}",
-        ),
-        (
-            LEARNING_RATE,
             f"{LEARNING_RATE}\n      final_learning_rate: 0.001",
             "train.final_learning_rate: expected 0 or nothing, since nothing brings a constant "
             "learning_rate to it, received 0.001",
@@ -605,6 +599,11 @@ LEARNING_RATE = "learning_rate: 0.01"
 )
 def test_a_mistake_in_what_may_be_left_out(tmp_path, old, new, mistake):
     assert mistakes(tmp_path, edited((old, new))) == [f"tasks.first.{mistake}"]
+
+
+def test_another_baseline_may_be_tried_though_the_section_value_stays(tmp_path):
+    text = edited((LEARNING_RATE, f"{LEARNING_RATE}\n      value: {{steps_per_update: 2}}"))
+    assert load_params(write(tmp_path, text)).tasks["first"].train.baseline == "per_step"
 
 
 def test_what_may_be_left_out_is_read(tmp_path):
