@@ -64,8 +64,9 @@ def _code_of_stage(stage: str) -> Iterator[Path]:
 
 def _environment_code(env_id: str) -> dict[str, str]:
     """Digests of the modules that a Gymnasium environment is made by."""
-    spec = gymnasium.spec(env_id)
-    modules = [env_id.rpartition(":")[0]]
+    module, _, name = env_id.rpartition(":")  # of a third party's; it has been imported
+    spec = gymnasium.spec(name)
+    modules = [module]
     modules += map(_module_of, (spec.entry_point, spec.vector_entry_point))
     digests = {}
     for module in filter(None, modules):

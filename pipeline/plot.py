@@ -42,8 +42,9 @@ def draw_pictures(files: TaskFiles, task: str) -> dict[str, bytes]:
     """
     pictures = {}
     with _naming(files.learning_curve):
-        columns = ["run", "num_episodes", "num_env_steps", "mean_return", "kept"]
-        curve = read_table(files.learning_curve, columns)
+        curve = read_table(
+            files.learning_curve, ["run", "num_episodes", "num_env_steps", "mean_return"]
+        )
         pictures["learning_curve.png"] = png(draw_learning_curve(curve, task))
     with _naming(files.variance):
         variance = read_table(files.variance, ["policy", "baseline"])
@@ -75,7 +76,7 @@ def draw_panels(files: TaskFiles, task: str) -> dict[str, Any]:
     parts: dict[str, Part] = {}
     with _naming(files.learning_curve):
         columns = ["run", "num_episodes", "num_env_steps", "mean_return", "entropy"]
-        curve = read_table(files.learning_curve, [*columns, "gradient_norm", "kept"])
+        curve = read_table(files.learning_curve, [*columns, "gradient_norm"])
         parts |= {"returns": returns_part(curve), "progress": progress_part(curve)}
     with _naming(files.evaluation):
         evaluation = read_table(files.evaluation, ["run", "mode", "episode_return"])

@@ -69,11 +69,11 @@ def start_training(folder: Path, name: str, num_workers: int = 1) -> "subprocess
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_hear_signals,
+        preexec_fn=hear_signals,
     )
 
 
-def _hear_signals() -> None:
+def hear_signals() -> None:
     """Undoes that `nohup` and a shell's `&` make their children deaf."""
     for number in ASKING:
         signal.signal(number, signal.SIG_DFL)

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.workers import MAX_WORKERS, default_num_workers, perform_runs
+from tests.pipeline.resuming import hear_signals
 
 
 def task(num_runs, num_workers, **fields):
@@ -123,6 +124,7 @@ def test_no_worker_outlives_its_parent(sent, tmp_path):
         [sys.executable, "-c", command],
         cwd=Path(__file__).parents[2],
         stderr=subprocess.DEVNULL,
+        preexec_fn=hear_signals,
     )
     deadline = time.monotonic() + 60
     while len(list(tmp_path.iterdir())) < 2:
