@@ -85,7 +85,7 @@ _EXPLANATIONS: tuple[tuple[str, ...], ...] = (
     (
         element("strong", "Return"),
         " is the undiscounted sum of an episode’s rewards. Judged are final policies, as they were "
-        "exported, not the best of training, on episodes that nothing else has used.",
+        "exported, on episodes that nothing else has used.",
     ),
     (
         element("strong", "Greedy"),

@@ -28,7 +28,7 @@ def plain_bandit():
     """The chapter's: one episode an update, no baseline, two runs."""
     params = copy.deepcopy(BANDIT)
     params["env"] = {"id": "Bandit-v0", "kwargs": {"probabilities": [0.3, 0.7]}}
-    params["train"] |= {"episodes_per_update": 1, "baseline": "none", "normalize_advantages": True}
+    params["train"] |= {"episodes_per_update": 1, "baseline": "none", "entropy_coefficient": 0.2}
     params["variance"] = {"num_runs": 7, "num_batches": 150}
     return params
 
