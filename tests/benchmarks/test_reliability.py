@@ -20,6 +20,7 @@ def test_a_row_says_how_many_runs_reach_the_threshold():
     assert (worst, steps) == ("474.9", "3,000")
 
 
+@pytest.mark.slow
 def test_the_command_trains_and_evaluates_more_runs(tmp_path, capsys):
     yaml = YAML()
     params = yaml.load(Path("params.yaml").read_text())

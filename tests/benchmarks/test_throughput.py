@@ -121,15 +121,20 @@ def test_memory_per_episode_needs_two_sizes():
     assert throughput.memory_per_episode([row(8)]) is None
 
 
-def test_the_command_measures_both_backends(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "backends",
+    [["gymnasium"], pytest.param(["compiled", "gymnasium"], marks=pytest.mark.slow)],
+    ids=" ".join,
+)
+def test_the_command_measures(backends, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(throughput, "REPETITIONS", 8)
     path = tmp_path / "measured.json"
     arguments = ["--episodes", "2", "--policies", "untrained", "--seconds", "0"]
-    throughput.main([*arguments, "--json", str(path)])
+    throughput.main([*arguments, "--backends", *backends, "--json", str(path)])
     measured = json.loads(path.read_text())
     assert measured["command"] == "python -m benchmarks.throughput"
     assert measured["processor"] == report.processor()
-    assert [r["backend"] for r in measured["rows"]] == ["compiled", "gymnasium"]
+    assert [r["backend"] for r in measured["rows"]] == backends
     for measured_row in measured["rows"]:
         assert measured_row["num_episodes"] == 2
         assert 8 <= measured_row["mean_length"] <= 200  # of an untrained CartPole

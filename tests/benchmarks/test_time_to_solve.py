@@ -7,7 +7,10 @@ import pytest
 from benchmarks.time_to_solve import main
 
 
-@pytest.mark.parametrize(("task", "per_update"), [("cartpole", 8), ("pendulum", 16)])
+@pytest.mark.parametrize(
+    ("task", "per_update"),
+    [("cartpole", 8), pytest.param("pendulum", 16, marks=pytest.mark.slow)],
+)
 def test_it_counts_until_a_run_is_given_up(tmp_path, capsys, task, per_update):
     path = tmp_path / "measured.json"
     main([task, "--runs", "1", "--max-env-steps", "300", "--json", str(path)])
