@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def run(
-    folder: Path, stage: str, task: str, python: Sequence[str] = ()
+    folder: Path, stage: str, task: str, python: Sequence[str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs `python -m pipeline.<stage> <task>` in a folder that has a params.yaml.
 
@@ -22,13 +22,13 @@ def run(
         folder: Where `data/<task>` is, or will be.
         stage: Of the pipeline.
         task: A section of `tasks` in the folder's params.yaml.
-        python: Options of Python.
+        python: What is run of Python, up to the task. Defaults to `-m pipeline.<stage>`.
 
     Raises:
         UserError: If the stage fails, with what it said.
     """
     done = subprocess.run(
-        [sys.executable, *python, "-m", f"pipeline.{stage}", task],
+        [sys.executable, *(python or ["-m", f"pipeline.{stage}"]), task],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
         capture_output=True,

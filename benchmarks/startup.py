@@ -22,6 +22,14 @@ from pipeline.stage import one_message
 
 COMMAND = "python -m benchmarks.startup"
 STAGES = ("rollout", "train", "variance", "export", "evaluate", "plot")
+# A stage that does not withhold what is said while TensorFlow is imported: here it is the log.
+TALKING = """
+import runpy
+from contextlib import nullcontext
+from pipeline import stage
+stage._stderr_withheld = nullcontext
+runpy.run_module("pipeline.%s", run_name="__main__", alter_sys=True)
+"""
 PACKAGES = ("tensorflow", "tensorflow_probability", "keras", "gymnasium", "matplotlib", "pydantic")
 # import time:  self [µs] | cumulative [µs] | the package, indented by two for each importing one
 IMPORTED = re.compile(r"^import time: +(\d+) \| +(\d+) \| ( *)(\S+)$", re.MULTILINE)
@@ -58,7 +66,7 @@ def measure(task: str, params: Path, stages: Sequence[str]) -> list[dict[str, An
         write_params(params, Path(folder), num_workers=1)
         for stage in tqdm(stages, unit=" stages", disable=not sys.stderr.isatty()):
             begun = time.perf_counter()
-            log = run(Path(folder), stage, task, python=["-X", "importtime"]).stderr
+            log = run(Path(folder), stage, task, ["-X", "importtime", "-c", TALKING % stage]).stderr
             total = time.perf_counter() - begun
             rows.append({"stage": stage, "total": total, "imports": seconds_of_imports(log)})
     return rows

@@ -38,7 +38,8 @@ def test_the_command_runs_stages(tmp_path, capsys):
     options = ["--params", str(tmp_path / "params.yaml"), "--json", str(tmp_path / "measured.json")]
     main(["bandit", "--stages", "rollout", *options])
     [row] = json.loads((tmp_path / "measured.json").read_text())["rows"]
-    assert row["total"] > row["imports"]["tensorflow"] > 0
+    # Ten times as much, if what TensorFlow says while it is imported is not withheld.
+    assert row["total"] > row["imports"]["tensorflow"] > row["imports"]["pydantic"]
     assert "| rollout |" in " ".join(capsys.readouterr().out.split())
 
 
