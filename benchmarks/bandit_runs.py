@@ -17,11 +17,11 @@ import tensorflow as tf
 from models.heads import make_head
 from models.network import OUTPUT_SCALE
 from models.policy import Policy
-from pipeline import policies
+from pipeline.assembly import learners
 from pipeline.environments.compiled import make_compiled
 from pipeline.environments.compiled.contract import CompiledEnvironment
 from pipeline.environments.specification import inspect_environment
-from pipeline.params import TrainParams
+from pipeline.parameters.schema import TrainParams
 from pipeline.reinforce.compiled import stateless_seeds
 from pipeline.reinforce.compiled_sampling import as_episodes, no_episodes, sample_episodes
 
@@ -121,7 +121,7 @@ def compile_runs(
         max_gradient_norm=None,
         reward_scale=num_runs,  # the loss is a mean over the R episodes, each of another run
     )
-    learner = policies.make_learner(train, policy)
+    learner = learners.make_learner(train, policy)
     initial = network.get_weights()
     seeds = stateless_seeds([np.random.SeedSequence([0, update]) for update in range(num_updates)])
 

@@ -17,7 +17,6 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from scipy import stats
 
-from pipeline.artifacts import replacing, write_json
 from pipeline.figures.style import (
     BOLD,
     COLORS,
@@ -29,7 +28,8 @@ from pipeline.figures.style import (
     png,
     styled,
 )
-from pipeline.stage import one_message, start_tensorflow
+from pipeline.files.artifacts import replacing, write_json
+from pipeline.processes.stage import one_message, start_tensorflow
 
 PROBABILITIES = (0.3, 0.7)
 BETTER_ARM = 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pipeline.environments.specification import EnvironmentSpecification
-from pipeline.params import PolicyParams
+from pipeline.parameters.schema import PolicyParams
 
 if TYPE_CHECKING:
     from models.policy import Policy
@@ -30,7 +30,7 @@ def make_policy(specification: EnvironmentSpecification, kind: str) -> "Policy":
     Raises:
         ValueError: If there is no such policy for this environment.
     """
-    from pipeline import policies
+    from pipeline.assembly import policies
 
     params = PolicyParams(hidden_sizes=HIDDEN_SIZES, activation="tanh")
     policy = policies.make_policy(params, specification, np.random.SeedSequence(0))

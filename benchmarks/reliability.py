@@ -20,9 +20,10 @@ from tqdm import tqdm
 
 from benchmarks import report
 from benchmarks.stages import run, write_params
-from pipeline.artifacts import TaskFiles, read_table
 from pipeline.check import check
-from pipeline.stage import one_message
+from pipeline.files.artifacts import read_table
+from pipeline.files.task_files import TaskFiles
+from pipeline.processes.stage import one_message
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 
 COMMAND = "python -m benchmarks.reliability"

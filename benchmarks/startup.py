@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from benchmarks import report
 from benchmarks.stages import run, write_params
-from pipeline.stage import one_message
+from pipeline.processes.stage import one_message
 
 COMMAND = "python -m benchmarks.startup"
 STAGES = ("rollout", "train", "variance", "export", "evaluate", "plot")
@@ -26,7 +26,7 @@ STAGES = ("rollout", "train", "variance", "export", "evaluate", "plot")
 TALKING = """
 import runpy
 from contextlib import nullcontext
-from pipeline import stage
+from pipeline.processes import stage
 stage._stderr_withheld = nullcontext
 runpy.run_module("pipeline.%s", run_name="__main__", alter_sys=True)
 """

@@ -27,7 +27,7 @@ from benchmarks.networks import make_policy
 from pipeline.environments.compiled import why_not_compiled
 from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.errors import UserError
-from pipeline.stage import one_message, start_tensorflow
+from pipeline.processes.stage import one_message, start_tensorflow
 
 if TYPE_CHECKING:
     from models.policy import Policy
@@ -133,9 +133,9 @@ def _training(
 ) -> Training:
     import keras
 
+    from pipeline.assembly.backends import compile_act
     from pipeline.environments.compiled import make_compiled
     from pipeline.environments.vector import make_environments
-    from pipeline.policies import compile_act
     from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
     from pipeline.reinforce.learner import Learner
     from pipeline.reinforce.sampling import sample_episodes

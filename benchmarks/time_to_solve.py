@@ -20,10 +20,10 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import report
-from pipeline.artifacts import stack_weights
-from pipeline.params import TrainParams
+from pipeline.files.artifacts import stack_weights
+from pipeline.parameters.schema import TrainParams
+from pipeline.processes.stage import Task, load_task, one_message, start_tensorflow
 from pipeline.seeds import Purpose, stream
-from pipeline.stage import Task, load_task, one_message, start_tensorflow
 
 if TYPE_CHECKING:
     from models.policy import Policy
@@ -69,8 +69,8 @@ def measure(asked: Asked) -> dict[str, Any]:
         it is `solved`.
     """
     start_tensorflow()
-    from pipeline import policies
-    from pipeline.backends import make_sampler, make_training
+    from pipeline.assembly import learners, policies
+    from pipeline.assembly.backends import make_sampler, make_training
 
     task, criterion = load_task(asked.params, asked.name), asked.criterion
     train = task.params.train.model_copy(update=QUICKEST.get(asked.name, {}))
@@ -81,7 +81,7 @@ def measure(asked: Asked) -> dict[str, Any]:
         return policies.make_policy(task.params.policy, task.specification, seed)
 
     policy = make_policy(0)
-    learner = policies.make_learner(train, policy)
+    learner = learners.make_learner(train, policy)
     weights = stack_weights([policies.get_weights(make_policy(r)) for r in range(asked.num_runs)])
     training = make_training(task, learner, updates_per_call=criterion.every)
     sampler = make_sampler(task, policy, train.episodes_per_update)
@@ -92,7 +92,7 @@ def measure(asked: Asked) -> dict[str, Any]:
         def seeds(update: int) -> np.random.SeedSequence:
             return stream(task.seed, Purpose.TRAINING, run, update)
 
-        policies.begin_run(
+        learners.begin_run(
             learner, train, weights, run, stream(task.seed, Purpose.INITIAL_VALUE_WEIGHTS, run)
         )
         begun = time.perf_counter()
@@ -135,7 +135,7 @@ def _evaluation(task: Task, policy: "Policy", criterion: Criterion) -> Callable[
     import tensorflow as tf
 
     from models.action import Action
-    from pipeline import policies
+    from pipeline.assembly import backends
     from pipeline.environments.vector import make_environments
     from pipeline.reinforce.sampling import sample_episodes
 
@@ -147,7 +147,7 @@ def _evaluation(task: Task, policy: "Policy", criterion: Criterion) -> Callable[
         return Action(actions, actions, tf.zeros(len(observations)))
 
     is_greedy = criterion.mode == "greedy"
-    act: Act = act_greedily if is_greedy else policies.compile_act(policy)
+    act: Act = act_greedily if is_greedy else backends.compile_act(policy)
     purpose = Purpose.GREEDY_EVALUATION if is_greedy else Purpose.SAMPLED_EVALUATION
 
     def evaluate(run: int, update: int) -> float:

@@ -11,8 +11,9 @@ from gymnasium import spaces
 from pipeline.environments.compiled import why_not_compiled
 from pipeline.environments.specification import ActionSpace, inspect_environment
 from pipeline.errors import UserError
-from pipeline.mistakes import Mistake, expected
-from pipeline.params import EnvParams, Params, PolicyParams, TrainParams, validate
+from pipeline.parameters.mistakes import Mistake, expected
+from pipeline.parameters.schema import EnvParams, Params, PolicyParams, TrainParams
+from pipeline.parameters.validation import validate
 
 
 def check(path: Path, tasks: Iterable[str] | None = None) -> Params:

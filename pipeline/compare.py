@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.artifacts import TaskFiles, replacing, write_json
-from pipeline.comparison import (
+from pipeline.errors import UserError
+from pipeline.experiments.comparison import (
     METRICS,
     Comparison,
     Result,
@@ -22,14 +22,15 @@ from pipeline.comparison import (
     differing_parameters,
     make_result,
 )
-from pipeline.comparison_text import LEGEND, as_json, caption, describe
-from pipeline.errors import UserError
+from pipeline.experiments.revisions import WORKSPACE, Revision, open_revisions
+from pipeline.experiments.text import LEGEND, as_json, caption, describe
 from pipeline.figures.comparison import Curve, draw_comparison
 from pipeline.figures.learning_curve import XAxis, smooth
 from pipeline.figures.style import png
-from pipeline.mistakes import expected
-from pipeline.revisions import WORKSPACE, Revision, open_revisions
-from pipeline.stage import DATA, one_message
+from pipeline.files.artifacts import replacing, write_json
+from pipeline.files.task_files import TaskFiles
+from pipeline.parameters.mistakes import expected
+from pipeline.processes.stage import DATA, one_message
 
 PICTURE = Path("report/compare.png")  # beside the report, but of no stage
 

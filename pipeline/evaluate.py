@@ -5,17 +5,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.artifacts import Table, out_of_step, read_arrays, read_json, write_json, write_table
 from pipeline.environments.planes import choose_plane, grid
 from pipeline.environments.specification import EnvironmentSpecification
-from pipeline.playing import make_environment
+from pipeline.files.artifacts import (
+    Table,
+    out_of_step,
+    read_arrays,
+    read_json,
+    write_json,
+    write_table,
+)
+from pipeline.playing.environments import make_environment
+from pipeline.playing.replay import record
+from pipeline.processes.stage import Task, run_stage, start_tensorflow
+from pipeline.processes.workers import Perform, Report, perform_runs
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.sampling import Act
-from pipeline.replay import record
 from pipeline.seeds import Purpose, stream
-from pipeline.stage import Task, run_stage, start_tensorflow
 from pipeline.statistics import bootstrap_interval, interquartile_mean
-from pipeline.workers import Perform, Report, perform_runs
 
 NUM_VISITED = 2000  # steps of the chosen policy that are kept for the picture of what it does
 PLANE_POINTS = 61  # along each side of the plane
@@ -62,8 +69,8 @@ def evaluate(task: Task) -> None:
 def prepare(task: Task) -> Perform[EvaluatedRun]:
     """Starts TensorFlow and returns what evaluates one run after the other."""
     start_tensorflow()
-    from pipeline import exported
     from pipeline.environments.vector import make_environments
+    from pipeline.playing import exported
     from pipeline.reinforce.sampling import sample_episodes
 
     num_episodes = task.params.evaluate.num_episodes

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import (
+from pipeline.environments.description import describe_flattening, describe_space
+from pipeline.files.artifacts import (
     Table,
     copy_folder,
-    folder_digests,
     out_of_step,
     read_table,
     replacing,
     write_json,
 )
-from pipeline.environments.description import describe_flattening, describe_space
+from pipeline.files.digests import folder_digests
+from pipeline.processes.stage import Task, run_stage, start_tensorflow
 from pipeline.seeds import Purpose, stream
-from pipeline.stage import Task, run_stage, start_tensorflow
 
 
 def export(task: Task) -> None:
@@ -29,7 +29,7 @@ def export(task: Task) -> None:
     import tensorflow as tf
 
     from models.servable import ServablePolicy
-    from pipeline.policies import make_policy, read_weights, set_weights
+    from pipeline.assembly.policies import make_policy, read_weights, set_weights
 
     params, files = task.params, task.files
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced

@@ -4,13 +4,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Table, read_table, replacing, write_json
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.errors import UserError
-from pipeline.playing import draw_unseen, make_environment, picture_rate
-from pipeline.recording import Limits, Recording
-from pipeline.replay import column_names, replay
-from pipeline.stage import Task, run_stage
+from pipeline.files.artifacts import Table, read_table, replacing, write_json
+from pipeline.playing.environments import draw_unseen, make_environment, picture_rate
+from pipeline.playing.recording import Limits, Recording
+from pipeline.playing.replay import column_names, replay
+from pipeline.processes.stage import Task, run_stage
 
 LIMITS = Limits(max_seconds=6, max_size=(320, 320), max_rate=15, max_colors=64)
 MAX_BYTES = 200_000  # the report holds the films of all tasks

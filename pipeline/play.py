@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from pipeline.acting import Choose, ExportedPolicy, load, loaded_apart
-from pipeline.artifacts import read_json, replacing
 from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.errors import UserError
-from pipeline.mistakes import mistakes_in
-from pipeline.params import EnvParams
-from pipeline.playing import (
+from pipeline.files.artifacts import read_json, replacing
+from pipeline.parameters.mistakes import mistakes_in
+from pipeline.parameters.schema import EnvParams
+from pipeline.playing.acting import Choose, ExportedPolicy, load, loaded_apart
+from pipeline.playing.environments import (
     Environment,
     draw_unseen,
     has_display,
@@ -24,8 +24,8 @@ from pipeline.playing import (
     naming,
     picture_rate,
 )
-from pipeline.recording import Limits, Recording
-from pipeline.stage import DATA, one_message
+from pipeline.playing.recording import Limits, Recording
+from pipeline.processes.stage import DATA, one_message
 
 LIMITS = Limits()
 

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import TaskFiles, read_table, replacing, write_json
 from pipeline.errors import UserError
 from pipeline.figures.evaluation import draw_evaluation, evaluation_part
 from pipeline.figures.learning_curve import draw_learning_curve, progress_part, returns_part
@@ -15,7 +14,9 @@ from pipeline.figures.policy import draw_policy, policy_parts
 from pipeline.figures.style import png
 from pipeline.figures.svg import FULL, HALF, svgs
 from pipeline.figures.variance import draw_variance
-from pipeline.stage import Task, run_stage
+from pipeline.files.artifacts import read_table, replacing, write_json
+from pipeline.files.task_files import TaskFiles
+from pipeline.processes.stage import Task, run_stage
 
 
 def plot(task: Task) -> None:

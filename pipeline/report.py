@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
-from pipeline.artifacts import TaskFiles, replacing
 from pipeline.check import check
 from pipeline.errors import UserError
+from pipeline.files.artifacts import replacing
+from pipeline.files.task_files import TaskFiles
 from pipeline.page.commands import read_stages
 from pipeline.page.document import page
 from pipeline.page.inputs import read_pictures, read_results
 from pipeline.page.results import markdown_table
-from pipeline.stage import DATA, one_message
+from pipeline.processes.stage import DATA, one_message
 
 REPORT = Path("report/index.html")
 STAGES = Path("dvc.yaml")

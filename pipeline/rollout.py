@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from pipeline.artifacts import stack_weights
 from pipeline.environments.faults import located_in_run
+from pipeline.files.artifacts import stack_weights
+from pipeline.processes.stage import Task, run_stage, start_tensorflow
 from pipeline.seeds import Purpose, stream
-from pipeline.stage import Task, run_stage, start_tensorflow
 
 
 def rollout(task: Task) -> None:
     """Creates the initial policy of every run and samples complete episodes with it."""
     start_tensorflow()
-    from pipeline.backends import make_sampler
-    from pipeline.policies import get_weights, make_policy, set_weights
-    from pipeline.rollouts import Rollouts, write_rollouts
+    from pipeline.assembly.backends import make_sampler
+    from pipeline.assembly.policies import get_weights, make_policy, set_weights
+    from pipeline.assembly.rollouts import Rollouts, write_rollouts
 
     params, specification = task.params, task.specification
     runs, num_episodes = range(params.num_runs), params.rollout.num_episodes

@@ -1,26 +1,24 @@
 """Stage `train`: REINFORCE, from the initial policies and their episodes to trained weights."""
 
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-from pipeline.artifacts import Table, stack_weights, write_arrays, write_table
-from pipeline.checkpoints import Checkpoints, RunCheckpoint, open_checkpoints
-from pipeline.determinants import training_determinants
 from pipeline.environments.faults import EnvironmentFault
 from pipeline.errors import UserError
-from pipeline.interruption import Interrupted
-from pipeline.live import LOGS, Live
+from pipeline.files.artifacts import Table, stack_weights, write_arrays, write_table
+from pipeline.processes.interruption import Interrupted
+from pipeline.processes.stage import Task, run_stage, start_tensorflow
+from pipeline.processes.workers import Perform, Report, perform_runs
 from pipeline.reinforce.records import UpdateRecord
 from pipeline.seeds import Purpose, stream
-from pipeline.stage import Task, run_stage, start_tensorflow
-from pipeline.workers import Perform, Report, perform_runs
+from pipeline.training.checkpoints import Checkpoints, RunCheckpoint, open_checkpoints
+from pipeline.training.determinants import training_determinants
+from pipeline.training.live import LOGS, Live
+from pipeline.training.progress import Progress
 
 
 class TrainedRun(NamedTuple):
@@ -39,7 +37,7 @@ def train(task: Task) -> None:
     determinants = training_determinants(task)
     with open_checkpoints(task.checkpoints, determinants, task.checkpoint_seconds) as checkpoints:
         saved = [checkpoints.read(run, quiet=False) for run in range(task.params.num_runs)]
-        with _Progress(task, saved) as progress, _live(task) as live:
+        with Progress(task, saved) as progress, _live(task) as live:
             if any(saved):
                 print(f"{task.name}: continues at {progress}", flush=True)
 
@@ -79,10 +77,10 @@ def prepare(task: Task, checkpoints: Checkpoints) -> Perform[TrainedRun]:
         UserError: If the rollouts are not those of the task's policies.
     """
     start_tensorflow()
-    from pipeline import policies
-    from pipeline.backends import make_training
+    from pipeline.assembly import learners, policies
+    from pipeline.assembly.backends import make_training
+    from pipeline.assembly.rollouts import read_rollouts
     from pipeline.reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
-    from pipeline.rollouts import read_rollouts
 
     params = task.params
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
@@ -95,7 +93,7 @@ def prepare(task: Task, checkpoints: Checkpoints) -> Perform[TrainedRun]:
         task.specification.max_episode_steps,
     )
     chunk_size = CHUNK_SIZE if task.is_compiled else EAGER_CHUNK_SIZE
-    learner = policies.make_learner(params.train, policy, chunk_size)
+    learner = learners.make_learner(params.train, policy, chunk_size)
     training = make_training(task, learner)
     num_updates = params.train.num_episodes // params.train.episodes_per_update
 
@@ -103,9 +101,9 @@ def prepare(task: Task, checkpoints: Checkpoints) -> Perform[TrainedRun]:
         saved = checkpoints.read(run)
         if saved is None:
             seed = stream(task.seed, Purpose.INITIAL_VALUE_WEIGHTS, run)
-            policies.begin_run(learner, params.train, rollouts.weights, run, seed)
+            learners.begin_run(learner, params.train, rollouts.weights, run, seed)
         else:
-            policies.set_state(learner, saved.state)
+            learners.set_state(learner, saved.state)
         records = saved.records if saved is not None else []
         for record in records:
             report(record)
@@ -131,14 +129,14 @@ def prepare(task: Task, checkpoints: Checkpoints) -> Perform[TrainedRun]:
             asked = report(record)
             between = training.num_made == len(records) < num_updates  # the state is that of now
             if between and (asked or time.monotonic() >= due):
-                checkpoints.write(run, RunCheckpoint(records, policies.get_state(learner)))
+                checkpoints.write(run, RunCheckpoint(records, learners.get_state(learner)))
                 due = time.monotonic() + checkpoints.seconds
                 if asked:
                     raise Interrupted(f"run {run} stopped after {len(records)} updates", asked)
         if learner.best is not None:
             learner.best.restore()
         distribution = learner.mean_distribution(training.last_episodes).numpy()
-        state = policies.get_state(learner)
+        state = learners.get_state(learner)
         checkpoints.write(run, RunCheckpoint(records, state, distribution))
         return distribution
 
@@ -182,58 +180,6 @@ def _live(task: Task) -> Live:
     train = task.params.train
     num_updates = train.num_episodes // train.episodes_per_update
     return Live(LOGS / task.name, task.params.num_runs, num_updates)
-
-
-class _Progress:
-    """A bar that counts episodes; quiet when the standard error is not a terminal.
-
-    Args:
-        task: What is trained.
-        saved: How far each run has come already.
-    """
-
-    def __init__(self, task: Task, saved: Sequence[RunCheckpoint | None]) -> None:
-        last = [checkpoint.records[-1] if checkpoint else None for checkpoint in saved]
-        self._num_episodes = [record.num_episodes if record else 0 for record in last]
-        self._num_env_steps = [record.num_env_steps if record else 0 for record in last]
-        self._num_env_steps_before = sum(self._num_env_steps)
-        self._total = len(saved) * task.params.train.num_episodes
-        self._bar = tqdm(
-            total=self._total,
-            initial=sum(self._num_episodes),
-            desc=task.name,
-            unit=" episodes",
-            disable=not sys.stderr.isatty(),
-        )
-        self._started = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._bar.close()
-
-    def __str__(self) -> str:
-        return f"{sum(self._num_episodes):,} of {self._total:,} episodes"
-
-    @property
-    def num_env_steps(self) -> int:
-        """Env steps that this process has trained with."""
-        return sum(self._num_env_steps) - self._num_env_steps_before
-
-    def show(self, run: int, record: UpdateRecord) -> None:
-        """Moves the bar by one update of a run, if it is new."""
-        if record.num_episodes <= self._num_episodes[run]:
-            return
-        self._num_env_steps[run] = record.num_env_steps
-        speed = self.num_env_steps / (time.monotonic() - self._started)
-        self._bar.set_postfix_str(
-            f"run {run + 1} of {len(self._num_episodes)}, mean return {record.mean_return:.4g}, "
-            f"{speed:,.0f} env steps/s",
-            refresh=False,
-        )
-        self._bar.update(record.num_episodes - self._num_episodes[run])
-        self._num_episodes[run] = record.num_episodes
 
 
 def _watched(

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.artifacts import Table, write_table
 from pipeline.environments.faults import located_in_run
-from pipeline.params import TrainParams
+from pipeline.files.artifacts import Table, write_table
+from pipeline.parameters.schema import TrainParams
+from pipeline.processes.stage import Task, run_stage, start_tensorflow
 from pipeline.reinforce.variance import Estimate, measure_noise
 from pipeline.seeds import Purpose, stream
-from pipeline.stage import Task, run_stage, start_tensorflow
 from pipeline.statistics import CONFIDENCE, NUM_RESAMPLES, SEED
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def variance(task: Task) -> None:
 
 def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
     """The initial and the trained policies, with a probe of each run's."""
-    from pipeline import policies
-    from pipeline.backends import make_sampler
+    from pipeline.assembly import learners, policies
+    from pipeline.assembly.backends import make_sampler
     from pipeline.reinforce.chunks import EAGER_CHUNK_SIZE
     from pipeline.reinforce.gradients import compile_comparison, probe
     from pipeline.reinforce.value import ValueBaseline, compile_fit
@@ -68,7 +68,7 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = policies.make_policy(params.policy, task.specification, any_seed)
     train = _with_value(params.train)
-    learner = policies.make_learner(train, policy, EAGER_CHUNK_SIZE)
+    learner = learners.make_learner(train, policy, EAGER_CHUNK_SIZE)
     assert isinstance(learner.baseline, ValueBaseline)
     compare = compile_comparison(learner)
     fit = compile_fit(learner.baseline, FIT_MINIBATCHES, FIT_MINIBATCH_SIZE)
@@ -85,7 +85,7 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
             probes = []
             for run in range(min(params.variance.num_runs, params.num_runs)):
                 seeds = stream(task.seed, Purpose.VARIANCE, run, update).spawn(4)
-                policies.begin_run(learner, train, weights, run, seeds[0])
+                learners.begin_run(learner, train, weights, run, seeds[0])
                 learner.reset()
                 with located_in_run(task, run):
                     data = _fit_data(learner, sample, seeds[1])

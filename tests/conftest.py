@@ -1,5 +1,5 @@
 """Starts TensorFlow as the stages do, before any test imports it."""
 
-from pipeline.stage import start_tensorflow
+from pipeline.processes.stage import start_tensorflow
 
 start_tensorflow()

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from pipeline.stage import Task
+    from pipeline.processes.stage import Task
 
 
 class CopyFault(Exception):  # noqa: N818  # the environment's, not this program's

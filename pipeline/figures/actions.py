@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.artifacts import Table
 from pipeline.figures.series import by_run, numbered, numbers_of
 from pipeline.figures.style import COLORS
+from pipeline.files.artifacts import Table
 
 # More lines than there are colors cannot be told apart.
 MAX_ACTIONS = len(COLORS)

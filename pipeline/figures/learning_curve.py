@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Table
 from pipeline.figures.panel import Panel, Part
 from pipeline.figures.series import MAX_POINTS, by_run, moving_average, on_common_x, thinned
 from pipeline.figures.style import (
@@ -27,6 +26,7 @@ from pipeline.figures.style import (
     plural,
     styled,
 )
+from pipeline.files.artifacts import Table
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 from pipeline.wording import number, with_interval
 

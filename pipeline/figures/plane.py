@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.artifacts import Table
 from pipeline.figures.series import numbered, numbers
 from pipeline.figures.style import new_figure, styled
+from pipeline.files.artifacts import Table
 
 COLOR_MAP = "cividis"  # for colour-blind readers, and ever lighter in grey prints
 MAX_PANELS = 3  # side by side

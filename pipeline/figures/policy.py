@@ -15,7 +15,6 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.artifacts import Table
 from pipeline.figures.actions import ShownActions, axis_label, choose_actions
 from pipeline.figures.panel import Panel, Part
 from pipeline.figures.series import binned_means, by_run, numbered, numbers, thinned
@@ -31,6 +30,7 @@ from pipeline.figures.style import (
     plural,
     styled,
 )
+from pipeline.files.artifacts import Table
 from pipeline.wording import number
 
 MAX_OBSERVATIONS = 8

@@ -9,9 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, NullFormatter
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Table
 from pipeline.figures.series import numbers
 from pipeline.figures.style import COLORS, legend_below, new_figure, plural, styled
+from pipeline.files.artifacts import Table
 
 MARKERS = ("o", "s", "^", "D")  # which, too, tell the baselines apart
 MAX_DECADES = 6  # of an axis; an arrow at its edge points to what lies beyond

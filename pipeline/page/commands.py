@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.yaml_file import read_yaml
+from pipeline.parameters.yaml_file import read_yaml
 
 
 class Stage(NamedTuple):

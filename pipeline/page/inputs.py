@@ -7,9 +7,10 @@ from typing import NamedTuple, TypeVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.artifacts import Table, TaskFiles, out_of_step, read_json, read_table
 from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
-from pipeline.params import Params, TaskParams
+from pipeline.files.artifacts import Table, out_of_step, read_json, read_table
+from pipeline.files.task_files import TaskFiles
+from pipeline.parameters.schema import Params, TaskParams
 
 
 class _Read(BaseModel):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.page.elements import Html, element, joined
-from pipeline.params import TaskParams
+from pipeline.parameters.schema import TaskParams
 
 
 def parameters(task: TaskParams) -> Html:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.processes.stage import load_task
 from pipeline.rollout import rollout
-from pipeline.stage import load_task
 from pipeline.train import train
 from tests.pipeline.resuming import REPOSITORY
 from tests.pipeline.task import BANDIT, write_params

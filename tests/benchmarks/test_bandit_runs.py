@@ -8,8 +8,8 @@ from benchmarks.bandit_runs import compile_runs, initial_kernels
 from models.heads import make_head
 from models.network import make_policy_network
 from models.policy import Policy
-from pipeline.params import TrainParams
-from pipeline.policies import make_learner
+from pipeline.assembly.learners import make_learner
+from pipeline.parameters.schema import TrainParams
 from pipeline.reinforce.episodes import Episodes
 
 ARMS = (0.3, 0.7)
@@ -18,7 +18,7 @@ RATE = 0.1
 
 
 def fresh_policy(seed=0):
-    """The policy of the task `bandit`, as `pipeline.policies` makes it."""
+    """The policy of the task `bandit`, as `pipeline.assembly.policies` makes it."""
     head = make_head(spaces.Discrete(2))
     network = make_policy_network(1, (), "tanh", head, np.random.SeedSequence(seed))
     return Policy(network, head, observation_size=1)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.artifacts import TaskFiles, write_json, write_table
+from pipeline.files.artifacts import write_json, write_table
+from pipeline.files.task_files import TaskFiles
 from pipeline.plot import plot
 from tests.pipeline.task import write_params
 

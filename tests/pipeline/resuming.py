@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.interruption import ASKING
+from pipeline.processes.interruption import ASKING
+from pipeline.processes.stage import Task, load_task
 from pipeline.rollout import rollout
-from pipeline.stage import Task, load_task
 from pipeline.train import train
 from tests.pipeline.task import BANDIT, write_params
 

@@ -12,7 +12,7 @@ from pipeline import check as module
 from pipeline.check import check, main
 from pipeline.environments.specification import inspect_environment
 from pipeline.errors import UserError
-from pipeline.params import load_params
+from pipeline.parameters.validation import load_params
 
 ROOT = Path(__file__).parents[2]
 

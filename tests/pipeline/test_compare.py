@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from dvc import cli as dvc_cli
 
-from pipeline.artifacts import TaskFiles, write_json, write_table
 from pipeline.compare import PICTURE, main
 from pipeline.evaluate import summarize
+from pipeline.files.artifacts import write_json, write_table
+from pipeline.files.task_files import TaskFiles
 from pipeline.statistics import difference_interval
 from tests.pipeline.task import write_params
 

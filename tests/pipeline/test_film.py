@@ -15,12 +15,13 @@ from gymnasium import spaces
 from PIL import Image, ImageSequence
 
 from pipeline import film as module
-from pipeline.artifacts import TaskFiles, read_table, write_table
 from pipeline.environments.specification import inspect_environment
 from pipeline.errors import UserError
+from pipeline.files.artifacts import read_table, write_table
+from pipeline.files.task_files import TaskFiles
 from pipeline.film import film
-from pipeline.playing import make_environment
-from pipeline.replay import record, replay
+from pipeline.playing.environments import make_environment
+from pipeline.playing.replay import record, replay
 
 CARTPOLE = inspect_environment("CartPole-v1", {}, 45)
 

@@ -19,10 +19,11 @@ from models.heads import make_head
 from models.network import make_policy_network
 from models.policy import Policy
 from models.servable import save
-from pipeline import play, playing
-from pipeline.acting import load
-from pipeline.exported import distribution_parameters
-from pipeline.recording import Limits
+from pipeline import play
+from pipeline.playing import environments as playing
+from pipeline.playing.acting import load
+from pipeline.playing.exported import distribution_parameters
+from pipeline.playing.recording import Limits
 
 REPOSITORY = Path(__file__).parents[2]
 CARTPOLE: dict[str, Any] = {"id": "CartPole-v1", "kwargs": {}, "max_episode_steps": 45}

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.artifacts import TaskFiles, read_json
 from pipeline.errors import UserError
+from pipeline.files.artifacts import read_json
+from pipeline.files.task_files import TaskFiles
 from pipeline.plot import plot
 from tests.pipeline.project import write_tables
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pipeline import report
-from pipeline.artifacts import read_table, write_json, write_table
+from pipeline.files.artifacts import read_table, write_json, write_table
 from tests.pipeline.project import METRICS, write_project
 from tests.pipeline.task import BANDIT
 

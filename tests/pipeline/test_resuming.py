@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.checkpoints import Checkpoints
 from pipeline.errors import UserError
-from pipeline.interruption import Interrupted
+from pipeline.processes.interruption import Interrupted
 from pipeline.reinforce.records import UpdateRecord
 from pipeline.train import prepare, train
+from pipeline.training.checkpoints import Checkpoints
 from tests.pipeline.resuming import TASKS, prepared, start_training, trained
 
 # Updates between checkpoints, and of a run: the compiled program's last call is not a full one.

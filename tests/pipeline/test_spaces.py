@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pipeline import play
-from pipeline.artifacts import read_table
 from pipeline.evaluate import evaluate
 from pipeline.export import export
+from pipeline.files.artifacts import read_table
 from pipeline.plot import plot
 from pipeline.rollout import rollout
 from pipeline.train import train

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import policies
-from pipeline.artifacts import (
+from pipeline.assembly import backends, learners
+from pipeline.errors import UserError
+from pipeline.evaluate import evaluate
+from pipeline.export import describe, export, final_returns
+from pipeline.files.artifacts import (
     read_arrays,
     read_json,
     read_table,
@@ -20,14 +23,11 @@ from pipeline.artifacts import (
     write_json,
     write_table,
 )
-from pipeline.errors import UserError
-from pipeline.evaluate import evaluate
-from pipeline.export import describe, export, final_returns
 from pipeline.plot import plot
+from pipeline.processes.stage import load_task
 from pipeline.reinforce import sampling
 from pipeline.rollout import rollout
 from pipeline.seeds import Purpose
-from pipeline.stage import load_task
 from pipeline.train import train
 from pipeline.variance import variance
 from tests.pipeline.task import BANDIT, SEED, write_params
@@ -304,18 +304,18 @@ def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_
         seeds.append(seed.entropy)
         return original(environments, act, num_episodes, seed)
 
-    def watch(name, seen, argument):
-        function = getattr(policies, name)
+    def watch(module, name, seen, argument):
+        function = getattr(module, name)
 
         def watched(*arguments):
             seen.append(arguments[argument])
             return function(*arguments)
 
-        monkeypatch.setattr(policies, name, watched)
+        monkeypatch.setattr(module, name, watched)
 
     monkeypatch.setattr(sampling, "sample_episodes", sample_episodes)
-    watch("compile_act", of_act, 0)
-    watch("make_learner", of_learner, 1)
+    watch(backends, "compile_act", of_act, 0)
+    watch(learners, "make_learner", of_learner, 1)
     run_stages(tmp_path, monkeypatch, stages=(rollout, train, export, evaluate))
     assert seeds == [
         *([SEED, Purpose.ROLLOUT, run, 0] for run in range(2)),

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import policies
-from pipeline.artifacts import read_arrays, read_table, write_arrays
-from pipeline.params import TrainParams
+from pipeline.assembly import learners
+from pipeline.files.artifacts import read_arrays, read_table, write_arrays
+from pipeline.parameters.schema import TrainParams
 from pipeline.reinforce import sampling
 from pipeline.rollout import rollout
 from pipeline.seeds import Purpose
@@ -121,22 +121,22 @@ def test_every_sample_has_a_stream_of_its_own_and_value_is_fitted_to_other_episo
 
 
 def test_statistics_of_observations_stand_still_and_value_begins_anew(tmp_path, monkeypatch):
-    learners: list[Any] = []
-    original = policies.make_learner
+    made: list[Any] = []
+    original = learners.make_learner
 
     def make_learner(*arguments):
-        learners.append(original(*arguments))
-        return learners[-1]
+        made.append(original(*arguments))
+        return made[-1]
 
-    monkeypatch.setattr(policies, "make_learner", make_learner)
+    monkeypatch.setattr(learners, "make_learner", make_learner)
     params = copy.deepcopy(BANDIT)
     params["env"] = {"id": "CartPole-v1"}
     params["policy"]["normalize_observations"] = True
     task = run_stages(tmp_path, monkeypatch, params=params, stages=STAGES)
     count = read_arrays(task.files.final_weights)["normalization/count"][-1]
-    assert float(learners[-1].normalizer.count.numpy()) == count > 0
+    assert float(made[-1].normalizer.count.numpy()) == count > 0
     # Of the last policy alone: 600 minibatches of 256 steps.
-    assert float(learners[-1].baseline.targets.count.numpy()) == 600 * 256
+    assert float(made[-1].baseline.targets.count.numpy()) == 600 * 256
     # The returns of CartPole depend on what is observed, if little at so short a training.
     table = read_table(task.files.variance, COUNTS)
     explained = table["explained_variance"][table["baseline"] == "value"]

@@ -20,9 +20,9 @@ from pipeline.environments.vector import (
 from pipeline.errors import UserError
 from pipeline.evaluate import evaluate
 from pipeline.export import export
+from pipeline.processes.stage import load_task
 from pipeline.reinforce.sampling import sample_episodes
 from pipeline.rollout import rollout
-from pipeline.stage import load_task
 from pipeline.train import train
 from tests.pipeline.task import BANDIT, write_params
 

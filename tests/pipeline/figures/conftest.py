@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from pipeline.artifacts import Table
+from pipeline.files.artifacts import Table
 
 
 class Tables(NamedTuple):

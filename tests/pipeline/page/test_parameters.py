@@ -7,7 +7,7 @@ import re
 from ruamel.yaml import YAML
 
 from pipeline.page.parameters import parameters
-from pipeline.params import load_params
+from pipeline.parameters.validation import load_params
 from tests.pipeline.task import BANDIT, write_params
 
 

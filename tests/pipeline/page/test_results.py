@@ -8,7 +8,7 @@ from gymnasium import spaces
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.page.inputs import Metrics, TaskResult
 from pipeline.page.results import html_table, markdown_table, policy_of
-from pipeline.params import TaskParams
+from pipeline.parameters.schema import TaskParams
 from tests.pipeline.project import METRICS
 from tests.pipeline.task import BANDIT
 

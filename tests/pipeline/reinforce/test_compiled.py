@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.assembly.policies import make_policy
 from pipeline.environments.compiled import make_compiled
 from pipeline.environments.specification import inspect_environment
-from pipeline.params import PolicyParams
-from pipeline.policies import make_policy
+from pipeline.parameters.schema import PolicyParams
 from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
 from pipeline.reinforce.compiled_sampling import as_episodes, no_episodes, sample_episodes
 from pipeline.reinforce.episodes import Episodes

@@ -1,0 +1,67 @@
+"""Where the episodes of rollout and training come from: a compiled environment or Gymnasium's."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+
+import numpy as np
+import tensorflow as tf
+
+from models.action import Action
+from models.policy import Policy
+from pipeline.environments.compiled import make_compiled
+from pipeline.environments.compiled.contract import CompiledEnvironment
+from pipeline.environments.vector import make_environments
+from pipeline.errors import UserError
+from pipeline.processes.stage import Task
+from pipeline.reinforce import sampling
+from pipeline.reinforce.compiled import UPDATES_PER_CALL, CompiledTraining, compile_sampler
+from pipeline.reinforce.direct_call import direct_call
+from pipeline.reinforce.episodes import Episodes
+from pipeline.reinforce.learner import Learner
+from pipeline.reinforce.sampling import Act
+from pipeline.reinforce.training import SampledTraining, Sampler, Training
+
+
+def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Callable[[], Sampler]:
+    """What samples `num_episodes` episodes of a task with `policy` as it is when called.
+
+    It is compiled once; environments are made anew each time that it is opened.
+    """
+    if task.is_compiled:
+        sample = compile_sampler(_compiled(task), policy, num_episodes)
+        return lambda: nullcontext(sample)
+    act = compile_act(policy)
+
+    @contextmanager
+    def sampler() -> Iterator[Callable[[np.random.SeedSequence], Episodes]]:
+        with closing(make_environments(task.specification, num_episodes)) as environments:
+            yield lambda seed: sampling.sample_episodes(environments, act, num_episodes, seed)
+
+    return sampler
+
+
+def make_training(
+    task: Task, learner: Learner, updates_per_call: int = UPDATES_PER_CALL
+) -> Training:
+    """What trains the policy of `learner`; see CompiledTraining for `updates_per_call`."""
+    num_episodes = task.params.train.episodes_per_update
+    if task.is_compiled:
+        return CompiledTraining(_compiled(task), learner, num_episodes, updates_per_call)
+    return SampledTraining(learner, make_sampler(task, learner.policy, num_episodes))
+
+
+def compile_act(policy: Policy) -> Act:
+    """The policy's seeded sample, compiled for any number of observations."""
+    sample = tf.function(policy.sample, input_signature=policy.sample_signature)
+    call = direct_call(sample.get_concrete_function())
+    return lambda observations, seed: Action(*call(observations, seed))
+
+
+def _compiled(task: Task) -> CompiledEnvironment:
+    try:
+        return make_compiled(task.specification)
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        raise UserError(
+            f"{task.name}: expected a compiled environment that can be made in the place of "
+            f"{task.specification.id}, received {type(error).__name__}: {error}"
+        ) from error

@@ -1,0 +1,1 @@
+"""Experiments side by side: git revisions, what differs between them, and in what words."""

@@ -1,0 +1,212 @@
+"""Revisions of the project: what their stages ran with and wrote, as git and DVC's cache have it.
+
+A revision is a commit under any name that git knows, an experiment of `dvc exp run`, or the
+workspace. None is checked out: what is read of it is copied to a temporary folder.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import md5
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dvc.api import DVCFileSystem
+from dvc.exceptions import DvcException
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import UserError
+from pipeline.files.artifacts import Table, read_json, read_table
+from pipeline.files.task_files import TaskFiles
+from pipeline.parameters.mistakes import value_at
+from pipeline.parameters.yaml_file import read_yaml
+from pipeline.processes.stage import DATA
+
+WORKSPACE = "workspace"
+PARAMS, LOCK = "params.yaml", "dvc.lock"
+STAGES = ("rollout", "train", "export", "evaluate")  # of a task, without the pictures
+
+
+class Revision(NamedTuple):
+    """One revision."""
+
+    name: str
+    files: DVCFileSystem  # what git and DVC have of it
+    folder: Path  # copies of them, each where it is in the project
+    params: dict[str, Any]  # its params.yaml
+    stages: dict[str, Any]  # by name, what each last read and wrote, of its dvc.lock
+
+    @property
+    def tasks(self) -> list[str]:
+        """The names of its tasks."""
+        tasks = self.params.get("tasks")
+        return list(tasks) if isinstance(tasks, dict) else []
+
+    def parameters(self, task: str) -> dict[str, Any]:
+        """What the task's stages ran with, `train.learning_rate` and so on, `seed` among them.
+
+        Those of params.yaml where none has run.
+        """
+        parameters: dict[str, Any] = {}
+        # `export` reads all; where stages are out of step, the one that uses a section decides.
+        for stage in ("export", "rollout", "train", "evaluate"):
+            for key, value in self._recorded(stage, task).items():
+                parameters |= _flat(value, key.removeprefix(f"tasks.{task}").lstrip("."))
+        section = _section(self.params["tasks"][task])
+        return parameters or _flat({"seed": self.params.get("seed")} | section)
+
+    def outdated(self, task: str) -> list[str]:
+        """The task's stages that ran with other parameters than params.yaml has."""
+        return [
+            stage
+            for stage in STAGES
+            if any(
+                _value_or_none(self.params, key) != value
+                for key, value in self._recorded(stage, task).items()
+            )
+        ]
+
+    def code(self, task: str) -> dict[tuple[str, str], str | None]:
+        """The hash of each file or folder of code that a stage of the task ran with.
+
+        Returns:
+            Hashes by stage and path.
+        """
+        return {
+            (stage, dependency["path"]): dependency.get("md5")
+            for stage in STAGES
+            for dependency in self._locked(stage, task).get("deps", [])
+            if not dependency["path"].startswith(f"{DATA}/")
+        }
+
+    def unrecorded(self, task: str) -> list[str]:
+        """The task's tables, of those read, that are not as its stages last wrote them."""
+        outs = {
+            out["path"]: out.get("md5")
+            for stage in STAGES
+            for out in self._locked(stage, task).get("outs", [])
+        }
+        files = TaskFiles(DATA / task)
+        return [
+            str(path)
+            for path in (files.evaluation, files.learning_curve)
+            if (copy := self.folder / path).is_file()
+            and outs.get(path.as_posix()) not in (None, md5(copy.read_bytes()).hexdigest())
+        ]
+
+    def evaluation(self, task: str) -> Table | None:
+        """The task's evaluation episodes; None where neither git nor DVC has them.
+
+        Raises:
+            UserError: If the table is damaged.
+        """
+        columns = ["run", "mode", "episode_return", "discounted_return"]
+        return self._table(TaskFiles(DATA / task).evaluation, columns)
+
+    def learning_curve(self, task: str) -> Table | None:
+        """The task's learning curve; None where neither git nor DVC has it.
+
+        Raises:
+            UserError: If the table is damaged.
+        """
+        columns = ["run", "num_episodes", "num_env_steps", "mean_return"]
+        return self._table(TaskFiles(DATA / task).learning_curve, columns)
+
+    def metrics(self, task: str) -> dict[str, Any] | None:
+        """The task's metrics; None where git does not have them.
+
+        Raises:
+            UserError: If they are damaged.
+        """
+        with self.naming():
+            copy = self.copied(TaskFiles(DATA / task).metrics)
+            return None if copy is None else read_json(copy, [task])[task]
+
+    def copied(self, path: Path) -> Path | None:
+        """Copies a file from git, DVC's cache or its remote storage; None if none has it."""
+        copy = self.folder / path
+        try:
+            self.files.get_file(path.as_posix(), str(copy))
+        except FileNotFoundError:
+            copy.unlink(missing_ok=True)
+            return None
+        return copy
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Makes messages name the revision instead of the folder of the copies."""
+        try:
+            yield
+        except UserError as error:
+            raise UserError(str(error).replace(f"{self.folder}/", f"{self.name}: ")) from error
+        except DvcException as error:
+            raise UserError(f"{self.name}: DVC cannot read it: {error}") from error
+        except YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{self.name}: {LOCK}: expected YAML, received: {reason}") from error
+
+    def _table(self, path: Path, columns: Iterable[str]) -> Table | None:
+        with self.naming():
+            copy = self.copied(path)
+            return None if copy is None else read_table(copy, columns)
+
+    def _recorded(self, stage: str, task: str) -> dict[str, Any]:
+        """The parameters that a stage last ran with, `tasks.<task>.train` and so on."""
+        recorded: dict[str, Any] = self._locked(stage, task).get("params", {}).get(PARAMS, {})
+        return recorded
+
+    def _locked(self, stage: str, task: str) -> dict[str, Any]:
+        locked: dict[str, Any] = self.stages.get(f"{stage}@{task}", {})
+        return locked
+
+
+@contextmanager
+def open_revisions(names: Iterable[str]) -> Iterator[list[Revision]]:
+    """Yields the revisions of the project in the current folder.
+
+    Raises:
+        UserError: If there is no such revision, no git repository, or a revision without a
+            well-formed params.yaml.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        yield [_open(name, Path(folder) / str(i)) for i, name in enumerate(names)]
+
+
+def _open(name: str, folder: Path) -> Revision:
+    files = DVCFileSystem(rev=None if name == WORKSPACE else name)
+    revision = Revision(name, files, folder, {}, {})
+    try:
+        params, lock = revision.copied(Path(PARAMS)), revision.copied(Path(LOCK))
+    except DvcException as error:
+        raise UserError(
+            f"{name}: expected a git revision, a DVC experiment or `{WORKSPACE}`, received: {error}"
+        ) from error
+    if params is None:
+        raise UserError(f"{name}: expected a revision with {PARAMS}, received one without")
+    with revision.naming():
+        locked = {} if lock is None else _section(YAML(typ="safe").load(lock))
+        return revision._replace(
+            params=_section(read_yaml(params)), stages=_section(locked.get("stages"))
+        )
+
+
+def _section(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """`{"train": {"gamma": 1.0}}` as `{"train.gamma": 1.0}`."""
+    if not isinstance(value, dict):
+        return {name: value}
+    parameters: dict[str, Any] = {}
+    for key, inner in value.items():
+        parameters |= _flat(inner, f"{name}.{key}".lstrip("."))
+    return parameters
+
+
+def _value_or_none(params: dict[str, Any], key: str) -> Any:
+    try:
+        return value_at(params, tuple(key.split(".")))
+    except (LookupError, TypeError):
+        return None

@@ -1,0 +1,161 @@
+"""A comparison of revisions in words: for a terminal, beside a curve, and as JSON."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.experiments.comparison import (
+    HIGH,
+    LOW,
+    MEAN,
+    MODES,
+    WORST,
+    Comparison,
+    Difference,
+    Result,
+    Verdict,
+)
+from pipeline.statistics import MIN_RUNS
+from pipeline.wording import number
+
+LEGEND = "Returns: interquartile means over runs of a run's mean return, 95 % bootstrap intervals."
+MAX_NAMED = 4  # parameters, files and folders; the others are counted
+MAX_IN_CAPTION = 2
+NONE = "—"
+
+_WORDS: dict[Verdict, str] = {
+    "same": "the same in every run",
+    "higher": "higher",
+    "lower": "lower",
+    "not told apart": "these runs do not tell them apart",
+    "too few runs": f"but fewer than {MIN_RUNS} runs do not tell them apart",
+    "single run": "a single run gives no interval",
+    "runs missing": "without the returns of each run there is no interval",
+}
+
+
+def describe(task: str, comparison: Comparison) -> str:
+    """A task's comparison: a line on what differs, a table, a sentence for each pair, notes."""
+    lines = [f"{task}: {_parameters(comparison)}; {_code(comparison)}", ""]
+    lines += [f"  {line}" for line in _table(comparison)]
+    if not _is_all_the_same(comparison):
+        lines += ["", *(f"  {sentence(difference)}" for difference in comparison.differences)]
+    if comparison.notes:
+        lines += ["", *(f"  {note}" for note in comparison.notes)]
+    return "\n".join(lines)
+
+
+def sentence(difference: Difference) -> str:
+    """What the runs say of one pair: `b against a, greedy: +1.5 [+0.5, +2.5], higher`."""
+    words = _WORDS[difference.verdict]
+    if difference.verdict != "same":
+        interval = ""
+        if difference.interval is not None:
+            low, high = (_signed(float(end)) for end in difference.interval)
+            interval = f" [{low}, {high}]"
+        words = f"{_signed(difference.difference)}{interval}, {words}"
+    return f"{difference.second} against {difference.first}, {difference.mode}: {words}"
+
+
+def caption(revision: str, comparison: Comparison) -> str:
+    """What tells a revision's parameters from the others', in short: `learning_rate 0.003`."""
+    parameters = list(comparison.parameters.items())
+    lines = [
+        f"{name.rpartition('.')[2]} {_value(values[revision])}"
+        for name, values in parameters[:MAX_IN_CAPTION]
+    ]
+    return "\n".join(lines) + ", …" * (len(parameters) > MAX_IN_CAPTION)
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison, but for the curves, as JSON has it."""
+    return {
+        "parameters": comparison.parameters,
+        "code": comparison.code,
+        "results": {
+            result.revision: {
+                "num_runs": result.num_runs,
+                **result.metrics,
+                "runs": {mode: means.tolist() for mode, means in result.means.items()},
+            }
+            for result in comparison.results
+        },
+        "differences": [
+            {
+                "first": difference.first,
+                "second": difference.second,
+                "mode": difference.mode,
+                "difference": difference.difference,
+                "interval": difference.interval and [float(end) for end in difference.interval],
+                "verdict": difference.verdict,
+            }
+            for difference in comparison.differences
+        ],
+        "notes": comparison.notes,
+    }
+
+
+def _parameters(comparison: Comparison) -> str:
+    names = list(comparison.parameters)
+    if not names:
+        return "the same parameters"
+    return f"{_listed(names)} differ{'s' * (len(names) == 1)}"
+
+
+def _code(comparison: Comparison) -> str:
+    if comparison.code is None:
+        return "whether the code differs is not recorded"
+    return f"other code in {_listed(comparison.code)}" if comparison.code else "the same code"
+
+
+def _is_all_the_same(comparison: Comparison) -> bool:
+    return all(difference.verdict == "same" for difference in comparison.differences)
+
+
+def _table(comparison: Comparison) -> list[str]:
+    """Its lines, columns aligned."""
+    head = ["revision", *comparison.parameters, "runs"]
+    head += [column for mode in MODES for column in (mode, "worst run")]
+    results = comparison.results
+    if _is_all_the_same(comparison) and not comparison.parameters:
+        results = [results[0]._replace(revision="all")]
+    rows = [head, *(_row(comparison, result) for result in results)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _row(comparison: Comparison, result: Result) -> list[str]:
+    values = [_value(of[result.revision]) for of in comparison.parameters.values()]
+    row = [result.revision, *values, _value(result.num_runs)]
+    for mode in MODES:
+        mean, low, high, worst = (
+            _number(result.metrics[mode + end]) for end in (MEAN, LOW, HIGH, WORST)
+        )
+        row += [mean if low == NONE else f"{mean} [{low}, {high}]", worst]
+    return row
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, or the first few and how many others there are."""
+    shown = list(names[:MAX_NAMED])
+    if len(names) > MAX_NAMED:
+        shown.append(f"{len(names) - MAX_NAMED} more")
+    *others, last = shown
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return NONE
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _number(value: float | None) -> str:
+    return NONE if value is None else number(value)
+
+
+def _signed(value: float) -> str:
+    return "+" * (value > 0) + number(value)

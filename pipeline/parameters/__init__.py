@@ -1,0 +1,1 @@
+"""params.yaml: its fields, the rules between them, and the mistakes in it."""

@@ -1,0 +1,1 @@
+"""Exported policies in Gymnasium's environments: loaded, played, recorded and replayed."""

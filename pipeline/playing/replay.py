@@ -1,0 +1,102 @@
+"""An episode, recorded where the policy is and played again where pictures are drawn.
+
+The policy needs TensorFlow, which ends in a segmentation fault beside Mesa's OpenGL drivers (see
+`acting.loaded_apart`), and takes seconds to start. What it did needs neither.
+
+T is the number of the episode's env steps.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from pipeline.errors import UserError
+from pipeline.files.artifacts import Table
+from pipeline.playing.environments import Environment, naming
+
+SEED = 0  # as `play` has it where it is told no other: there the same episode can be seen whole
+RELATIVE_TOLERANCE = 1e-6  # of rewards, which the table has with nine digits
+
+
+def record(env: Environment, choose: Callable[[np.ndarray], np.ndarray], name: str) -> Table:
+    """Plays one episode from `SEED`.
+
+    Args:
+        env: The environment, with observations as vectors.
+        choose: The policy: observations `[1, O]` float32 → actions `[1, *action_shape]`.
+        name: What the environment is called in messages.
+
+    Returns:
+        A row for each step: its reward, and its action flattened; see `column_names`.
+
+    Raises:
+        UserError: If the environment raises anything.
+    """
+    actions: list[np.ndarray] = []
+    rewards, ended = [], False
+    with naming(f"{name}: reset"):
+        observation, _ = env.reset(seed=SEED)
+    while not ended:
+        action = choose(np.asarray(observation, np.float32)[np.newaxis])  # [1, *action_shape]
+        with naming(f"{name}: step {len(actions) + 1}"):
+            observation, reward, terminated, truncated, _ = env.step(
+                action.astype(env.action_space.dtype, copy=False)[0]
+            )
+        actions.append(action.ravel())
+        rewards.append(float(reward))
+        ended = bool(terminated or truncated)
+    columns = [np.array(rewards), *np.transpose(actions)]
+    return dict(zip(column_names(env.action_space), columns, strict=True))
+
+
+def column_names(space: spaces.Space[Any]) -> list[str]:
+    """The columns of a recorded episode, for a space of actions."""
+    return ["reward", *(f"action_{i}" for i in range(math.prod(space.shape or ())))]
+
+
+def replay(env: Environment, episode: Table, name: str, show: Callable[[], None]) -> None:
+    """Takes the actions of a recorded episode once more, from the same seed.
+
+    Args:
+        env: The environment in which it was recorded; it may draw.
+        episode: As `record` returns it.
+        name: What the environment is called in messages.
+        show: Called after the reset and after each step.
+
+    Raises:
+        UserError: If rewards or the episode's end are others than were recorded, or the environment
+            or `show` raises anything.
+    """
+    with naming(f"{name}: the recorded episode"):
+        actions, rewards = _actions(episode, env.action_space), episode["reward"].astype(float)
+    with naming(f"{name}: reset"):
+        env.reset(seed=SEED)
+        show()
+    for step, (action, recorded) in enumerate(zip(actions, rewards, strict=True), start=1):
+        with naming(f"{name}: step {step}"):
+            _, reward, terminated, truncated, _ = env.step(action)
+            show()
+        if not np.isclose(float(reward), recorded, rtol=RELATIVE_TOLERANCE, atol=1e-6):
+            _refuse(name, step, f"the reward {recorded:.9g}", f"{float(reward):.9g}")
+        if bool(terminated or truncated) != (step == len(rewards)):
+            _refuse(name, step, f"an end after {len(rewards)} steps", "none or an earlier one")
+
+
+def _actions(episode: Table, space: spaces.Space[Any]) -> np.ndarray:
+    """The actions, [T, *action_shape], as the environment takes them."""
+    _, *names = column_names(space)
+    actions = np.stack([episode[name] for name in names], axis=1)
+    if isinstance(space, spaces.Box):
+        # Policies give float32, of which nine digits are all: what is read is what was written.
+        actions = actions.astype(np.float32)
+    return actions.reshape(-1, *(space.shape or ())).astype(space.dtype)
+
+
+def _refuse(name: str, step: int, recorded: str, received: str) -> None:
+    raise UserError(
+        f"{name}: step {step}: expected {recorded}, as when the episode was recorded from the same "
+        f"seed and actions, received {received}: the environment does not repeat itself"
+    )

@@ -1,0 +1,1 @@
+"""How a stage runs: its command, its worker processes, signals, and what ends it."""

@@ -1,0 +1,1 @@
+"""What accompanies a training: checkpoints, the lock on them, and its live scalars."""

@@ -1,0 +1,251 @@
+"""What differs between revisions of a task, and in which words."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.evaluate import summarize
+from pipeline.experiments.comparison import (
+    Comparison,
+    Difference,
+    Result,
+    difference,
+    differences,
+    differing,
+    differing_parameters,
+    make_result,
+)
+from pipeline.experiments.text import as_json, caption, describe, sentence
+from pipeline.statistics import Interval, difference_interval
+from pipeline.wording import number
+
+
+def evaluation(*means):
+    """Two episodes of each run and mode, with a mean return of means[run], one more if sampled."""
+    run, sampled, episode = (i.ravel() for i in np.indices((len(means), 2, 2)))
+    returns = np.array(means, dtype=float)[run] + sampled + np.where(episode, 2.0, -2.0)
+    return {
+        "run": run,
+        "mode": np.array(["greedy", "sampled"])[sampled],
+        "episode_return": returns,
+        "discounted_return": returns,
+    }
+
+
+def result(revision, *means):
+    return make_result(revision, evaluation(*means))
+
+
+def test_a_result_has_the_metrics_and_the_mean_of_each_run():
+    reached = result("a", 4, 7, 1)
+    assert reached.num_runs == 3
+    assert reached.metrics == summarize(evaluation(4, 7, 1))
+    assert reached.metrics["sampled"] == 5
+    np.testing.assert_array_equal(reached.means["greedy"], [4, 7, 1])
+    np.testing.assert_array_equal(reached.means["sampled"], [5, 8, 2])
+
+
+def test_runs_tell_apart_what_is_farther_apart_than_they_are():
+    # Interquartile means of four: (2 + 3) / 2 = 2.5 and (12 + 13) / 2 = 12.5.
+    low, high = result("low", 1, 2, 3, 4), result("high", 11, 12, 13, 14)
+    found = difference(low, high, "greedy")
+    assert (found.first, found.second, found.difference) == ("low", "high", 10)
+    assert found.interval == difference_interval([1, 2, 3, 4], [11, 12, 13, 14])
+    assert found.verdict == "higher"
+    assert difference(high, low, "sampled").verdict == "lower"
+
+
+def test_runs_do_not_tell_apart_what_overlaps():
+    found = difference(result("a", 1, 2, 3, 4), result("b", 2, 3, 4, 1.5), "greedy")
+    assert found.verdict == "not told apart"
+    assert found.interval is not None
+    assert found.interval.low < 0 < found.interval.high
+
+
+def test_an_interval_that_ends_at_0_does_not_tell_apart():
+    # Three of the four runs are equal, so that 0 is what most resamples differ by.
+    found = difference(result("a", 5, 5, 5, 5), result("b", 5, 5, 5, 9), "greedy")
+    assert found.interval is not None
+    assert found.interval.low == 0
+    assert found.verdict == "not told apart"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((1, 2, 3), (1, 2, 3)), ((500,) * 5, (500,) * 3), ((7,), (7,))],
+    ids=["run by run", "solved", "single"],
+)
+def test_equal_returns_are_the_same(first, second):
+    assert difference(result("a", *first), result("b", *second), "greedy").verdict == "same"
+
+
+def test_equal_returns_in_another_order_are_not_the_same_but_not_told_apart():
+    found = difference(result("a", 1, 2, 3, 4), result("b", 4, 3, 2, 1), "greedy")
+    assert (found.verdict, found.difference) == ("not told apart", 0)
+
+
+def test_fewer_than_four_runs_tell_nothing_apart():
+    few, more = result("few", 1, 2, 3), result("more", 11, 12, 13, 14)
+    for found in (difference(few, more, "greedy"), difference(more, few, "greedy")):
+        assert found.verdict == "too few runs"
+        assert found.interval is not None
+        assert found.interval.low * found.interval.high > 0
+
+
+def test_a_single_run_has_a_difference_without_interval():
+    found = difference(result("one", 1), result("more", 4, 4, 4, 4), "greedy")
+    assert found == Difference("one", "more", "greedy", 3, None, "single run")
+
+
+def test_metrics_alone_give_a_difference_without_interval():
+    metrics = Result("old", 5, summarize(evaluation(1, 2, 3)), {})
+    found = difference(metrics, result("new", 6, 6, 6), "sampled")
+    assert found == Difference("old", "new", "sampled", 4, None, "runs missing")
+
+
+def test_few_revisions_are_compared_each_with_each_many_with_the_first():
+    results = [result(name, 1, 2) for name in "abcd"]
+    pairs = [(found.first, found.second) for found in differences(results[:3])[::2]]
+    assert pairs == [("a", "b"), ("a", "c"), ("b", "c")]
+    pairs = [(found.first, found.second) for found in differences(results)[::2]]
+    assert pairs == [("a", "b"), ("a", "c"), ("a", "d")]
+    assert [found.mode for found in differences(results[:2])] == ["greedy", "sampled"]
+
+
+def test_only_what_differs_is_named():
+    values = {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "c": {"x": 1, "y": 2, "z": 0}}
+    assert differing(values) == {
+        "y": {"a": 2, "b": 3, "c": 2},
+        "z": {"a": None, "b": None, "c": 0},
+    }
+
+
+def test_a_parameter_that_is_left_out_has_its_default():
+    written = {"train.reward_scale": 1.0, "train.value.hidden_sizes": [64, 64], "seed": 1}
+    assert differing_parameters({"a": written, "b": {"seed": 1}}) == {}
+    changed = {"train.reward_scale": 0.5, "env.kwargs.gravity": 9.8, "train.gamma": 0.9}
+    assert differing_parameters({"a": changed, "b": {"train.gamma": 1.0}}) == {
+        "train.reward_scale": {"a": 0.5, "b": 1.0},
+        "env.kwargs.gravity": {"a": 9.8, "b": None},  # has none
+        "train.gamma": {"a": 0.9, "b": 1.0},
+    }
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict", "words"),
+    [
+        ((0.5, 2.5), "higher", "+1.50 [+0.500, +2.50], higher"),
+        ((-1, 4), "not told apart", "+1.50 [−1.00, +4.00], these runs do not tell them apart"),
+        (
+            (1, 2),
+            "too few runs",
+            "+1.50 [+1.00, +2.00], but fewer than 4 runs do not tell them apart",
+        ),
+        (None, "single run", "+1.50, a single run gives no interval"),
+        (None, "runs missing", "+1.50, without the returns of each run there is no interval"),
+        ((1, 2), "same", "the same in every run"),
+    ],
+)
+def test_the_sentence_of_each_verdict(interval, verdict, words):
+    found = Difference("a", "b", "greedy", 1.5, interval and Interval(*interval), verdict)
+    assert sentence(found) == f"b against a, greedy: {words}"
+
+
+def comparison(*results, parameters=None, code=(), notes=()):
+    return Comparison(
+        parameters or {},
+        None if code is None else list(code),
+        list(results),
+        differences(results),
+        {},
+        list(notes),
+    )
+
+
+def test_the_table_has_a_line_for_each_revision_and_what_differs():
+    compared = comparison(
+        result("slow", 1, 2, 3, 4),
+        result("fast", 11, 12, 13, 14),
+        parameters={"train.learning_rate": {"slow": 1e-05, "fast": 0.01}},
+        notes=["slow: is old"],
+    )
+    low, high = (
+        compared.results[0].metrics["greedy_low"],
+        compared.results[0].metrics["greedy_high"],
+    )
+    head, _, columns, slow, fast, _, *said, _, note = describe("maze", compared).splitlines()
+    assert head == "maze: train.learning_rate differs; the same code"
+    assert columns.split()[:5] == ["revision", "train.learning_rate", "runs", "greedy", "worst"]
+    assert slow.split()[:7] == [
+        "slow",
+        "1e-05",
+        "4",
+        "2.50",
+        f"[{number(low)},",
+        f"{number(high)}]",
+        "1.00",
+    ]
+    assert fast.split()[:4] == ["fast", "0.01", "4", "12.5"]
+    assert slow.index("1e-05") == fast.index("0.01") == columns.index("train.")
+    assert [line.strip() for line in said] == [sentence(d) for d in compared.differences]
+    assert note.strip() == "slow: is old"
+
+
+def test_what_is_the_same_in_all_takes_one_line():
+    *_, columns, row = describe(
+        "maze", comparison(result("a", 5, 5), result("b", 5, 5))
+    ).splitlines()
+    assert columns.split()[0] == "revision"
+    assert row.split()[:5] == ["all", "2", "5.00", "[5.00,", "5.00]"]
+
+
+def test_a_single_run_is_shown_without_interval():
+    row = describe("maze", comparison(result("a", 5), result("b", 6))).splitlines()[3]
+    assert row.split() == ["a", "1", "5.00", "5.00", "6.00", "6.00"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ((), "the same code"),
+        (("models",), "other code in models"),
+        (("models", "pipeline/train.py"), "other code in models and pipeline/train.py"),
+        ("abcdef", "other code in a, b, c, d and 2 more"),
+        (None, "whether the code differs is not recorded"),
+    ],
+)
+def test_the_code_that_differs_is_named(code, words):
+    compared = comparison(result("a", 5), result("b", 6), code=code)
+    assert describe("maze", compared).startswith(f"maze: the same parameters; {words}\n")
+
+
+def test_a_caption_has_the_first_parameters_that_differ():
+    parameters = {"train.gamma": {"a": 1.0}, "env.kwargs.map": {"a": "4x4"}}
+    compared = comparison(parameters=parameters)
+    assert caption("a", compared) == "gamma 1.0\nmap 4x4"
+    compared = comparison(parameters=parameters | {"seed": {"a": 0}})
+    assert caption("a", compared) == "gamma 1.0\nmap 4x4, …"
+    assert caption("a", comparison()) == ""
+
+
+def test_as_json():
+    compared = comparison(result("a", 1, 2, 3, 4), result("b", 11), code=["models"], notes=["n"])
+    written = json.loads(json.dumps(as_json(compared), allow_nan=False))
+    assert written["results"]["a"] == {
+        "num_runs": 4,
+        **compared.results[0].metrics,
+        "runs": {"greedy": [1, 2, 3, 4], "sampled": [2, 3, 4, 5]},
+    }
+    assert written["differences"][0] == {
+        "first": "a",
+        "second": "b",
+        "mode": "greedy",
+        "difference": 8.5,
+        "interval": None,
+        "verdict": "single run",
+    }
+    assert (written["parameters"], written["code"], written["notes"]) == ({}, ["models"], ["n"])
+    compared = comparison(result("a", 1, 2, 3, 4), result("b", 11, 12, 13, 14))
+    low, high = as_json(compared)["differences"][0]["interval"]
+    assert 0 < low < 10 < high

@@ -1,0 +1,113 @@
+"""What a revision's dvc.lock and params.yaml say of its tasks.
+
+That revisions of a real project are read, the tests of `compare` show.
+"""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from pipeline.experiments.revisions import Revision
+
+STAGES = {
+    "train@maze": {
+        "params": {
+            "params.yaml": {
+                "seed": 1,
+                "tasks.maze.num_runs": 5,
+                "tasks.maze.train": {"gamma": 0.9, "value": {"activation": "relu"}},
+            }
+        },
+        "deps": [
+            {"path": "data/maze/rollouts.npz", "md5": "0"},
+            {"path": "models", "md5": "1.dir"},
+            {"path": "pipeline/train.py", "md5": "2"},
+        ],
+    },
+    "evaluate@maze": {
+        "params": {"params.yaml": {"tasks.maze.evaluate": {"num_episodes": 10}}},
+        "deps": [{"path": "models", "md5": "3.dir"}],
+        "outs": [{"path": "data/maze/evaluation.csv", "md5": hashlib.md5(b"a\n").hexdigest()}],
+    },
+    "train@other": {"params": {"params.yaml": {"seed": 2}}},
+}
+PARAMS: dict[str, Any] = {
+    "seed": 1,
+    "tasks": {
+        "maze": {
+            "num_runs": 5,
+            "env": {"id": "Maze-v0"},
+            "train": {"gamma": 0.9, "value": {"activation": "relu"}},
+            "evaluate": {"num_episodes": 10},
+        },
+        "new": {"num_runs": 1},
+    },
+}
+
+
+@pytest.fixture
+def revision(tmp_path):
+    return Revision("HEAD", None, tmp_path, PARAMS, STAGES)
+
+
+def test_parameters_are_those_of_the_stages(revision):
+    assert revision.parameters("maze") == {
+        "seed": 1,
+        "num_runs": 5,
+        "train.gamma": 0.9,
+        "train.value.activation": "relu",
+        "evaluate.num_episodes": 10,
+    }
+
+
+def test_the_stage_that_uses_a_parameter_says_what_it_was(revision):
+    # `export` has not run since `train` did so with another gamma.
+    before = {"num_runs": 5, "train": {"gamma": 0.5}, "policy": {"activation": "tanh"}}
+    export = {"export@maze": {"params": {"params.yaml": {"tasks.maze": before}}}}
+    parameters = revision._replace(stages=STAGES | export).parameters("maze")
+    assert parameters["train.gamma"] == 0.9
+    assert parameters["policy.activation"] == "tanh"
+
+
+def test_parameters_of_a_task_that_never_ran_are_those_of_the_file(revision):
+    assert revision.parameters("new") == {"seed": 1, "num_runs": 1}
+    assert revision.outdated("new") == []
+    assert revision.code("new") == {}
+
+
+def test_outdated_are_stages_that_ran_with_other_parameters(revision):
+    assert revision.outdated("maze") == []
+    maze = PARAMS["tasks"]["maze"] | {"train": {"gamma": 0.9}, "env": {"id": "Other-v0"}}
+    changed = revision._replace(params={"seed": 1, "tasks": {"maze": maze}})
+    assert changed.outdated("maze") == ["train"]
+    del maze["evaluate"]
+    assert changed.outdated("maze") == ["train", "evaluate"]
+
+
+def test_code_is_what_the_stages_depend_on_but_for_data(revision):
+    assert revision.code("maze") == {
+        ("train", "models"): "1.dir",
+        ("train", "pipeline/train.py"): "2",
+        ("evaluate", "models"): "3.dir",
+    }
+
+
+def test_unrecorded_is_a_table_that_is_not_as_it_was_written(revision, tmp_path):
+    assert revision.unrecorded("maze") == []  # none was read
+    table = tmp_path / "data" / "maze" / "evaluation.csv"
+    table.parent.mkdir(parents=True)
+    table.write_bytes(b"a\n")
+    (table.parent / "learning_curve.csv").write_bytes(b"of which dvc.lock says nothing\n")
+    assert revision.unrecorded("maze") == []
+    table.write_bytes(b"b\n")
+    assert revision.unrecorded("maze") == ["data/maze/evaluation.csv"]
+
+
+@pytest.mark.parametrize("params", [{}, {"tasks": None}, {"tasks": []}])
+def test_no_tasks(revision, params):
+    assert revision._replace(params=params).tasks == []
+
+
+def test_tasks(revision):
+    assert revision.tasks == ["maze", "new"]
