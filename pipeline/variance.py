@@ -20,17 +20,18 @@ from pipeline.seeds import Purpose, stream
 from pipeline.statistics import CONFIDENCE, NUM_RESAMPLES, SEED
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from pipeline.reinforce.episodes import Episodes
     from pipeline.reinforce.gradients import Probe
-    from pipeline.reinforce.learner import Learner
 
 Sample = Callable[[np.random.SeedSequence], "Episodes"]
 
-MIN_EPISODES_PER_CALL = 32  # that are sampled side by side
+MIN_EPISODES_PER_CALL = 16  # that are sampled side by side
 # The baseline `value` is fitted to other episodes of the same policy: to 10,000 env steps of them
-# or, where they are short, to what 16 calls give. Each of 600 steps of its optimizer sees 256.
+# or, where they are short, to what 32 calls give. Each of 600 steps of its optimizer sees 256.
 MIN_FIT_ENV_STEPS = 10_000
-MAX_FIT_CALLS = 16
+MAX_FIT_CALLS = 32
 FIT_MINIBATCHES, FIT_MINIBATCH_SIZE = 600, 256
 
 
@@ -58,10 +59,13 @@ def variance(task: Task) -> None:
 
 def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
     """The initial and the trained policies, with a probe of each run's."""
+    import tensorflow as tf
+
     from pipeline.assembly import learners, policies
     from pipeline.assembly.backends import make_sampler
     from pipeline.reinforce.chunks import EAGER_CHUNK_SIZE
     from pipeline.reinforce.gradients import compile_comparison, probe
+    from pipeline.reinforce.learner import episodes_signature
     from pipeline.reinforce.value import ValueBaseline, compile_fit
 
     params = task.params
@@ -71,6 +75,7 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
     learner = learners.make_learner(train, policy, EAGER_CHUNK_SIZE)
     assert isinstance(learner.baseline, ValueBaseline)
     compare = compile_comparison(learner)
+    returns = tf.function(learner.returns, input_signature=[episodes_signature(policy)])
     fit = compile_fit(learner.baseline, FIT_MINIBATCHES, FIT_MINIBATCH_SIZE)
     per_batch = episodes_per_batch(params.train)
     per_call = -(-MIN_EPISODES_PER_CALL // per_batch) * per_batch
@@ -88,7 +93,7 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
                 learners.begin_run(learner, train, weights, run, seeds[0])
                 learner.reset()
                 with located_in_run(task, run):
-                    data = _fit_data(learner, sample, seeds[1])
+                    data = _fit_data(returns, sample, seeds[1])
                 fit(*data, np.random.default_rng(seeds[2]))
                 batches = _batches(sample, seeds[3], params.variance.num_batches, per_batch)
                 with located_in_run(task, run):
@@ -108,14 +113,14 @@ def _with_value(params: TrainParams) -> TrainParams:
 
 
 def _fit_data(
-    learner: "Learner", sample: Sample, seed: np.random.SeedSequence
+    returns_of: Callable[["Episodes"], "tf.Tensor"], sample: Sample, seed: np.random.SeedSequence
 ) -> tuple[np.ndarray, np.ndarray]:
     """Observations `[N, O]` and returns `[N]` of all steps of complete episodes."""
     observations, returns, num_steps = [], [], 0
     for of_call in seed.spawn(MAX_FIT_CALLS):
         episodes = sample(of_call)
         observations.append(episodes.observations[episodes.valid])
-        returns.append(learner.returns(episodes).numpy()[episodes.valid])
+        returns.append(returns_of(episodes).numpy()[episodes.valid])
         num_steps += len(returns[-1])
         if num_steps >= MIN_FIT_ENV_STEPS:
             break
