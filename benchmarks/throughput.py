@@ -136,6 +136,7 @@ def _training(
     from pipeline.assembly.backends import compile_act
     from pipeline.environments.compiled import make_compiled
     from pipeline.environments.vector import make_environments
+    from pipeline.reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
     from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
     from pipeline.reinforce.learner import Learner
     from pipeline.reinforce.sampling import sample_episodes
@@ -149,6 +150,7 @@ def _training(
         normalize_advantages=True,
         entropy_coefficient=0.0,
         max_gradient_norm=None,
+        chunk_size=CHUNK_SIZE if row.backend == "compiled" else EAGER_CHUNK_SIZE,
     )
     num_episodes = row.num_episodes
 

@@ -70,7 +70,7 @@ def measure(asked: Asked) -> dict[str, Any]:
     """
     start_tensorflow()
     from pipeline.assembly import learners, policies
-    from pipeline.assembly.backends import make_sampler, make_training
+    from pipeline.assembly.backends import chunk_size, make_sampler, make_training
 
     task, criterion = load_task(asked.params, asked.name), asked.criterion
     train = task.params.train.model_copy(update=QUICKEST.get(asked.name, {}))
@@ -81,7 +81,7 @@ def measure(asked: Asked) -> dict[str, Any]:
         return policies.make_policy(task.params.policy, task.specification, seed)
 
     policy = make_policy(0)
-    learner = learners.make_learner(train, policy)
+    learner = learners.make_learner(train, policy, chunk_size(task))
     weights = stack_weights([policies.get_weights(make_policy(r)) for r in range(asked.num_runs)])
     training = make_training(task, learner, updates_per_call=criterion.every)
     sampler = make_sampler(task, policy, train.episodes_per_update)

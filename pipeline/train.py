@@ -78,9 +78,8 @@ def prepare(task: Task, checkpoints: Checkpoints) -> Perform[TrainedRun]:
     """
     start_tensorflow()
     from pipeline.assembly import learners, policies
-    from pipeline.assembly.backends import make_training
+    from pipeline.assembly.backends import chunk_size, make_training
     from pipeline.assembly.rollouts import read_rollouts
-    from pipeline.reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
 
     params = task.params
     any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
@@ -92,8 +91,7 @@ def prepare(task: Task, checkpoints: Checkpoints) -> Perform[TrainedRun]:
         params.train.episodes_per_update,
         task.specification.max_episode_steps,
     )
-    chunk_size = CHUNK_SIZE if task.is_compiled else EAGER_CHUNK_SIZE
-    learner = learners.make_learner(params.train, policy, chunk_size)
+    learner = learners.make_learner(params.train, policy, chunk_size(task))
     training = make_training(task, learner)
     num_updates = params.train.num_episodes // params.train.episodes_per_update
 

@@ -14,6 +14,7 @@ from pipeline.environments.vector import make_environments
 from pipeline.errors import UserError
 from pipeline.processes.stage import Task
 from pipeline.reinforce import sampling
+from pipeline.reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
 from pipeline.reinforce.compiled import UPDATES_PER_CALL, CompiledTraining, compile_sampler
 from pipeline.reinforce.direct_call import direct_call
 from pipeline.reinforce.episodes import Episodes
@@ -48,6 +49,11 @@ def make_training(
     if task.is_compiled:
         return CompiledTraining(_compiled(task), learner, num_episodes, updates_per_call)
     return SampledTraining(learner, make_sampler(task, learner.policy, num_episodes))
+
+
+def chunk_size(task: Task) -> int:
+    """How many env steps are differentiated at a time, by what suits the task's training."""
+    return CHUNK_SIZE if task.is_compiled else EAGER_CHUNK_SIZE
 
 
 def compile_act(policy: Policy) -> Act:

@@ -1,0 +1,132 @@
+"""What an env step costs through Gymnasium: the environment itself, the policy, all the rest.
+
+Episodes are sampled as in training, by copies that are stepped one after the other, by an untrained
+policy with two hidden layers of 64 tanh units. Times are the processor's, on one thread: of the
+environments' `step` and `reset`; of the calls of the policy, with the way of observations and
+actions there and back; and what is left, which is bookkeeping.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks import networks, report
+from pipeline.environments.specification import inspect_environment
+from pipeline.processes.stage import one_message, start_tensorflow
+
+COMMAND = "python -m benchmarks.stepping"
+ENVIRONMENTS = ("CartPole-v1", "Acrobot-v1", "InvertedPendulum-v5")
+COPIES = (1, 8, 64)
+PARTS = ("environment", "policy", "bookkeeping")
+WARM_UP = 100  # env steps
+
+Result = TypeVar("Result")
+
+
+class Stopwatch:
+    """Sums up the processor's time that functions take."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def timed(self, function: Callable[..., Result]) -> Callable[..., Result]:
+        """The same function, whose calls count."""
+
+        def call(*arguments: Any, **keywords: Any) -> Result:
+            begun = time.process_time()
+            try:
+                return function(*arguments, **keywords)
+            finally:
+                self.seconds += time.process_time() - begun
+
+        return call
+
+
+def measure(env_id: str, num_envs: int, seconds: float) -> dict[str, Any]:
+    """Samples with `num_envs` copies, for some seconds: µs per env step of each of `PARTS`."""
+    import gymnasium
+
+    from pipeline.assembly.backends import compile_act
+    from pipeline.environments.vector import SerialEnvironments
+    from pipeline.reinforce.sampling import sample_episodes
+
+    specification = inspect_environment(env_id, {})
+    act = compile_act(networks.make_policy(specification, "untrained"))
+    copies = [gymnasium.make(env_id) for _ in range(num_envs)]
+    environment, policy = Stopwatch(), Stopwatch()
+    for copy in copies:
+        for name in ("step", "reset"):
+            setattr(copy, name, environment.timed(getattr(copy, name)))
+    num_steps, of_parts = 0, np.zeros(len(PARTS))
+    with closing(SerialEnvironments(copies)) as environments:
+        for seed in np.random.SeedSequence(0).spawn(100_000):
+            environment.seconds = policy.seconds = 0.0
+            begun = time.process_time()
+            episodes = sample_episodes(environments, policy.timed(act), num_envs, seed)
+            whole = time.process_time() - begun
+            warm = num_steps >= WARM_UP
+            num_steps += int(episodes.num_steps.sum())
+            if not warm:
+                measured_from = num_steps
+                continue
+            rest = whole - environment.seconds - policy.seconds
+            of_parts += (environment.seconds, policy.seconds, rest)
+            if of_parts.sum() >= seconds:
+                break
+    costs = 1e6 * of_parts / (num_steps - measured_from)
+    return {"environment_id": env_id, "copies": num_envs} | {
+        f"{part}_us": float(cost) for part, cost in zip(PARTS, costs, strict=True)
+    }
+
+
+def print_tables(rows: Sequence[dict[str, Any]]) -> None:
+    """A line for each environment and number of copies."""
+    print(
+        report.table(
+            ["environment", "copies", *(f"{part}, µs" for part in PARTS), "share of the first"],
+            [
+                [
+                    *(row["environment_id"], str(row["copies"])),
+                    *(f"{row[f'{part}_us']:.1f}" for part in PARTS),
+                    f"{row['environment_us'] / sum(row[f'{part}_us'] for part in PARTS):.0%}",
+                ]
+                for row in rows
+            ],
+        )
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints a table; `--json` writes the measurements."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    parser.add_argument(
+        "environments", nargs="*", metavar="ID", help=f"default: {', '.join(ENVIRONMENTS)}"
+    )
+    parser.add_argument("--copies", type=int, nargs="+", default=list(COPIES))
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each; default: %(default)s")
+    parser.add_argument("--json", type=Path, metavar="PATH")
+    options = parser.parse_args(arguments)
+    with one_message(COMMAND):
+        start_tensorflow()
+        asked = [
+            (env_id, num_envs)
+            for env_id in options.environments or ENVIRONMENTS
+            for num_envs in options.copies
+        ]
+        rows = [
+            measure(env_id, num_envs, options.seconds)
+            for env_id, num_envs in tqdm(asked, unit=" rows", disable=not sys.stderr.isatty())
+        ]
+        print_tables(rows)
+        report.write(options.json, COMMAND, rows)
+
+
+if __name__ == "__main__":
+    main()
