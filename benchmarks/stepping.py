@@ -1,9 +1,9 @@
 """What an env step costs through Gymnasium: the environment itself, the policy, all the rest.
 
 Episodes are sampled as in training, by copies that are stepped one after the other, by an untrained
-policy with two hidden layers of 64 tanh units. Times are the processor's, on one thread: of the
-environments' `step` and `reset`; of the calls of the policy, with the way of observations and
-actions there and back; and what is left, which is bookkeeping.
+policy with two hidden layers of 64 tanh units, on one thread. What is timed are the environments'
+`step` and `reset`; the calls of the policy, with the way of observations and actions there and
+back; and what is left, which is bookkeeping. Other work on the machine counts, too.
 """
 
 import argparse
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 class Stopwatch:
-    """Sums up the processor's time that functions take."""
+    """Sums up the seconds that functions take."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -40,11 +40,11 @@ class Stopwatch:
         """The same function, whose calls count."""
 
         def call(*arguments: Any, **keywords: Any) -> Result:
-            begun = time.process_time()
+            begun = time.perf_counter()
             try:
                 return function(*arguments, **keywords)
             finally:
-                self.seconds += time.process_time() - begun
+                self.seconds += time.perf_counter() - begun
 
         return call
 
@@ -68,9 +68,9 @@ def measure(env_id: str, num_envs: int, seconds: float) -> dict[str, Any]:
     with closing(SerialEnvironments(copies)) as environments:
         for seed in np.random.SeedSequence(0).spawn(100_000):
             environment.seconds = policy.seconds = 0.0
-            begun = time.process_time()
+            begun = time.perf_counter()
             episodes = sample_episodes(environments, policy.timed(act), num_envs, seed)
-            whole = time.process_time() - begun
+            whole = time.perf_counter() - begun
             warm = num_steps >= WARM_UP
             num_steps += int(episodes.num_steps.sum())
             if not warm:
