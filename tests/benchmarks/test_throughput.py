@@ -51,12 +51,13 @@ def test_the_network_in_numpy_is_the_policys(untrained):
 
 def test_the_balancing_policy_keeps_the_pole_up():
     policy = make_policy(CARTPOLE, "balancing")
+    greedy = tf.function(policy.greedy)
     env = gymnasium.make("CartPole-v1")
     for seed in range(3):
         observation, _ = env.reset(seed=seed)
         over, num_steps = False, 0
         while not over:
-            action = policy.greedy(observation[None].astype(np.float32))[0]
+            action = greedy(observation[None].astype(np.float32))[0]
             observation, _, terminated, truncated, _ = env.step(int(action))
             over, num_steps = terminated or truncated, num_steps + 1
         assert num_steps == 500

@@ -106,17 +106,29 @@ def wait_for_checkpoint(folder, process, name):
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory):
+    """A task, its folder and what it gives unbroken."""
+    folder = tmp_path_factory.mktemp("attacked")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        task = prepared(folder, "gymnasium")  # which starts faster
+        expected = trained(task)
+        assert not task.checkpoints.exists()
+    return task, folder, expected
+
+
 @pytest.mark.parametrize(("sent", "num_workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 1)])
 def test_a_killed_process_is_continued_by_the_next(
-    sent, num_workers, tmp_path, monkeypatch, capsys
+    sent, num_workers, attacked, monkeypatch, capsys
 ):
-    monkeypatch.chdir(tmp_path)
-    name = "gymnasium"  # which starts faster
-    task = prepared(tmp_path, name)
-    expected = trained(task)
-    assert not task.checkpoints.exists()
-    process = start_training(tmp_path, name, num_workers)
-    wait_for_checkpoint(tmp_path, process, name)
+    task, folder, expected = attacked
+    name = task.name
+    monkeypatch.chdir(folder)
+    for path in (task.files.final_weights, task.files.learning_curve):
+        path.unlink()
+    process = start_training(folder, name, num_workers)
+    wait_for_checkpoint(folder, process, name)
     with pytest.raises(UserError, match=rf"lock: held by process {process.pid}, which trains"):
         train(task)
     os.kill(process.pid, sent)

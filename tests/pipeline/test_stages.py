@@ -266,7 +266,8 @@ def test_the_objective_is_discounted(tmp_path, monkeypatch):
     params["env"]["id"] = "CartPole-v1"
     params["train"] |= {"gamma": 0.5, "num_episodes": 4}
     params["evaluate"]["num_episodes"] = 5
-    task = run_stages(tmp_path, monkeypatch, params=params)
+    stages = (rollout, train, export, evaluate)
+    task = run_stages(tmp_path, monkeypatch, params=params, stages=stages)
     # A reward of 1 at each of n steps: 1 + ½ + … = 2 (1 − ½^n).
     table = read_table(task.files.evaluation, [])
     expected = 2 * (1 - 0.5 ** table["num_steps"])
@@ -277,10 +278,9 @@ def test_the_objective_is_discounted(tmp_path, monkeypatch):
     np.testing.assert_allclose(metrics["objective_before"], 2, atol=0.02)
 
 
-@pytest.mark.parametrize("env_id", ["CartPole-v1", "InvertedPendulum-v5"])
-def test_other_environments_run_through(env_id, tmp_path, monkeypatch):
+def test_an_environment_of_mujoco_runs_through(tmp_path, monkeypatch):
     params = copy.deepcopy(BANDIT)
-    params["env"]["id"] = env_id
+    params["env"]["id"] = "InvertedPendulum-v5"
     params["num_runs"] = 1
     params["policy"]["hidden_sizes"] = [8]
     params["train"] |= {"num_episodes": 8, "baseline": "per_step", "normalize_advantages": True}

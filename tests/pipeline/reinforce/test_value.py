@@ -60,7 +60,7 @@ def test_it_learns_what_returns_depend_on(normalize_targets):
     returns = -1000 + 100 * observations[..., 0] * observations[..., 1]
     value = make_value(2, (32,), keras.optimizers.Adam(0.01), 50, normalize_targets)
     valid = np.ones(returns.shape, bool)
-    fit = tf.function(value.fit)
+    fit = tf.function(value.fit, jit_compile=True)
     errors = [float(fit(observations, returns.astype(np.float32), valid)) for _ in range(20)]
     assert (errors[-1] < 0.1 * returns.var()) == normalize_targets
 
