@@ -1,9 +1,11 @@
 """What an env step costs through Gymnasium: the environment itself, the policy, all the rest.
 
-Episodes are sampled as in training, by copies that are stepped one after the other, by an untrained
-policy with two hidden layers of 64 tanh units, on one thread. What is timed are the environments'
-`step` and `reset`; the calls of the policy, with the way of observations and actions there and
-back; and what is left, which is bookkeeping. Other work on the machine counts, too.
+Episodes are sampled as in training, one by each of the copies, which are stepped one after the
+other; by an untrained policy with two hidden layers of 64 tanh units, and in CartPole by one that
+balances, too; on one thread. Where episodes are of different lengths, fewer and fewer copies are
+stepped together. What is timed are the environments' `step` and `reset`; the calls of the policy,
+with the way of observations and actions there and back; and what is left, which is bookkeeping.
+Other work on the machine counts, too.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from pipeline.environments.specification import inspect_environment
 from pipeline.processes.stage import one_message, start_tensorflow
 
 COMMAND = "python -m benchmarks.stepping"
-ENVIRONMENTS = ("CartPole-v1", "Acrobot-v1", "InvertedPendulum-v5")
+ENVIRONMENTS = ("CartPole-v1", "Pendulum-v1", "Acrobot-v1", "InvertedPendulum-v5")
 COPIES = (1, 8, 64)
 PARTS = ("environment", "policy", "bookkeeping")
 WARM_UP = 100  # env steps
@@ -49,8 +51,8 @@ class Stopwatch:
         return call
 
 
-def measure(env_id: str, num_envs: int, seconds: float) -> dict[str, Any]:
-    """Samples with `num_envs` copies, for some seconds: µs per env step of each of `PARTS`."""
+def measure(env_id: str, kind: str, num_envs: int, seconds: float) -> dict[str, Any]:
+    """Samples by a policy of this kind for some seconds: µs per env step of each of `PARTS`."""
     import gymnasium
 
     from pipeline.assembly.backends import compile_act
@@ -58,7 +60,7 @@ def measure(env_id: str, num_envs: int, seconds: float) -> dict[str, Any]:
     from pipeline.reinforce.sampling import sample_episodes
 
     specification = inspect_environment(env_id, {})
-    act = compile_act(networks.make_policy(specification, "untrained"))
+    act = compile_act(networks.make_policy(specification, kind))
     copies = [gymnasium.make(env_id) for _ in range(num_envs)]
     environment, policy = Stopwatch(), Stopwatch()
     for copy in copies:
@@ -81,7 +83,7 @@ def measure(env_id: str, num_envs: int, seconds: float) -> dict[str, Any]:
             if of_parts.sum() >= seconds:
                 break
     costs = 1e6 * of_parts / (num_steps - measured_from)
-    return {"environment_id": env_id, "copies": num_envs} | {
+    return {"environment_id": env_id, "policy": kind, "copies": num_envs} | {
         f"{part}_us": float(cost) for part, cost in zip(PARTS, costs, strict=True)
     }
 
@@ -90,10 +92,16 @@ def print_tables(rows: Sequence[dict[str, Any]]) -> None:
     """A line for each environment and number of copies."""
     print(
         report.table(
-            ["environment", "copies", *(f"{part}, µs" for part in PARTS), "share of the first"],
+            [
+                "environment",
+                "policy",
+                "copies",
+                *(f"{part}, µs" for part in PARTS),
+                "share of the first",
+            ],
             [
                 [
-                    *(row["environment_id"], str(row["copies"])),
+                    *(row["environment_id"], row["policy"], str(row["copies"])),
                     *(f"{row[f'{part}_us']:.1f}" for part in PARTS),
                     f"{row['environment_us'] / sum(row[f'{part}_us'] for part in PARTS):.0%}",
                 ]
@@ -116,13 +124,15 @@ def main(arguments: list[str] | None = None) -> None:
     with one_message(COMMAND):
         start_tensorflow()
         asked = [
-            (env_id, num_envs)
+            (env_id, kind, num_envs)
             for env_id in options.environments or ENVIRONMENTS
+            for kind in ("untrained", "balancing")
+            if kind == "untrained" or env_id.startswith("CartPole")
             for num_envs in options.copies
         ]
         rows = [
-            measure(env_id, num_envs, options.seconds)
-            for env_id, num_envs in tqdm(asked, unit=" rows", disable=not sys.stderr.isatty())
+            measure(*row, options.seconds)
+            for row in tqdm(asked, unit=" rows", disable=not sys.stderr.isatty())
         ]
         print_tables(rows)
         report.write(options.json, COMMAND, rows)

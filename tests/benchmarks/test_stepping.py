@@ -21,10 +21,16 @@ def test_a_stopwatch_counts_calls_that_fail_too(monkeypatch):
 def test_the_command_measures_all_parts(tmp_path, capsys):
     path = tmp_path / "measured.json"
     main(["CartPole-v1", "--copies", "2", "--seconds", "0.01", "--json", str(path)])
-    [row] = json.loads(path.read_text())["rows"]
-    assert (row.pop("environment_id"), row.pop("copies")) == ("CartPole-v1", 2)
-    assert set(row) == {"environment_us", "policy_us", "bookkeeping_us"}
-    assert min(row.values()) > 0
-    header, _, line = capsys.readouterr().out.splitlines()
-    assert [cell.strip() for cell in header.split("|")[1:3]] == ["environment", "copies"]
-    assert [cell.strip() for cell in line.split("|")[1:3]] == ["CartPole-v1", "2"]
+    rows = json.loads(path.read_text())["rows"]
+    asked = [[row.pop(key) for key in ("environment_id", "policy", "copies")] for row in rows]
+    assert asked == [["CartPole-v1", "untrained", 2], ["CartPole-v1", "balancing", 2]]
+    for row in rows:
+        assert set(row) == {"environment_us", "policy_us", "bookkeeping_us"}
+        assert min(row.values()) > 0
+    header, _, *lines = capsys.readouterr().out.splitlines()
+    first_cells = [[cell.strip() for cell in line.split("|")[1:4]] for line in (header, *lines)]
+    assert first_cells == [
+        ["environment", "policy", "copies"],
+        ["CartPole-v1", "untrained", "2"],
+        ["CartPole-v1", "balancing", "2"],
+    ]
