@@ -117,7 +117,7 @@ def test_no_worker_outlives_its_parent(sent, tmp_path):
     command = (
         "from pathlib import Path\n"
         "from pipeline.processes.workers import perform_runs\n"
-        "from tests.pipeline.test_workers import sleep, task\n"
+        "from tests.pipeline.processes.test_workers import sleep, task\n"
         f"perform_runs(task(2, 2, folder=Path({str(tmp_path)!r})), sleep)"
     )
     parent = subprocess.Popen(
