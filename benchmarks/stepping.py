@@ -131,8 +131,8 @@ def main(arguments: list[str] | None = None) -> None:
             for num_envs in options.copies
         ]
         rows = [
-            measure(*row, options.seconds)
-            for row in tqdm(asked, unit=" rows", disable=not sys.stderr.isatty())
+            measure(env_id, kind, num_envs, options.seconds)
+            for env_id, kind, num_envs in tqdm(asked, unit=" rows", disable=not sys.stderr.isatty())
         ]
         print_tables(rows)
         report.write(options.json, COMMAND, rows)
