@@ -110,13 +110,13 @@ def test_every_sample_has_a_stream_of_its_own_and_value_is_fitted_to_other_episo
     run_stages(tmp_path, monkeypatch, stages=(rollout, train))
     monkeypatch.setattr(sampling, "sample_episodes", sample_episodes)
     run_stages(tmp_path, monkeypatch, stages=(variance,))
-    # Of the policies before and after 10 updates: 16 calls to fit to, since episodes of one step
-    # never make 10,000, and two of 32 episodes for 10 batches of 4.
+    # Of the policies before and after 10 updates: 32 calls to fit to, since episodes of one step
+    # never make 10,000, and three of 16 episodes for 10 batches of 4.
     assert samples == [
-        ([SEED, Purpose.VARIANCE, run, update], key, 32)
+        ([SEED, Purpose.VARIANCE, run, update], key, 16)
         for update in (0, 10)
         for run in (0, 1)
-        for key in [*((1, call) for call in range(16)), (3, 0), (3, 1)]
+        for key in [*((1, call) for call in range(32)), *((3, call) for call in range(3))]
     ]
 
 
