@@ -122,11 +122,8 @@ def test_memory_per_episode_needs_two_sizes():
     assert throughput.memory_per_episode([row(8)]) is None
 
 
-@pytest.mark.parametrize(
-    "backends",
-    [["gymnasium"], pytest.param(["compiled", "gymnasium"], marks=pytest.mark.slow)],
-    ids=" ".join,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("backends", [["gymnasium"], ["compiled", "gymnasium"]], ids=" ".join)
 def test_the_command_measures(backends, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(throughput, "REPETITIONS", 8)
     path = tmp_path / "measured.json"
