@@ -117,6 +117,11 @@ _HERE = "pipeline.environments.compiled"
 register("Acrobot-v1", f"{_HERE}.acrobot:CompiledAcrobot")
 register("Bandit-v0", f"{_HERE}.bandit:CompiledBandit", ["probabilities", "payouts"])
 register("CartPole-v1", f"{_HERE}.cartpole:CompiledCartPole", ["sutton_barto_reward"])
+register(
+    "InvertedPendulum-v5",
+    f"{_HERE}.inverted_pendulum:CompiledInvertedPendulum",
+    ["frame_skip", "reset_noise_scale"],
+)
 register("MountainCar-v0", f"{_HERE}.mountain_car:CompiledMountainCar", ["goal_velocity"])
 register(
     "MountainCarContinuous-v0",

@@ -52,6 +52,7 @@ class RepeatsBits:
         ("Bandit-v0", {"probabilities": [0.5], "payouts": [2]}, None),
         ("Pendulum-v1", {"g": 9.81}, None),
         ("Acrobot-v1", {}, None),
+        ("InvertedPendulum-v5", {"frame_skip": 4, "reset_noise_scale": 0.1}, None),
         ("MountainCar-v0", {"goal_velocity": 0.01}, None),
         ("MountainCarContinuous-v0", {"goal_velocity": 0.01}, None),
         ("CartPole-v0", {}, "no compiled CartPole-v0"),

@@ -4,12 +4,15 @@ import copy
 from typing import Any
 
 import gymnasium
+import numpy as np
 import tensorflow as tf
+from gymnasium.envs.mujoco import MujocoEnv
 
 from pipeline.environments.compiled import make_compiled
 from pipeline.environments.compiled.acrobot import AcrobotState
 from pipeline.environments.compiled.bandit import BanditState
 from pipeline.environments.compiled.cartpole import CartPoleState
+from pipeline.environments.compiled.inverted_pendulum import InvertedPendulumState
 from pipeline.environments.compiled.mountain_car import MountainCarState
 from pipeline.environments.compiled.pendulum import PendulumState
 from pipeline.environments.compiled.twin import collect
@@ -27,6 +30,7 @@ READ_STATE: dict[str, Any] = {
     "Acrobot-v1": lambda env: AcrobotState(*env.unwrapped.state),
     "Bandit-v0": next_draw,
     "CartPole-v1": lambda env: CartPoleState(*env.unwrapped.state),
+    "InvertedPendulum-v5": lambda env: InvertedPendulumState(*env.unwrapped.state_vector()),
     "MountainCar-v0": lambda env: MountainCarState(*env.unwrapped.state),
     "MountainCarContinuous-v0": lambda env: MountainCarState(*env.unwrapped.state),
     "Pendulum-v1": lambda env: PendulumState(*env.unwrapped.state),
@@ -57,6 +61,9 @@ class BeginsAt(gymnasium.Wrapper):
         if state is None:  # all of them have been
             return observation, info
         env: Any = self.env.unwrapped
+        if isinstance(env, MujocoEnv):
+            env.set_state(*np.split(state, 2))
+            return state, info
         env.state = state
         for name in ("_get_obs", "_get_ob"):  # Pendulum's, Acrobot's
             if hasattr(env, name):
