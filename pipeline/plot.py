@@ -1,4 +1,4 @@
-"""Stage `plot`: pictures of what the stages before it wrote."""
+"""Stage `plot`: pictures of what the stages before it wrote, and a film."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +16,13 @@ from pipeline.figures.svg import FULL, HALF, svgs
 from pipeline.figures.variance import draw_variance
 from pipeline.files.artifacts import read_table, replacing, write_json
 from pipeline.files.task_files import TaskFiles
+from pipeline.playing.environments import draw_unseen
+from pipeline.playing.film import film
 from pipeline.processes.stage import Task, run_stage
 
 
 def plot(task: Task) -> None:
-    """Draws a task's pictures from the tables that the stages before it wrote."""
+    """Draws a task's pictures and the film of an episode from what the stages before it wrote."""
     pictures = draw_pictures(task.files, task.name)
     panels = draw_panels(task.files, task.name)
     with replacing(task.files.plots) as folder:
@@ -29,6 +31,7 @@ def plot(task: Task) -> None:
             (folder / name).write_bytes(picture)
     write_json(task.files.panels, panels)
     print(f"{task.name}: {', '.join(pictures)} in {task.files.plots}")
+    film(task)
 
 
 def draw_pictures(files: TaskFiles, task: str) -> dict[str, bytes]:
@@ -109,4 +112,5 @@ def _naming(*paths: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    draw_unseen()
     run_stage(plot)

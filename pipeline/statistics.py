@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 2_000
@@ -107,6 +106,8 @@ def _percentile_interval(
 ) -> Interval:
     # Not the bias-corrected and accelerated interval (BCa), SciPy's default: it is NaN where all
     # values are equal, which is how a solved task looks.
+    from scipy import stats  # takes a second, for which not all that import this module wait
+
     interval = stats.bootstrap(
         samples,
         statistic,
@@ -126,6 +127,8 @@ def _interquartile_mean_difference(
 
 
 def _interquartile_mean(values: NDArray[np.float64], axis: int) -> Statistic:
+    from scipy import stats
+
     mean = stats.trim_mean(values, 0.25, axis=axis)
     # Rounding can carry a mean of equal numbers past them: (0.1 + 0.1 + 0.1) / 3 > 0.1.
     return np.clip(mean, values.min(axis=axis), values.max(axis=axis))

@@ -20,6 +20,9 @@ from pipeline.training.determinants import training_determinants
 from pipeline.training.live import LOGS, Live
 from pipeline.training.progress import Progress
 
+# A compiled environment is through with as many while another process starts and compiles.
+MIN_ENV_STEPS_PER_WORKER = 2_000_000
+
 
 class TrainedRun(NamedTuple):
     """What training made of one run."""
@@ -47,13 +50,24 @@ def train(task: Task) -> None:
 
             try:
                 prepared = partial(prepare, checkpoints=checkpoints)
-                runs = perform_runs(task, prepared, show, continuable=True)
+                runs = perform_runs(
+                    task, prepared, show, continuable=True, worthwhile=worthwhile_workers(task)
+                )
             except Interrupted as error:
                 message = f"{task.name}: interrupted at {progress}; `dvc repro` continues there"
                 raise Interrupted(message, error.number) from error
         _write(task, runs)
         checkpoints.remove()
     _summarize(task, runs, progress.num_env_steps, time.monotonic() - started)
+
+
+def worthwhile_workers(task: Task) -> int | None:
+    """How many processes have enough to do; None where each run keeps one busy for long."""
+    if not task.is_compiled:
+        return None
+    num_episodes = task.params.num_runs * task.params.train.num_episodes
+    max_env_steps = num_episodes * task.specification.max_episode_steps
+    return max(1, max_env_steps // MIN_ENV_STEPS_PER_WORKER)
 
 
 def _write(task: Task, runs: list[TrainedRun]) -> None:

@@ -18,7 +18,7 @@ from tests.pipeline.task import BANDIT, write_params
 
 REPOSITORY = Path(__file__).parents[1]
 TASKS = ("bandit", "maze")
-CHAIN = ["rollout", "train", "variance", "export", "evaluate", "film", "plot"]
+CHAIN = ["rollout", "train", "variance", "export", "evaluate", "plot"]
 
 
 @pytest.fixture

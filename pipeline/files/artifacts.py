@@ -1,4 +1,4 @@
-"""Where each stage's files are, and how they are written and read.
+"""How the files that stages leave to one another are written and read.
 
 Every file is written beside its place, to the disk, and then renamed into it, so that a stage that
 fails leaves what was there. Nothing that is read is unpickled or trusted: what is missing or

@@ -22,7 +22,6 @@ from pipeline.files.task_files import TaskFiles
 from pipeline.parameters.schema import TaskParams
 from pipeline.processes.interruption import Interrupted
 from pipeline.processes.orphans import end_with_dvc
-from pipeline.processes.workers import default_num_workers
 
 DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
 
@@ -35,7 +34,7 @@ class Task(NamedTuple):
     params: TaskParams
     specification: EnvironmentSpecification
     files: TaskFiles
-    num_workers: int = 1  # runs that are performed side by side
+    num_workers: int | None = 1  # runs that are performed side by side; None: see `perform_runs`
     checkpoint_seconds: float = 30.0  # between a run's checkpoints, at least
 
     @property
@@ -64,7 +63,7 @@ def load_task(params_path: Path, name: str) -> Task:
         params=task,
         specification=inspect_environment(task.env.id, task.env.kwargs, task.env.max_episode_steps),
         files=TaskFiles(DATA / name),
-        num_workers=params.num_workers or default_num_workers(),
+        num_workers=params.num_workers,
         checkpoint_seconds=params.checkpoint_seconds,
     )
 

@@ -70,11 +70,13 @@ def perform_runs(
     report: Callable[[int, Any], None] = lambda run, value: None,
     *,
     continuable: bool = False,
+    worthwhile: int | None = None,
 ) -> list[Result]:
     """Performs all runs of a task.
 
     Args:
-        task: The task; `task.num_workers` runs are performed at a time.
+        task: The task; `task.num_workers` runs are performed at a time. None: as many as there are
+            cores, but not more than are worthwhile.
         prepare: Called once in each worker: task → `perform(run, report) → result`. A function of a
             module, and results and reports that can be pickled.
         report: Called here with the number of the run and what its worker reported.
@@ -82,6 +84,8 @@ def perform_runs(
         continuable: Whether a run that is asked to stop, by a signal to this process, is waited
             for: it saves how far it has come and raises `Interrupted` as soon as it can. Defaults
             to no: runs end at once.
+        worthwhile: How many processes are busy for longer than they take to start, where that is
+            known. Defaults to any number.
 
     Returns:
         The results, run by run.
@@ -92,7 +96,8 @@ def perform_runs(
         Exception: What the first worker to fail raised; the others are stopped.
     """
     num_runs = task.params.num_runs
-    num_workers = min(task.num_workers, num_runs)
+    by_default = min(default_num_workers(), worthwhile or num_runs)
+    num_workers = min(task.num_workers or by_default, num_runs)
     signals = ASKING if continuable else ()
     if num_workers > 1:
         with _workers(task, prepare, num_workers, signals) as (connections, interruption):

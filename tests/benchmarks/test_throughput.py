@@ -144,7 +144,10 @@ def test_the_command_measures(backends, tmp_path, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["--env", "CartPol-v1"], "expected the id of an installed Gymnasium environment"),
-        (["--env", "InvertedPendulum-v5", "--backends", "compiled"], "expected gymnasium, since"),
+        (
+            ["--env", "InvertedDoublePendulum-v5", "--backends", "compiled"],
+            "expected gymnasium, since",
+        ),
         (["--env", "Pendulum-v1", "--policies", "balancing"], "expected untrained for Pendulum-v1"),
     ],
 )

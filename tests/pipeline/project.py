@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.environments.specification import inspect_environment
 from pipeline.files.artifacts import write_json, write_table
 from pipeline.files.task_files import TaskFiles
 from pipeline.plot import plot
@@ -41,9 +42,15 @@ def write_project(folder: Path, tasks: Mapping[str, Any]) -> None:
     for name in tasks:
         files = TaskFiles(folder / "data" / name)
         write_tables(files)
-        plot(SimpleNamespace(name=name, files=files))  # type: ignore[arg-type]
+        plot(plotted(name, files))
         write_json(files.metrics, {name: METRICS})
         write_film(files.film)
+
+
+def plotted(name: str, files: TaskFiles) -> Any:
+    """A task as the stage `plot` sees it."""
+    specification = inspect_environment("Bandit-v0", {})
+    return SimpleNamespace(name=name, files=files, specification=specification)
 
 
 def write_tables(files: TaskFiles) -> None:
@@ -61,6 +68,7 @@ def write_tables(files: TaskFiles) -> None:
     write_table(files.visited, {"observation_0": np.ones(4)} | distribution)
     at_one_point = {name: values[:1] for name, values in distribution.items()}
     write_table(files.plane, {"observation_0": np.ones(1)} | at_one_point)
+    write_table(files.episode, {"reward": np.ones(1), "action_0": np.ones(1, int)})
     estimates = ("total_variance", "relative_variance", "signal_to_noise", "num_episodes_for_1")
     write_table(
         files.variance,
@@ -72,7 +80,7 @@ def write_tables(files: TaskFiles) -> None:
 
 def write_film(folder: Path) -> None:
     """Writes two frames of 6 × 4 pixels, and what became of the episode."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     first, second = (Image.new("P", (6, 4), color) for color in (0, 9))
     first.save(folder / "film.gif", save_all=True, append_images=[second], duration=40)
     episode = {"episode_return": 23.0, "num_steps": 41, "seconds": 8.0, "is_cut": True}

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +9,7 @@ from pipeline.errors import UserError
 from pipeline.files.artifacts import read_json
 from pipeline.files.task_files import TaskFiles
 from pipeline.plot import plot
-from tests.pipeline.project import write_tables
+from tests.pipeline.project import plotted, write_tables
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -20,7 +19,7 @@ def task(tmp_path):
     """What the stage reads of a task, with the tables of two runs of a small bandit."""
     files = TaskFiles(tmp_path / "data" / "bandit")
     write_tables(files)
-    return SimpleNamespace(name="bandit", files=files)
+    return plotted("bandit", files)
 
 
 def test_writes_its_pictures_and_the_same_again(task, capsys):
@@ -30,6 +29,8 @@ def test_writes_its_pictures_and_the_same_again(task, capsys):
     assert set(pictures) == set(names)
     assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
     assert capsys.readouterr().out.startswith(f"bandit: {', '.join(names)} in ")
+    reason = read_json(task.files.film / "film.json", ["why_not"])["why_not"]
+    assert reason.startswith("Bandit-v0: expected an environment with the render mode rgb_array")
     (task.files.plots / "of an older version.png").write_bytes(b"")
     plot(task)
     assert {path.name: path.read_bytes() for path in task.files.plots.iterdir()} == pictures

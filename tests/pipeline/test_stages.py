@@ -28,7 +28,7 @@ from pipeline.processes.stage import load_task
 from pipeline.reinforce import sampling
 from pipeline.rollout import rollout
 from pipeline.seeds import Purpose
-from pipeline.train import train
+from pipeline.train import train, worthwhile_workers
 from pipeline.variance import variance
 from tests.pipeline.task import BANDIT, SEED, write_params
 
@@ -70,6 +70,7 @@ def test_every_stage_leaves_its_files(finished):
         "plane.csv",
         "visited.csv",
         "metrics.json",
+        "film",
         "plots",
     }
     assert {path.name for path in (finished / "plots").iterdir()} == {
@@ -227,6 +228,29 @@ def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(
         assert (tmp_path / task.files.folder / name).read_bytes() == (finished / name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("backend", "num_runs", "num_episodes", "expected"),
+    [
+        ("auto", 5, 800, 1),  # 2 million env steps, if all balance for 500
+        ("auto", 5, 1600, 2),
+        ("auto", 1, 16, 1),
+        ("gymnasium", 5, 800, None),
+    ],
+)
+def test_a_process_for_each_core_where_there_are_env_steps_for_it(
+    backend, num_runs, num_episodes, expected, tmp_path, monkeypatch
+):
+    params = copy.deepcopy(BANDIT)
+    params["env"] = {"id": "CartPole-v1", "backend": backend}
+    params["num_runs"] = num_runs
+    params["train"] |= {"num_episodes": num_episodes, "episodes_per_update": 16}
+    params["rollout"]["num_episodes"] = 16
+    write_params(tmp_path, task=params)
+    monkeypatch.chdir(tmp_path)
+    task = load_task(Path("params.yaml"), "task")
+    assert worthwhile_workers(task) == expected
+
+
 @pytest.mark.parametrize("best", [0, 1])
 def test_each_run_is_exported_and_evaluated_for_itself(best, tmp_path, monkeypatch):
     # Arm 1 always wins, arm 0 never. Run 0 pulls arm 1 with probability 0.6: 1 when greedy, about
@@ -280,7 +304,7 @@ def test_the_objective_is_discounted(tmp_path, monkeypatch):
 
 def test_an_environment_of_mujoco_runs_through(tmp_path, monkeypatch):
     params = copy.deepcopy(BANDIT)
-    params["env"]["id"] = "InvertedPendulum-v5"
+    params["env"] = {"id": "InvertedPendulum-v5", "backend": "gymnasium"}
     params["num_runs"] = 1
     params["policy"]["hidden_sizes"] = [8]
     params["train"] |= {"num_episodes": 8, "baseline": "per_step", "normalize_advantages": True}

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.processes import workers
 from pipeline.processes.workers import MAX_WORKERS, default_num_workers, perform_runs
 from tests.pipeline.resuming import hear_signals
 
@@ -140,3 +142,24 @@ def test_no_worker_outlives_its_parent(sent, tmp_path):
 
 def test_one_worker_for_each_core_unless_told_otherwise():
     assert 1 <= default_num_workers() <= min(MAX_WORKERS, os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("num_workers", "worthwhile", "expected"),
+    [(None, None, 3), (None, 2, 2), (None, 9, 3), (2, 1, 2), (2, None, 2)],
+)
+def test_no_more_workers_than_are_worthwhile_unless_so_many_are_asked_for(
+    num_workers, worthwhile, expected, monkeypatch
+):
+    asked = []
+
+    @contextmanager
+    def made(_task, _prepare, number, _signals):
+        asked.append(number)
+        yield [], None
+
+    monkeypatch.setattr(workers, "default_num_workers", lambda: 3)
+    monkeypatch.setattr(workers, "_workers", made)
+    monkeypatch.setattr(workers, "_collect", lambda *_: dict.fromkeys(range(5)))
+    perform_runs(task(5, num_workers), square, worthwhile=worthwhile)
+    assert asked == [expected]

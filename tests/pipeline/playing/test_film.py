@@ -14,13 +14,13 @@ import pytest
 from gymnasium import spaces
 from PIL import Image, ImageSequence
 
-from pipeline import film as module
 from pipeline.environments.specification import inspect_environment
 from pipeline.errors import UserError
 from pipeline.files.artifacts import read_table, write_table
 from pipeline.files.task_files import TaskFiles
-from pipeline.film import film
+from pipeline.playing import film as module
 from pipeline.playing.environments import make_environment
+from pipeline.playing.film import film
 from pipeline.playing.replay import record, replay
 
 CARTPOLE = inspect_environment("CartPole-v1", {}, 45)
@@ -245,5 +245,5 @@ def test_a_damaged_episode_is_named_and_the_film_stays(task):
 
 
 def test_it_starts_no_tensorflow():
-    code = "import sys, pipeline.film; sys.exit('tensorflow' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)
+    code = "import sys, pipeline.playing.film; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=True)

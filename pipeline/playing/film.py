@@ -1,4 +1,4 @@
-"""Stage `film`: the episode that `evaluate` recorded, as an animated GIF for the report."""
+"""The episode that `evaluate` recorded, as an animated GIF for the report."""
 
 from contextlib import closing
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Any
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.errors import UserError
 from pipeline.files.artifacts import Table, read_table, replacing, write_json
-from pipeline.playing.environments import draw_unseen, make_environment, picture_rate
+from pipeline.playing.environments import make_environment, picture_rate
 from pipeline.playing.recording import Limits, Recording
 from pipeline.playing.replay import column_names, replay
-from pipeline.processes.stage import Task, run_stage
+from pipeline.processes.stage import Task
 
 LIMITS = Limits(max_seconds=6, max_size=(320, 320), max_rate=15, max_colors=64)
 MAX_BYTES = 200_000  # the report holds the films of all tasks
@@ -60,8 +60,3 @@ def film_episode(
         "seconds": sum(recording.durations) / 1000,
         "is_cut": recording.is_cut,
     }
-
-
-if __name__ == "__main__":
-    draw_unseen()
-    run_stage(film)
