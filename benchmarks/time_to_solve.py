@@ -44,7 +44,7 @@ class Criterion(NamedTuple):
 
 CRITERIA = {
     "cartpole": Criterion(475, "sampled", 100, 1, 200_000),
-    "inverted_pendulum": Criterion(950, "greedy", 20, 4, 300_000),
+    "inverted_pendulum": Criterion(950, "greedy", 20, 2, 1_000_000),
     "pendulum": Criterion(-200, "greedy", 100, 10, 1_280_000),
 }
 QUICKEST = {"cartpole": {"episodes_per_update": 8, "normalize_advantages": True}}
