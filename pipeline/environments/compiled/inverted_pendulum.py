@@ -56,6 +56,15 @@ class CompiledInvertedPendulum:
     def __init__(
         self, frame_skip: int = 2, reset_noise_scale: float = 0.01, max_episode_steps: int = 1000
     ) -> None:
+        if not isinstance(frame_skip, int) or frame_skip < 1:
+            raise ValueError(
+                f"Expected a positive integer for `frame_skip`. Received: frame_skip={frame_skip!r}"
+            )
+        if not isinstance(reset_noise_scale, int | float) or reset_noise_scale < 0:
+            raise ValueError(
+                "Expected a number of at least 0 for `reset_noise_scale`. "
+                f"Received: reset_noise_scale={reset_noise_scale!r}"
+            )
         self.observation_space = spaces.Box(-np.inf, np.inf, (4,), np.float64)
         self.action_space = spaces.Box(-MAX_ACTION, MAX_ACTION, (1,))
         self.max_episode_steps = max_episode_steps

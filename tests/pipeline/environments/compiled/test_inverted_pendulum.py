@@ -140,3 +140,18 @@ def test_its_beginning(noise):
             num_resets=3000,
             seed=0,
         )
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"frame_skip": 2.5},
+        {"frame_skip": 0},
+        {"reset_noise_scale": "0.1"},
+        {"reset_noise_scale": -0.1},
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(kwargs):
+    ((name, value),) = kwargs.items()
+    with pytest.raises(ValueError, match=f"for `{name}`. Received: {name}={value!r}"):
+        CompiledInvertedPendulum(**kwargs)
