@@ -74,23 +74,24 @@ def _compile_network(
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Forward, and forward and back, `repetitions` times in one XLA program each.
 
-    What one repetition gives enters the next one's input, by nothing that could be seen in float32:
-    else XLA would compute the same only once.
+    What one repetition gives enters the next one's input and weights, by nothing that could be seen
+    in float32: else XLA would compute the same only once, or before the first.
     """
     import tensorflow as tf
 
     variables = policy.network.trainable_variables
     batch, weights = tf.constant(observations), tf.constant(weights)
 
-    def outputs(seen: tf.Tensor) -> tf.Tensor:
-        return policy.network(batch + 1e-30 * seen)[:, : weights.shape[1]]
+    def outputs(change: tf.Tensor) -> tf.Tensor:
+        return policy.network(batch + change)[:, : weights.shape[1]]
 
     def forward(seen: tf.Tensor) -> tuple[tf.Tensor]:
-        return (tf.reduce_sum(outputs(seen)),)
+        return (tf.reduce_sum(outputs(1e-30 * seen)),)
 
     def forward_backward(*seen: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        change = 1e-30 * tf.reshape(seen[0], [-1])[0]
         with tf.GradientTape() as tape:
-            objective = tf.reduce_sum(weights * outputs(tf.reshape(seen[0], [-1])[0]))
+            objective = tf.reduce_sum((weights + change) * outputs(change))
         gradients = tape.gradient(objective, variables, unconnected_gradients="zero")
         return tuple(s + g for s, g in zip(seen, gradients, strict=True))
 
