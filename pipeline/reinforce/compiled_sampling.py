@@ -130,14 +130,17 @@ def sample_episodes(
         row = tf.where(has_episode, running.episode * limit + running.step, nobody)
         num_steps = running.step + 1
         ended = terminated | (num_steps == limit)
-        number = running.num_started + tf.cumsum(tf.cast(ended, tf.int32))  # [E], from 1
-        episode = tf.where(ended, number - 1, running.episode)
+        following, num_started = tf.constant(num_episodes), running.num_started
+        if num_envs < num_episodes:  # else all have started at once
+            number = num_started + tf.cumsum(tf.cast(ended, tf.int32))  # [E], from 1
+            following, num_started = number - 1, number[-1]
+            state = _restart(state, initial, ended, following)
         into = running.into
         return _Running(
-            state=_restart(state, initial, ended, episode),
-            episode=episode,
+            state=state,
+            episode=tf.where(ended, following, running.episode),
             step=tf.where(ended, 0, num_steps),
-            num_started=number[-1],
+            num_started=num_started,
             into=Sampled(
                 observations=write_rows(into.observations, row, observations),
                 actions=write_rows(into.actions, row, action.raw_action),
