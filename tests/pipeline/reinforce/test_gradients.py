@@ -9,12 +9,12 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from models.network import make_value_network
+from pipeline.oracle.moments import enumerate_episodes, estimator_moments
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.gradients import COMPARED, compare_baselines, compile_comparison, probe
-from pipeline.reinforce.moments import enumerate_episodes, estimator_moments
 from pipeline.reinforce.value import ValueBaseline
 from pipeline.reinforce.variance import measure_noise
-from tests.pipeline.reinforce.problems import one_logit_bandit
+from tests.pipeline.oracle.problems import one_logit_bandit
 from tests.pipeline.reinforce.test_learner import (
     make_episodes,
     make_learner,

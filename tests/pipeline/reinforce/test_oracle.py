@@ -12,14 +12,14 @@ from models.heads import make_head
 from models.network import make_policy_network, make_value_network
 from models.normalization import RunningNormalization
 from models.policy import Policy
-from pipeline.reinforce.exact import action_values, policy_gradient, visits
+from pipeline.oracle.exact import action_values, policy_gradient, visits
+from pipeline.oracle.moments import enumerate_episodes, estimator_moments
+from pipeline.oracle.tabular import bandit, softmax_policy
 from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.loss import policy_loss
-from pipeline.reinforce.moments import enumerate_episodes, estimator_moments
 from pipeline.reinforce.returns import discounted_returns
-from pipeline.reinforce.tabular import bandit, softmax_policy
 from pipeline.reinforce.value import ValueBaseline
-from tests.pipeline.reinforce.problems import (
+from tests.pipeline.oracle.problems import (
     BASELINES,
     PROBLEMS,
     ExactlyDiscounted,

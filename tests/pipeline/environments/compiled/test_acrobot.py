@@ -11,7 +11,7 @@ from gymnasium.envs.classic_control.acrobot import AcrobotEnv
 
 from pipeline.environments.compiled import acrobot
 from pipeline.environments.compiled.acrobot import AcrobotState, CompiledAcrobot
-from pipeline.environments.compiled.twin import hold_initial_states, hold_steps
+from pipeline.twin import hold_initial_states, hold_steps
 from tests.pipeline.environments.compiled.twins import READ_STATE, make, steps_from
 
 MAX_STATE = {

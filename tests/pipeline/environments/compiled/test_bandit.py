@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy import stats
 
 from pipeline.environments.compiled.bandit import CompiledBandit
-from pipeline.environments.compiled.twin import collect, hold_steps
+from pipeline.twin import collect, hold_steps
 from tests.pipeline.environments.compiled.twins import make, next_draw, seeded
 
 NUM_PULLS = 100_000

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pipeline.environments.compiled import cartpole
 from pipeline.environments.compiled.cartpole import CartPoleState, CompiledCartPole
-from pipeline.environments.compiled.twin import collect, hold_initial_states, hold_steps
+from pipeline.twin import collect, hold_initial_states, hold_steps
 from tests.pipeline.environments.compiled.twins import READ_STATE, make, steps_from
 
 READ = READ_STATE["CartPole-v1"]

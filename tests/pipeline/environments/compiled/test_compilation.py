@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from gymnasium.vector.utils import batch_space
 
-from pipeline.environments.compiled.twin import collect, hold_against_twin, hold_steps
+from pipeline.twin import collect, hold_against_twin, hold_steps
 from tests.pipeline.environments.compiled.twins import HOST_ONLY, IDS, READ_STATE, make, seeded
 
 NUM_ENVS = 5

@@ -14,7 +14,7 @@ from pipeline.environments.compiled.inverted_pendulum import (
     CompiledInvertedPendulum,
     InvertedPendulumState,
 )
-from pipeline.environments.compiled.twin import hold_initial_states, hold_steps
+from pipeline.twin import hold_initial_states, hold_steps
 from tests.pipeline.environments.compiled.twins import READ_STATE, make, steps_from
 
 ID = "InvertedPendulum-v5"

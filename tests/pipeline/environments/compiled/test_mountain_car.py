@@ -13,7 +13,7 @@ from pipeline.environments.compiled.mountain_car import (
     CompiledMountainCar,
     CompiledMountainCarContinuous,
 )
-from pipeline.environments.compiled.twin import hold_initial_states, hold_steps
+from pipeline.twin import hold_initial_states, hold_steps
 from tests.pipeline.environments.compiled.twins import READ_STATE, make, steps_from
 
 GEAR, PEDAL = "MountainCar-v0", "MountainCarContinuous-v0"

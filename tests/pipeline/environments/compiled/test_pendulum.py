@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from pipeline.environments.compiled import pendulum
 from pipeline.environments.compiled.pendulum import CompiledPendulum, PendulumState
-from pipeline.environments.compiled.twin import collect, hold_initial_states, hold_steps
+from pipeline.twin import collect, hold_initial_states, hold_steps
 from tests.pipeline.environments.compiled.twins import READ_STATE, make, steps_from
 
 READ = READ_STATE["Pendulum-v1"]

@@ -15,8 +15,8 @@ from pipeline.environments.compiled.cartpole import CartPoleState
 from pipeline.environments.compiled.inverted_pendulum import InvertedPendulumState
 from pipeline.environments.compiled.mountain_car import MountainCarState
 from pipeline.environments.compiled.pendulum import PendulumState
-from pipeline.environments.compiled.twin import collect
 from pipeline.environments.specification import inspect_environment
+from pipeline.twin import collect
 
 HOST_ONLY = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "Print", "PrintV2", "Assert"}
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipeline.oracle.tabular import TabularMDP
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.returns import discounted_returns
-from pipeline.reinforce.tabular import TabularMDP
 
 Step = tuple[int, int, int]  # state, action, next state
 Estimator = Callable[[Episodes], Sequence[tf.Tensor]]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from pipeline.environments.compiled.pendulum import PendulumState
-from pipeline.environments.compiled.twin import collect, hold_against_twin, hold_initial_states
+from pipeline.twin import collect, hold_against_twin, hold_initial_states
 from tests.pipeline.environments.compiled.twins import READ_STATE, make
 
 WIND = 0.3  # standard deviation of a step of the walk

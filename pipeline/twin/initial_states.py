@@ -9,7 +9,7 @@ import tensorflow as tf
 from scipy import stats
 
 from pipeline.environments.compiled.contract import CompiledEnvironment, State
-from pipeline.environments.compiled.twin.nests import (
+from pipeline.twin.nests import (
     ReadState,
     cast_as,
     copied,

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.environments.compiled.contract import CompiledEnvironment, State
-from pipeline.environments.compiled.twin.nests import cast_as, named_leaves
-from pipeline.environments.compiled.twin.transitions import Outcome, Transitions
+from pipeline.twin.nests import cast_as, named_leaves
+from pipeline.twin.transitions import Outcome, Transitions
 
 Compared = Callable[[State], Any]  # the part of a state that is compared
 

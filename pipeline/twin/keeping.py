@@ -7,7 +7,7 @@ import tensorflow as tf
 from gymnasium.vector.utils import batch_space
 
 from pipeline.environments.compiled.contract import CompiledEnvironment, State
-from pipeline.environments.compiled.twin.nests import named_leaves
+from pipeline.twin.nests import named_leaves
 
 NUM_ENVS = 64  # E
 

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.environments.compiled.pendulum import CompiledPendulum, PendulumState
-from pipeline.environments.compiled.twin import hold_to_contract
+from pipeline.twin import hold_to_contract
 
 
 def test_the_pendulum_keeps_to_it():

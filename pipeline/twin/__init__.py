@@ -6,11 +6,11 @@ from typing import Any
 import gymnasium
 
 from pipeline.environments.compiled.contract import CompiledEnvironment, State
-from pipeline.environments.compiled.twin.initial_states import hold_initial_states
-from pipeline.environments.compiled.twin.keeping import hold_to_contract
-from pipeline.environments.compiled.twin.nests import ReadState
-from pipeline.environments.compiled.twin.steps import hold_steps
-from pipeline.environments.compiled.twin.transitions import collect
+from pipeline.twin.initial_states import hold_initial_states
+from pipeline.twin.keeping import hold_to_contract
+from pipeline.twin.nests import ReadState
+from pipeline.twin.steps import hold_steps
+from pipeline.twin.transitions import collect
 
 __all__ = ["collect", "hold_against_twin", "hold_initial_states", "hold_steps", "hold_to_contract"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 
 from pipeline.environments.compiled.contract import State
-from pipeline.environments.compiled.twin.nests import ReadState, copied, stacked
+from pipeline.twin.nests import ReadState, copied, stacked
 
 
 class Outcome(NamedTuple):

@@ -7,9 +7,9 @@ from gymnasium import spaces
 
 from models.heads import make_head
 from models.policy import Policy
+from pipeline.oracle.moments import PossibleEpisodes, enumerate_episodes
+from pipeline.oracle.tabular import TabularMDP, bandit, softmax_policy
 from pipeline.reinforce.learner import Learner
-from pipeline.reinforce.moments import PossibleEpisodes, enumerate_episodes
-from pipeline.reinforce.tabular import TabularMDP, bandit, softmax_policy
 
 BASELINES = ["none", "leave_one_out", "per_step"]
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.reinforce.moments import (
+from pipeline.oracle.moments import (
     enumerate_episodes,
     estimator_moments,
     optimal_constant_baseline,
 )
-from pipeline.reinforce.tabular import softmax_policy
-from tests.pipeline.reinforce.problems import (
+from pipeline.oracle.tabular import softmax_policy
+from tests.pipeline.oracle.problems import (
     BASELINES,
     PROBLEMS,
     make_learner,

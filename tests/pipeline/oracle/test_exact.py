@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.reinforce.exact import action_values, objective, policy_gradient, visits
-from pipeline.reinforce.moments import enumerate_episodes
-from pipeline.reinforce.tabular import TabularMDP, bandit, softmax_policy
-from tests.pipeline.reinforce.problems import one_logit_bandit, random_mdp, random_theta, stop_or_go
+from pipeline.oracle.exact import action_values, objective, policy_gradient, visits
+from pipeline.oracle.moments import enumerate_episodes
+from pipeline.oracle.tabular import TabularMDP, bandit, softmax_policy
+from tests.pipeline.oracle.problems import one_logit_bandit, random_mdp, random_theta, stop_or_go
 
 
 def differentiated(mdp, policy, variables, gamma):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipeline.reinforce.tabular import TabularMDP
+from pipeline.oracle.tabular import TabularMDP
 
 
 def action_values(mdp: TabularMDP, policy: tf.Tensor, gamma: float) -> tf.Tensor:

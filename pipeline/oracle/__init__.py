@@ -1,0 +1,1 @@
+"""The truth about problems that are small enough to be written out; no stage needs it."""
