@@ -2,8 +2,7 @@
 
 The gradients are raw: no advantage is normalised, none is clipped, and there is no entropy bonus,
 whatever the task's `train` says. Rewards and discount are the task's. Since all baselines are
-unbiased, E ĝ is the same with each; the signal-to-noise ratios take its norm from the estimates
-with `value`, as a rule the least noisy.
+unbiased, E ĝ is the same with each; the signal-to-noise ratios take its norm from the least noisy.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -141,12 +140,9 @@ def _batches(
 
 def _noise(task: Task, probes: Sequence["Probe"]) -> Iterator[dict[str, float | int]]:
     """A row for each baseline: means over the runs' policies."""
-    from pipeline.reinforce.gradients import COMPARED
-
     per_batch = episodes_per_batch(task.params.train)
     measured = measure_noise(
         np.stack([probe.gram for probe in probes], axis=1),
-        signal=COMPARED.index("value"),
         num_resamples=NUM_RESAMPLES,
         confidence=CONFIDENCE,
         generator=np.random.default_rng(SEED),

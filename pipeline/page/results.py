@@ -19,7 +19,7 @@ _DISTRIBUTIONS = {
 MODES = ("greedy", "sampled")
 
 
-class Estimate(NamedTuple):
+class ReturnEstimate(NamedTuple):
     """Mean episode return of a task's final policies in one way to act."""
 
     mean: float  # interquartile mean over runs of a run's mean
@@ -28,10 +28,10 @@ class Estimate(NamedTuple):
     worst_run: float
 
 
-def estimate(result: TaskResult, mode: str) -> Estimate:
+def estimate(result: TaskResult, mode: str) -> ReturnEstimate:
     """What the metrics say of one way to act."""
     ends = ("", "_low", "_high", "_worst_run")
-    return Estimate(*(getattr(result.metrics, f"{mode}{end}") for end in ends))
+    return ReturnEstimate(*(getattr(result.metrics, f"{mode}{end}") for end in ends))
 
 
 def environment_of(result: TaskResult) -> str:
@@ -117,7 +117,7 @@ def _row(result: TaskResult) -> Html:
     )
 
 
-def _estimate_cell(shown: Estimate) -> list[Html]:
+def _estimate_cell(shown: ReturnEstimate) -> list[Html]:
     parts = [element("strong", number(shown.mean))]
     if shown.low is not None and shown.high is not None:
         interval = f"[{number(shown.low)}, {number(shown.high)}]"

@@ -25,9 +25,9 @@ class ComparedGradients(NamedTuple):
     """A batch's gradients, and sums over its valid steps that say how well baselines predict."""
 
     gradients: tf.Tensor  # [J, P] of the loss: −ĝ, one variable's components after the other's
-    squared_advantages: tf.Tensor  # [J] Σ (G_t − b_t)²
-    returns: tf.Tensor  # [] Σ G_t
-    num_steps: tf.Tensor  # []
+    squared_advantages: tf.Tensor  # [J] float64 Σ (G_t − b_t)²
+    returns: tf.Tensor  # [] float64 Σ G_t
+    num_steps: tf.Tensor  # [] int64
 
 
 Compare = Callable[[Episodes], ComparedGradients]
@@ -77,9 +77,9 @@ def compare_baselines(learner: Learner, episodes: Episodes) -> ComparedGradients
     zeros = tf.zeros([len(COMPARED), num_weights], learner.variables[0].dtype)
     return ComparedGradients(
         gradients=fold_chunks(add, zeros, episodes.valid, learner.chunk_size) / num_episodes,
-        squared_advantages=tf.reduce_sum(advantages**2, axis=[0, 1]),
-        returns=tf.reduce_sum(returns),  # which are 0 on padding
-        num_steps=tf.math.count_nonzero(episodes.valid, dtype=returns.dtype),
+        squared_advantages=tf.reduce_sum(tf.cast(advantages, tf.float64) ** 2, axis=[0, 1]),
+        returns=tf.reduce_sum(tf.cast(returns, tf.float64)),  # which are 0 on padding
+        num_steps=tf.math.count_nonzero(episodes.valid),
     )
 
 
@@ -97,7 +97,7 @@ def probe(compare: Compare, batches: Iterable[Episodes]) -> Probe:
 
     The explained variance is 1 − E (G_t − b_t)² / Var G_t over all steps: 1 for a baseline that
     knows the returns, 0 for their mean, below 0 for what predicts worse than that, and NaN where
-    all returns are equal.
+    all returns are equal but for a millionth, which is rounding.
 
     Raises:
         FloatingPointError: If a gradient is not finite.
@@ -107,10 +107,10 @@ def probe(compare: Compare, batches: Iterable[Episodes]) -> Probe:
     gram = np.stack([gram_matrix(of_baseline) for of_baseline in gradients.swapaxes(0, 1)])
     if not np.isfinite(gram).all():
         raise FloatingPointError("the gradients are not finite")
-    mean_squares = squares.sum(axis=0, dtype=np.float64) / num_steps.sum()  # [J]
-    mean_return = returns.sum(dtype=np.float64) / num_steps.sum()
+    mean_squares = squares.sum(axis=0) / num_steps.sum()  # [J]
+    mean_return = returns.sum() / num_steps.sum()
     variance_of_returns = mean_squares[COMPARED.index("none")] - mean_return**2
-    if not variance_of_returns > 0:
+    if not variance_of_returns > (1e-6 * mean_return) ** 2:
         return Probe(gram, np.full(len(COMPARED), np.nan))
     return Probe(gram, 1 - mean_squares / variance_of_returns)
 

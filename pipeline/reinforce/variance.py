@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-class Moments(NamedTuple):
+class SampleMoments(NamedTuple):
     """The first two moments of ĝ, each a mean over policies; numbers, or one for each resample."""
 
     squared_norm: Array  # ‖E ĝ‖²; unbiased, and so below 0 at times where the signal is small
@@ -50,7 +50,7 @@ def gram_matrix(gradients: NDArray[np.floating]) -> Array:
     return exact @ exact.T
 
 
-def moments(gram: Array, counts: NDArray[np.integer] | None = None) -> Moments:
+def sample_moments(gram: Array, counts: NDArray[np.integer] | None = None) -> SampleMoments:
     """Unbiased estimates of ‖E ĝ‖² and tr Cov ĝ.
 
     ‖E ĝ‖² = E ĝ_k·ĝ_l and tr Cov ĝ = ½ E‖ĝ_k − ĝ_l‖² for independent ĝ_k and ĝ_l: the estimates
@@ -74,10 +74,10 @@ def moments(gram: Array, counts: NDArray[np.integer] | None = None) -> Moments:
         raise ValueError(f"Expected at least 2 batches. Received: {num_batches}")
     weights = np.ones(gram.shape[:2]) if counts is None else counts.astype(np.float64)
     of_policies = [_moments(gram[r], weights[..., r, :]) for r in range(len(gram))]
-    return Moments(*(np.mean(values, axis=0) for values in zip(*of_policies, strict=True)))
+    return SampleMoments(*(np.mean(values, axis=0) for values in zip(*of_policies, strict=True)))
 
 
-def _moments(gram: Array, weights: Array) -> Moments:
+def _moments(gram: Array, weights: Array) -> SampleMoments:
     """Of one policy: `[K, K]`, `[…, K]` → `[…]`."""
     norms = np.diagonal(gram)
     distances = norms + norms[:, np.newaxis] - 2 * gram  # squared
@@ -88,21 +88,20 @@ def _moments(gram: Array, weights: Array) -> Moments:
         with np.errstate(invalid="ignore"):
             return ((weights @ (different * values)) * weights).sum(axis=-1) / num_pairs
 
-    return Moments(mean_over_pairs(gram), np.maximum(mean_over_pairs(distances), 0) / 2)
+    return SampleMoments(mean_over_pairs(gram), np.maximum(mean_over_pairs(distances), 0) / 2)
 
 
 def measure_noise(
     grams: Array,
     *,
-    signal: int,
     num_resamples: int,
     confidence: float,
     generator: np.random.Generator,
 ) -> list[Noise]:
     """The noise of the estimator with each of J unbiased baselines, and its intervals.
 
-    With all of them ĝ has one and the same mean, which the least noisy shows best: the
-    signal-to-noise ratios take ‖E ĝ‖ from the one chosen as `signal`. That each baseline's own
+    With all of them ĝ has one and the same mean, which the least noisy shows best: all
+    signal-to-noise ratios take ‖E ĝ‖ from the one of least total variance. That each baseline's own
     estimate of it agrees can be seen from `squared_norm`.
 
     The intervals are bootstrap percentiles. What is resampled are the batches, of each policy
@@ -113,7 +112,6 @@ def measure_noise(
 
     Args:
         grams: `[J, R, K, K]`, of the same batches.
-        signal: The baseline, from 0 to J − 1, whose estimates say what ‖E ĝ‖ is.
         num_resamples: N.
         confidence: The probability with which an interval is to hold the truth.
         generator: Draws the resamples.
@@ -124,21 +122,24 @@ def measure_noise(
     num_policies, num_batches = grams.shape[1:3]
     evenly = np.full(num_batches, 1 / num_batches)
     counts = generator.multinomial(num_batches, evenly, size=(num_resamples, num_policies))
-    values = _statistics([moments(gram) for gram in grams], signal)
-    resamples = _statistics([moments(gram, counts) for gram in grams], signal)
+    of_baselines = [sample_moments(gram) for gram in grams]
+    # Where no two batches differ, whatever noise there is has not been seen.
+    seen = [m.total_variance if m.total_variance > 0 else np.inf for m in of_baselines]
+    signal = int(np.argmin(seen))
+    values = _statistics(of_baselines, signal)
+    resamples = _statistics([sample_moments(gram, counts) for gram in grams], signal)
     return [
         Noise(*(_estimate(v, r, low, confidence) for v, r, low in zip(*both, LOWEST, strict=True)))
         for both in zip(values, resamples, strict=True)
     ]
 
 
-def _statistics(of_baselines: Sequence[Moments], signal: int) -> list[tuple[Array, ...]]:
+def _statistics(of_baselines: Sequence[SampleMoments], signal: int) -> list[tuple[Array, ...]]:
     """The fields of Noise for each baseline, each a number or `[N]`."""
     squared_signal = of_baselines[signal].squared_norm
     statistics: list[tuple[Array, ...]] = []
     with np.errstate(divide="ignore", invalid="ignore"):
         for squared_norm, variance in of_baselines:
-            # Where no two batches differ, whatever noise there is has not been seen.
             noise = np.where(variance > 0, variance, np.nan)
             squared_ratio = np.maximum(squared_signal / noise, 0)
             relative = variance / of_baselines[0].total_variance

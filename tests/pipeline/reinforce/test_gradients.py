@@ -116,7 +116,6 @@ def test_what_is_measured_on_the_bandit_are_these_moments():
     gram, explained = probe(compile_comparison(learner), batches)
     measured = measure_noise(
         gram[:, np.newaxis],
-        signal=COMPARED.index("value"),
         num_resamples=1000,
         confidence=0.95,
         generator=generator,
@@ -149,8 +148,13 @@ def test_explained_variance_by_hand():
     episodes = make_episodes([[0], [2]], [[0], [1]], [[0], [2]])
     explained = probe(compile_comparison(learner), [episodes] * 2).explained_variance
     np.testing.assert_allclose(explained, [-1, -3, -3, 1], atol=1e-6)
-    equal = make_episodes([[0], [2]], [[0], [1]], [[2], [2]])
-    assert np.isnan(probe(compile_comparison(learner), [equal]).explained_variance).all()
+    # Far from 0: E G² and (E G)² agree in all digits of float32.
+    far = make_episodes([[0], [2]], [[0], [1]], [[10_000], [10_002]])
+    explained = probe(compile_comparison(learner), [far] * 2).explained_variance
+    np.testing.assert_allclose(explained[1:3], -3, atol=1e-6)
+    for reward in (0, 0.1, 10_000.1):
+        equal = make_episodes([[0], [2]] * 3, [[0], [1]] * 3, [[reward]] * 6)
+        assert np.isnan(probe(compile_comparison(learner), [equal]).explained_variance).all()
 
 
 def test_gradients_that_are_not_finite_are_refused():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.reinforce.variance import gram_matrix, measure_noise, moments
+from pipeline.reinforce.variance import gram_matrix, measure_noise, sample_moments
 
 
 def gram_of(gradients):
@@ -11,10 +11,9 @@ def gram_of(gradients):
     return gram_matrix(np.array(gradients, np.float32))[np.newaxis]
 
 
-def noise_of(grams, signal=0, num_resamples=500, seed=0):
+def noise_of(grams, num_resamples=500, seed=0):
     return measure_noise(
         np.array(grams),
-        signal=signal,
         num_resamples=num_resamples,
         confidence=0.95,
         generator=np.random.default_rng(seed),
@@ -23,13 +22,13 @@ def noise_of(grams, signal=0, num_resamples=500, seed=0):
 
 def test_moments_of_two_batches_by_hand():
     # (3, 0) and (1, 2): their product is 3, their squared distance 4 + 4, half of it 4.
-    actual = moments(gram_of([[3, 0], [1, 2]]))
+    actual = sample_moments(gram_of([[3, 0], [1, 2]]))
     np.testing.assert_allclose(actual, [3, 4])
 
 
 def test_moments_are_the_unbiased_ones_and_means_over_policies():
     gradients = np.random.default_rng(0).normal(1, 2, size=(3, 7, 4)).astype(np.float32)
-    actual = moments(np.stack([gram_matrix(g) for g in gradients]))
+    actual = sample_moments(np.stack([gram_matrix(g) for g in gradients]))
     variances = [np.trace(np.cov(g.astype(np.float64), rowvar=False)) for g in gradients]
     # E‖ḡ‖² = ‖E ĝ‖² + tr Cov ĝ / K.
     norms = [(g.mean(axis=0, dtype=np.float64) ** 2).sum() for g in gradients]
@@ -41,14 +40,14 @@ def test_a_batch_is_not_paired_with_its_own_copy():
     # A resample with two copies of the first batch and one of the second: two pairs, both of
     # (3, 0) and (1, 2). Counted with its copy, 9 would enter the products and 0 the distances.
     gram = gram_of([[3, 0], [1, 2], [50, 50]])
-    actual = moments(gram, np.array([[[2, 1, 0]], [[3, 0, 0]]]))
+    actual = sample_moments(gram, np.array([[[2, 1, 0]], [[3, 0, 0]]]))
     np.testing.assert_allclose(actual.squared_norm, [3, np.nan])  # of one batch alone: no pair
     np.testing.assert_allclose(actual.total_variance, [4, np.nan])
 
 
 def test_one_batch_says_nothing_of_its_noise():
     with pytest.raises(ValueError, match="Expected at least 2 batches. Received: 1"):
-        moments(gram_of([[1, 2]]))
+        sample_moments(gram_of([[1, 2]]))
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.5])
@@ -57,7 +56,7 @@ def test_moments_are_right_on_average_and_the_norm_may_be_below_0(mean):
     # the mean of 10 batches would be 12 / 10 too much.
     generator = np.random.default_rng(0)
     gradients = generator.normal(mean, 2, size=(4000, 10, 3))
-    norms, variances = np.transpose([moments(gram_matrix(g)[np.newaxis]) for g in gradients])
+    norms, variances = np.transpose([sample_moments(gram_matrix(g)[np.newaxis]) for g in gradients])
     for actual, expected in [(norms, 3 * mean**2), (variances, 12)]:
         assert abs(actual.mean() - expected) < 4 * actual.std() / np.sqrt(4000)
     assert norms.min() < 0
@@ -98,18 +97,17 @@ def test_the_ratio_of_variances_is_that_of_the_same_batches():
     assert second.total_variance.high > 1.2 * second.total_variance.low
 
 
-def test_the_signal_is_that_of_the_baseline_which_is_told():
-    # Products and half squared distances by hand: of the first (8, −8): −64 and ½ 16² = 128; of the
-    # second (3, 1): 3 and ½ 2² = 2. The ratio² is 3 / 128 and 3 / 2, and its inverse the batches.
-    first, second = noise_of([gram_of([[8], [-8]]), gram_of([[3], [1]])], signal=1)
-    assert first.squared_norm.value == -64
-    np.testing.assert_allclose(first.signal_to_noise.value, np.sqrt(3 / 128))
-    np.testing.assert_allclose(first.num_batches_for_1.value, 128 / 3)
-    np.testing.assert_allclose(second.num_batches_for_1.value, 2 / 3)
-    # By its own products there is no signal to be seen in the first.
-    first, _ = noise_of([gram_of([[8], [-8]]), gram_of([[3], [1]])], signal=0)
-    assert first.signal_to_noise.value == 0
-    assert first.num_batches_for_1.value == np.inf
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_signal_is_what_the_least_noisy_baseline_shows(order):
+    # Products and half squared distances by hand: of one (8, −8): −64 and ½ 16² = 128; of the other
+    # (3, 1): 3 and ½ 2² = 2. The ratio² is 3 / 128 and 3 / 2, and its inverse the batches.
+    grams = [gram_of([[8], [-8]]), gram_of([[3], [1]])]
+    of_both = noise_of([grams[i] for i in order])
+    noisy, quiet = (of_both[i] for i in order)
+    assert noisy.squared_norm.value == -64  # by its own products there is no signal to be seen
+    np.testing.assert_allclose(noisy.signal_to_noise.value, np.sqrt(3 / 128))
+    np.testing.assert_allclose(noisy.num_batches_for_1.value, 128 / 3)
+    np.testing.assert_allclose(quiet.num_batches_for_1.value, 2 / 3)
 
 
 def test_what_has_not_been_seen_is_not_said():
@@ -122,9 +120,11 @@ def test_what_has_not_been_seen_is_not_said():
     [noise] = noise_of([gram_of(np.zeros((10, 2)))])
     assert np.isnan([noise.signal_to_noise.value, noise.num_batches_for_1.value]).all()
     assert noise.squared_norm == noise.total_variance == (0, 0, 0)
-    # Nor if others say that there is a signal: 3 / 0 is no ratio, but noise that was not met.
-    noise, _ = noise_of([gram_of(np.zeros((2, 1))), gram_of([[3], [1]])], signal=1)
+    # Nor if others say that there is a signal: 3 / 0 is no ratio, but noise that was not met. They
+    # say what it is.
+    noise, other = noise_of([gram_of(np.zeros((2, 1))), gram_of([[3], [1]])])
     assert np.isnan(noise.signal_to_noise.value)
+    np.testing.assert_allclose(other.signal_to_noise.value, np.sqrt(3 / 2))
 
 
 def test_the_same_generator_gives_the_same_intervals():
