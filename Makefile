@@ -41,7 +41,7 @@ test: setup
 	$(call in_venv,ruff format --check .)
 	$(call in_venv,ruff check .)
 	$(call in_venv,mypy)
-	$(call in_venv,pytest --numprocesses auto --dist worksteal)
+	$(call in_venv,pytest --numprocesses auto --dist loadscope --no-loadscope-reorder)
 
 test-slow: setup
 	$(call in_venv,pytest -m slow)

@@ -1,8 +1,9 @@
-"""What no training on one core can exceed: its parts alone, each in the faster of two ways.
+"""What the parts of training can do on one core: each alone, in the faster of two ways.
 
 An iteration of REINFORCE asks the network once for each env step when it samples, once more and
 back through it when it learns, and steps the environment. At rates f, g and s a second for these,
-it cannot do more than 1 / (1/f + 1/g + 1/s) env steps a second, whatever else it does.
+it cannot do more than 1 / (1/f + 1/g + 1/s) env steps a second, unless it takes the network at a
+larger batch than one of the update's episodes: rates are measured at that.
 """
 
 from collections.abc import Callable

@@ -29,6 +29,7 @@ from pipeline.figures.style import (
     styled,
 )
 from pipeline.files.artifacts import replacing, write_json
+from pipeline.processes.arguments import count, file_to_write
 from pipeline.processes.stage import one_message, start_tensorflow
 
 PROBABILITIES = (0.3, 0.7)
@@ -127,15 +128,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.learning_rates", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--runs", type=_count, default=1000, help="default: %(default)s")
+    parser.add_argument("--runs", type=count, default=1000, help="default: %(default)s")
     parser.add_argument(
         "--picture",
-        type=Path,
+        type=file_to_write(".png"),
         default=Path("docs/pictures/bandit-learning_rates.png"),
         metavar="PATH",
         help="default: %(default)s",
     )
-    parser.add_argument("--json", type=Path, metavar="PATH", help="where to write the numbers")
+    parser.add_argument(
+        "--json", type=file_to_write(".json"), metavar="PATH", help="where to write the numbers"
+    )
     options = parser.parse_args(arguments)
     with one_message(parser.prog):
         curves = measure(options.runs)
@@ -201,12 +204,6 @@ def _as_json(setting: Setting, summary: Summary) -> dict[str, object]:
         "learnt": summary.learnt._asdict(),
         "locked": summary.locked._asdict(),
     }
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, received {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -23,14 +23,11 @@ from benchmarks.stages import run, write_params
 from pipeline.check import check
 from pipeline.files.artifacts import read_table
 from pipeline.files.task_files import TaskFiles
+from pipeline.processes.arguments import count, file_to_write
 from pipeline.processes.stage import one_message
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 
 COMMAND = "python -m benchmarks.reliability"
-HEADERS = (
-    *("task", "mode", "threshold", "runs that reach it", "interquartile mean", "worst run"),
-    "env steps, at most",
-)
 STAGES = ("rollout", "train", "export", "evaluate")
 
 
@@ -107,15 +104,21 @@ def summarize(row: dict[str, Any]) -> list[str]:
 def main(arguments: list[str] | None = None) -> None:
     """Prints a table; `--json` writes the measurements."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
-    parser.add_argument("tasks", nargs="*", metavar="TASK", help="default: all of the file")
-    parser.add_argument("--runs", type=int, default=20, help="default: %(default)s")
+    parser.add_argument(
+        "tasks",
+        nargs="*",
+        metavar="TASK",
+        help="default: all of the file that have a threshold here",
+    )
+    parser.add_argument("--runs", type=count, default=20, help="default: %(default)s")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--json", type=Path, metavar="PATH")
+    parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     with one_message(COMMAND):
-        tasks: Sequence[str] = options.tasks or list(check(options.params).tasks)
-        if unknown := sorted(set(tasks) - set(CRITERIA)):
-            parser.error(f"expected some of {', '.join(CRITERIA)}, received {', '.join(unknown)}")
+        known = [task for task in check(options.params).tasks if task in CRITERIA]
+        if unknown := sorted(set(options.tasks or known) - set(known)):
+            parser.error(f"expected some of {', '.join(known)}, received {', '.join(unknown)}")
+        tasks: Sequence[str] = options.tasks or known
         rows = []
         for task in tqdm(tasks, unit=" tasks", disable=not sys.stderr.isatty()):
             rows += measure(task, options.params, options.runs)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from benchmarks import report
 from benchmarks.stages import run, write_params
+from pipeline.processes.arguments import file_to_write
 from pipeline.processes.stage import one_message
 
 COMMAND = "python -m benchmarks.startup"
@@ -88,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("task", nargs="?", default="cartpole", help="default: %(default)s")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
-    parser.add_argument("--json", type=Path, metavar="PATH")
+    parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     with one_message(COMMAND):
         rows = measure(options.task, options.params, options.stages)

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +20,7 @@ from tqdm import tqdm
 
 from benchmarks import networks, report
 from pipeline.environments.specification import inspect_environment
+from pipeline.processes.arguments import count, file_to_write, seconds
 from pipeline.processes.stage import one_message, start_tensorflow
 
 COMMAND = "python -m benchmarks.stepping"
@@ -117,9 +117,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "environments", nargs="*", metavar="ID", help=f"default: {', '.join(ENVIRONMENTS)}"
     )
-    parser.add_argument("--copies", type=int, nargs="+", default=list(COPIES))
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each; default: %(default)s")
-    parser.add_argument("--json", type=Path, metavar="PATH")
+    parser.add_argument("--copies", type=count, nargs="+", default=list(COPIES))
+    parser.add_argument(
+        "--seconds", type=seconds, default=3.0, help="for each; default: %(default)s"
+    )
+    parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     with one_message(COMMAND):
         start_tensorflow()

@@ -1,4 +1,4 @@
-"""Env steps a second of sampling and of whole iterations, against what one core could do at most.
+"""Env steps a second of sampling and of whole iterations, beside what its parts alone can do.
 
 An iteration is what training repeats: sample the episodes of an update, compute the gradient, apply
 it. The learning rate is 0, so that the policy stays what it is: `untrained`, whose episodes are
@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing, nullcontext
 from multiprocessing import get_context
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +26,7 @@ from benchmarks.networks import make_policy
 from pipeline.environments.compiled import why_not_compiled
 from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.errors import UserError
+from pipeline.processes.arguments import count, file_to_write, seconds
 from pipeline.processes.stage import one_message, start_tensorflow
 
 if TYPE_CHECKING:
@@ -328,12 +328,15 @@ def main(arguments: list[str] | None = None) -> None:
         "--policies", nargs="+", choices=["untrained", "balancing"], help="default: those there are"
     )
     parser.add_argument(
-        "--episodes", nargs="+", type=int, help="of each update; default: %(default)s"
+        "--episodes", nargs="+", type=count, help="of each update; default: %(default)s"
     )
     parser.add_argument(
-        "--seconds", type=float, default=5.0, help="of measuring for each row; default: %(default)s"
+        "--seconds",
+        type=seconds,
+        default=5.0,
+        help="of measuring for each row; default: %(default)s",
     )
-    parser.add_argument("--json", type=Path, metavar="PATH")
+    parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     with one_message(command):
         inspect_environment(options.env, {})

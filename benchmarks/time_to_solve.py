@@ -22,6 +22,7 @@ from tqdm import tqdm
 from benchmarks import report
 from pipeline.files.artifacts import stack_weights
 from pipeline.parameters.schema import TrainParams
+from pipeline.processes.arguments import count, file_to_write
 from pipeline.processes.stage import Task, load_task, one_message, start_tensorflow
 from pipeline.seeds import Purpose, stream
 
@@ -200,10 +201,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Prints tables; `--json` writes the measurements."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"default: {', '.join(CRITERIA)}")
-    parser.add_argument("--runs", type=int, default=10, help="default: %(default)s")
-    parser.add_argument("--max-env-steps", type=int, help="after which a run is given up")
+    parser.add_argument("--runs", type=count, default=10, help="default: %(default)s")
+    parser.add_argument("--max-env-steps", type=count, help="after which a run is given up")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--json", type=Path, metavar="PATH")
+    parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     if unknown := set(options.tasks) - set(CRITERIA):
         parser.error(f"expected some of {', '.join(CRITERIA)}, received {', '.join(unknown)}")

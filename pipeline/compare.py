@@ -30,6 +30,7 @@ from pipeline.figures.style import png
 from pipeline.files.artifacts import replacing, write_json
 from pipeline.files.task_files import TaskFiles
 from pipeline.parameters.mistakes import expected
+from pipeline.processes.arguments import file_to_write
 from pipeline.processes.stage import DATA, one_message
 
 PICTURE = Path("report/compare.png")  # beside the report, but of no stage
@@ -201,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--picture",
-        type=Path,
+        type=file_to_write(".png"),
         default=PICTURE,
         metavar="PATH",
         help="where to write the learning curves, as PNG; default: %(default)s",
@@ -211,7 +212,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="draw learning curves over training episodes instead of env steps",
     )
-    parser.add_argument("--json", type=Path, metavar="PATH", help="where to write the numbers")
+    parser.add_argument(
+        "--json",
+        type=file_to_write(".json"),
+        metavar="PATH",
+        help="where to write the numbers",
+    )
     return parser
 
 

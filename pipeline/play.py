@@ -25,6 +25,7 @@ from pipeline.playing.environments import (
     picture_rate,
 )
 from pipeline.playing.recording import Limits, Recording
+from pipeline.processes.arguments import count, file_to_write
 from pipeline.processes.stage import DATA, one_message
 
 LIMITS = Limits()
@@ -203,10 +204,19 @@ def play_episodes(
 def _action(
     env: Environment, choose: Choose, observation: Any, generator: np.random.Generator
 ) -> Any:
-    """One action, of the action space's own type: a NumPy scalar where the space is Discrete."""
+    """One action, of the action space's own type: a NumPy scalar where the space is Discrete.
+
+    Raises:
+        UserError: If what the policy chooses is not in the action space.
+    """
     seed = generator.integers(-(2**31), 2**31, size=2, dtype=np.int32)
     observations = np.asarray(observation, np.float32)[np.newaxis]  # [1, O]
-    return choose(observations, seed).astype(env.action_space.dtype, copy=False)[0]
+    received, space = choose(observations, seed), env.action_space
+    if np.isfinite(received).all():  # else there may be no such number of the space's type
+        action = received.astype(space.dtype, copy=False)[0]
+        if space.contains(action):
+            return action
+    raise UserError(f"expected an action in {space}, received {received[0]} from the policy")
 
 
 def _report(episodes: Iterator[Episode]) -> None:
@@ -229,7 +239,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a task, for data/<task>/policy, or the folder of a SavedModel",
     )
     parser.add_argument(
-        "--episodes", type=_count, default=5, metavar="N", help="default: %(default)s"
+        "--episodes", type=count, default=5, metavar="N", help="default: %(default)s"
     )
     parser.add_argument(
         "--sampled",
@@ -240,18 +250,12 @@ def _parser() -> argparse.ArgumentParser:
     pictures = parser.add_mutually_exclusive_group()
     pictures.add_argument(
         "--gif",
-        type=_gif,
+        type=file_to_write(".gif"),
         metavar="FILE",
         help=f"write an animated GIF of the episodes, of at most {LIMITS.max_frames} frames",
     )
     pictures.add_argument("--human", action="store_true", help="show the episodes in a window")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, received {text!r}")
-    return int(text)
 
 
 def _seed(text: str) -> int:
@@ -260,15 +264,6 @@ def _seed(text: str) -> int:
             f"expected an integer from 0 to {2**31 - 1}, received {text!r}"
         )
     return int(text)
-
-
-def _gif(text: str) -> Path:
-    path = Path(text)
-    if path.suffix.lower() != ".gif" or path.is_dir():
-        raise argparse.ArgumentTypeError(
-            f"expected a file's name ending in .gif, received {text!r}"
-        )
-    return path
 
 
 if __name__ == "__main__":

@@ -85,9 +85,6 @@ def make_environments(
 
 
 def _make(specification: EnvironmentSpecification, num_episodes: int) -> ParallelEnvironments:
-    most = MAX_VECTORIZED if _is_vectorized(specification) else MAX_SERIAL
-    num_rounds = math.ceil(num_episodes / most)
-    num_envs = math.ceil(num_episodes / num_rounds)  # 100 episodes: twice 50, not 64 and 36
     arguments = {
         **specification.kwargs,
         "max_episode_steps": specification.max_episode_steps,
@@ -95,16 +92,23 @@ def _make(specification: EnvironmentSpecification, num_episodes: int) -> Paralle
     if _is_vectorized(specification):
         # gymnasium.make's own keyword, which make_vec would hand to the environment
         others = {name: v for name, v in arguments.items() if name != "disable_env_checker"}
+        num_envs = _num_copies(num_episodes, MAX_VECTORIZED)
         native = gymnasium.make_vec(
             specification.id, num_envs, vectorization_mode="vector_entry_point", **others
         )
         if native.metadata.get("autoreset_mode") == AutoresetMode.NEXT_STEP:
             return VectorizedEnvironments(native)
         native.close()
+    num_envs = _num_copies(num_episodes, MAX_SERIAL)
     copies = [gymnasium.make(specification.id, **arguments) for _ in range(num_envs)]
     if specification.has_flat_observations:
         return SerialEnvironments(copies)
     return SerialEnvironments([FlattenObservation(copy) for copy in copies])
+
+
+def _num_copies(num_episodes: int, most: int) -> int:
+    num_rounds = math.ceil(num_episodes / most)
+    return math.ceil(num_episodes / num_rounds)  # 100 episodes: twice 50, not 64 and 36
 
 
 def _is_vectorized(specification: EnvironmentSpecification) -> bool:

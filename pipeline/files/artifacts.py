@@ -6,6 +6,7 @@ damaged raises a `UserError` that names the file.
 """
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -27,11 +28,12 @@ Weights = dict[str, np.ndarray]  # variable path → [R, …], one entry for eac
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a path beside `path` to write to; renames it to `path` when all went well.
 
-    `path` may be a file or a folder. On an exception what was written is removed, and `path` is
-    what it was.
+    A file replaces a file, a folder a folder or a file. On an exception what was written is
+    removed, and `path` is what it was.
 
     Raises:
-        OSError: If it cannot be written. `filename` is `path` unless it is that of another file.
+        OSError: If it cannot be written, or is a folder and a file is to replace it. `filename` is
+            `path` unless it is that of another file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -40,9 +42,17 @@ def replacing(path: Path) -> Iterator[Path]:
             yield written
             for part in [written, *(written.rglob("*") if written.is_dir() else ())]:
                 _to_disk(part)
-            if path.is_dir():
-                path.rename(Path(folder) / "replaced")
-            written.replace(path)
+            if path.is_dir() and not written.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            replaced = Path(folder) / "replaced"
+            try:
+                if path.is_dir():  # which, unlike a file, no rename replaces
+                    path.rename(replaced)
+                written.replace(path)
+            except BaseException:
+                if replaced.exists() and not path.exists():
+                    replaced.rename(path)
+                raise
             _to_disk(path.parent)
     except OSError as error:
         # A full disk names no file, and what is written beside `path` is gone.
@@ -166,10 +176,11 @@ def read_json(path: Path, required: Iterable[str]) -> dict[str, Any]:
         value = json.loads(path.read_text())
         if not isinstance(value, dict):
             raise ValueError("not an object")
-        _require(required, value)
-        return value
     except (ValueError, OSError) as error:
         raise unreadable(path, "a JSON object", error) from error
+    if missing := sorted(set(required) - set(value)):
+        raise out_of_step(path, "a JSON object", f"one without {', '.join(missing)}")
+    return value
 
 
 def copy_folder(source: Path, target: Path) -> None:

@@ -76,7 +76,7 @@ class TaskFiles(NamedTuple):
 
     @property
     def film(self) -> Path:
-        """That episode in pictures, or why there are none; written by `film`."""
+        """That episode in pictures, or why there are none; written by `plot`."""
         return self.folder / "film"
 
     @property

@@ -101,7 +101,8 @@ _EXPLANATIONS: tuple[tuple[str, ...], ...] = (
     (
         element("strong", "[Interval]: "),
         "95 % percentile bootstrap of that mean, resampling runs (Agarwal et al., 2021). Of few "
-        "runs it is coarse: of three, hardly less than their range.",
+        "runs it is too narrow: of five it holds the truth in some 89 % of cases, of three in "
+        "75 %.",
     ),
     (
         element("strong", "Worst run: "),

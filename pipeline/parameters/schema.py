@@ -49,11 +49,13 @@ def _tuple(value: Any) -> Any:
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32), Expected("an integer from 0 to 4294967295")]
-Count = Annotated[int, Field(ge=1), Expected("an integer of at least 1")]
+# What numbers its elements by 32 bits can hold no more.
+Count = Annotated[int, Field(ge=1, lt=2**31), Expected("an integer from 1 to 2147483647")]
 # Of fewer, the bootstrap's resamples would too often be one batch over and over.
-Batches = Annotated[int, Field(ge=10), Expected("an integer of at least 10")]
+Batches = Annotated[int, Field(ge=10, lt=2**31), Expected("an integer from 10 to 2147483647")]
 CountOrNone = Annotated[
-    Annotated[int, Field(ge=1)] | None, Expected("an integer of at least 1, or null")
+    Annotated[int, Field(ge=1, lt=2**31)] | None,
+    Expected("an integer from 1 to 2147483647, or null"),
 ]
 Fraction = Annotated[float, Field(ge=0, le=1), Expected("a number from 0 to 1")]
 NotNegative = Annotated[float, Field(ge=0), Expected("a number of at least 0")]
@@ -82,8 +84,8 @@ PlainValue = Annotated[
 # A task's name is part of its folder's and its DVC stages' names.
 TaskName = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*\z"),
-    Expected("a task name: a letter, then letters, digits, _ and -"),
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}\z"),
+    Expected("a task name: a letter, then letters, digits, _ and -, 100 in all at most"),
 ]
 
 

@@ -87,9 +87,9 @@ def run_stage(stage: Callable[[Task], None]) -> None:
 def one_message(command: str) -> Iterator[None]:
     """Ends a command that cannot go on.
 
-    The exit status is 1 after a user's mistake, numbers that are not finite, or a file that cannot
-    be read or written, with one message and no traceback; 130 after Ctrl-C, and 128 and its number
-    after another signal that it could answer.
+    The exit status is 1 after a user's mistake, numbers that are not finite, too little memory, or
+    a file that cannot be read or written, with one message and no traceback; 130 after Ctrl-C, and
+    128 and its number after another signal that it could answer.
     """
     try:
         yield
@@ -105,6 +105,13 @@ def one_message(command: str) -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        # MemoryError, or one of its children; or TensorFlow's, which may not have been imported.
+        if {"MemoryError", "ResourceExhaustedError"}.isdisjoint(
+            t.__name__ for t in type(error).mro()
+        ):
+            raise
+        sys.exit(f"{command}: expected enough memory, received {str(error).partition(chr(10))[0]}")
 
 
 def start_tensorflow() -> None:
@@ -112,7 +119,8 @@ def start_tensorflow() -> None:
 
     One thread for each operation and deterministic operations: the same bits on any number of
     cores. (With networks as small as these, one thread is also the fastest; under XLA all the more
-    where its matrix products do not ask for others, unless the environment has flags for it.)
+    where its matrix products do not ask for others, unless the environment has flags for it.) And
+    Keras as it comes, whatever the user's `keras.json` says.
 
     A fifth of the time is saved by what is not imported: Keras would, if it could, import
     Matplotlib for galleries of images; TensorFlow Probability, if TensorFlow was there first, its
@@ -122,10 +130,14 @@ def start_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     with _garbage_ignored(), _stderr_withheld(), _module_withheld("matplotlib"):
         import tensorflow_probability  # noqa: F401, I001
         import tensorflow as tf
+        import keras
 
+        keras.config.set_floatx("float32")
+        keras.config.set_epsilon(1e-7)
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()

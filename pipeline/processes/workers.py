@@ -35,7 +35,7 @@ Prepare = Callable[["Task"], Perform[Result]]
 
 
 def default_num_workers() -> int:
-    """One for each core that this process may use; one in all where there is an NVIDIA GPU."""
+    """One for each core that this process may use, 8 at most; with an NVIDIA GPU one in all."""
     if any(Path("/dev").glob("nvidia[0-9]*")):
         return 1
     if hasattr(os, "sched_getaffinity"):  # not on macOS

@@ -3,8 +3,8 @@
 For environments that are written in TensorFlow. No Python runs between env steps, nor between
 updates; the mathematics is that of `learner.py`, traced into the program.
 
-In the shapes, B is the number of episodes, T the time limit in env steps, rounded up to whole
-chunks, and K the number of updates of one call.
+In the shapes, B is the number of episodes, T the time limit in env steps and K the number of
+updates of one call.
 """
 
 from collections.abc import Callable, Iterator, Sequence

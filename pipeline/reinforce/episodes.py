@@ -7,9 +7,10 @@ import numpy as np
 
 
 class Episodes(NamedTuple):
-    """B complete episodes, one a row, padded with zeros to the T steps of the longest.
+    """B complete episodes, one a row, padded to the T steps of the longest or to the time limit.
 
-    Nothing of one episode can enter another's row. Statistics count `valid` steps only.
+    Nothing of one episode can enter another's row. Statistics count `valid` steps only; what stands
+    on padding is for no one to read.
     """
 
     observations: Any  # [B, T, O] float32, what the policy saw before it acted

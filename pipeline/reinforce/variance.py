@@ -124,8 +124,8 @@ def measure_noise(
     counts = generator.multinomial(num_batches, evenly, size=(num_resamples, num_policies))
     of_baselines = [sample_moments(gram) for gram in grams]
     # Where no two batches differ, whatever noise there is has not been seen.
-    seen = [m.total_variance if m.total_variance > 0 else np.inf for m in of_baselines]
-    signal = int(np.argmin(seen))
+    variances = np.array([of_baseline.total_variance for of_baseline in of_baselines])
+    signal = int(np.argmin(np.where(variances > 0, variances, np.inf)))
     values = _statistics(of_baselines, signal)
     resamples = _statistics([sample_moments(gram, counts) for gram in grams], signal)
     return [

@@ -17,7 +17,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,7 +121,7 @@ def open_checkpoints(
         else:
             write_json(runs / "key.json", {"key": key, "determinants": determinants})
         yield Checkpoints(runs, key, seconds)
-    if not any(folder.iterdir()):
+    with suppress(OSError):  # there is something in it, another training's lock at least
         folder.rmdir()
 
 

@@ -20,6 +20,7 @@ from models.network import make_policy_network
 from models.policy import Policy
 from models.servable import save
 from pipeline import play
+from pipeline.errors import UserError
 from pipeline.playing import environments as playing
 from pipeline.playing.acting import load
 from pipeline.playing.exported import distribution_parameters
@@ -365,7 +366,7 @@ def test_a_mistake_is_answered_before_tensorflow_starts(copied):
     )
     assert result.returncode == 1
     assert result.stderr == f"{copied}/spec.json: expected a JSON object, received " + (
-        "ValueError: no environment\n"
+        "one without environment; `dvc repro` brings it into step\n"
     )
 
 
@@ -462,6 +463,26 @@ def test_a_policy_that_does_not_fit_is_refused_in_its_own_process_too(copied, ca
         capsys, copied, "--gif", gif
     )
     assert not gif.exists()
+
+
+@pytest.mark.parametrize(
+    ("space", "action"),
+    [
+        (spaces.Discrete(2), np.array([7])),
+        (spaces.Discrete(2), np.array([np.nan])),
+        (spaces.Box(-2, 2, (1,)), np.array([[2.5]])),
+        (spaces.Box(-2, 2, (1,)), np.array([[np.nan]])),
+    ],
+)
+def test_an_action_outside_its_space_is_the_policys_fault(space, action):
+    env: Any = gymnasium.make("CartPole-v1")
+    env.action_space = space
+    with pytest.raises(UserError) as raised:
+        list(play.play_episodes(env, lambda *_: action, 1, seed=0, name="CartPole-v1"))
+    assert str(raised.value) == (
+        f"CartPole-v1: episode 1, step 1: expected an action in {space}, received {action[0]} from "
+        "the policy"
+    )
 
 
 @pytest.mark.parametrize(

@@ -305,7 +305,7 @@ def test_a_mistake_in_the_parameters_is_named(project):
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("num_runs: 2", "num_runs: 0", 1))
     assert refusal() == (
-        "params.yaml: tasks.bandit.num_runs: expected an integer of at least 1, received 0"
+        "params.yaml: tasks.bandit.num_runs: expected an integer from 1 to 2147483647, received 0"
     )
 
 

@@ -55,6 +55,16 @@ def test_interval_contains_the_mean_and_narrows_with_runs():
     assert many.high - many.low < 0.6 * (few.high - few.low)
 
 
+@pytest.mark.parametrize(("num_runs", "share"), [(3, 0.75), (5, 0.89), (10, 0.93), (20, 0.95)])
+def test_how_often_an_interval_holds_the_mean_of_a_normal_distribution(num_runs, share):
+    values = np.random.default_rng(0).normal(size=(num_runs, 5000))
+    interval = bootstrap_interval(values)
+    assert interval is not None
+    low, high = interval
+    # ± 4 √(0.75 · 0.25 / 5000)
+    np.testing.assert_allclose(np.mean((low <= 0) & (high >= 0)), share, atol=0.025)
+
+
 def test_interval_of_a_curve_is_that_of_each_point():
     curves = np.random.default_rng(2).normal(size=(5, 2_000))  # 5 · 2,000: several batches
     interval = bootstrap_interval(curves)

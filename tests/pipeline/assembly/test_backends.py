@@ -13,7 +13,6 @@ from pipeline.files.artifacts import read_arrays, read_json, read_table
 from pipeline.processes.stage import load_task
 from pipeline.rollout import rollout
 from pipeline.train import train
-from pipeline.variance import variance
 from tests.pipeline.task import BANDIT, write_params
 from tests.pipeline.test_stages import run_stages
 
@@ -64,7 +63,7 @@ def test_all_that_learns_and_judges_and_the_same_bytes_again(tmp_path, monkeypat
     np.testing.assert_allclose(steps, 4 * curve["mean_return"][run_0])
     count = read_arrays(files.final_weights)["normalization/count"]
     np.testing.assert_array_equal(count, [curve["num_env_steps"][r][-1] for r in (run_0, ~run_0)])
-    stages = (rollout, train, variance, export, evaluate)
+    stages = (rollout, train, export, evaluate)
     task = run_stages(tmp_path, monkeypatch, params=params, stages=stages)
     for path, content in written.items():
         assert path.read_bytes() == content

@@ -53,10 +53,11 @@ def observe(env_id, **state):
     ],
 )
 def test_what_is_observed_there_is_what_gymnasium_observes(env_id, state):
-    plane = plane_of(env_id, np.zeros((2, 4)))
+    observed = observe(env_id, **state)
+    plane = plane_of(env_id, np.zeros((2, len(observed))))
     x, y = (np.array([float(value)]) for value in state.values())
     received = np.stack(plane.observe(x, y), axis=1)[0]
-    np.testing.assert_allclose(received, observe(env_id, **state), atol=1e-6)
+    np.testing.assert_allclose(received, observed, atol=1e-6)
     for axis, value in zip((plane.x, plane.y), (x, y), strict=True):
         assert axis.low < value < axis.high
         assert "," not in axis.label
@@ -69,6 +70,13 @@ def test_elsewhere_it_is_the_first_two_observations_that_vary():
     assert (plane.y.label, plane.y.low, plane.y.high) == ("observation[2]", 0, 5)
     columns = plane.observe(np.array([1.5]), np.array([2.5]))
     assert np.concatenate(columns).tolist() == [5, 1.5, 2.5, 4]  # others at their medians
+
+
+def test_another_packages_environment_of_a_known_name_has_no_known_plane():
+    visited = np.arange(8.0).reshape(2, 4)
+    plane = plane_of("theirs:Pendulum-v3", visited)
+    assert plane.x.label == "observation[0]"
+    assert grid(plane, 3)[2].shape == (9, 4)
 
 
 def test_no_plane_where_fewer_than_two_vary():

@@ -69,8 +69,9 @@ def test_a_native_vector_environment_that_does_not_reset_itself_by_the_next_step
     )
     specification = inspect_environment("Disabled-v0", {})
     assert specification.has_vector_entry_point
-    environments = make_environments(specification, 2)
+    environments = make_environments(specification, 100)
     assert isinstance(environments, SerialEnvironments)
+    assert environments.num_envs == 50
 
 
 def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used():

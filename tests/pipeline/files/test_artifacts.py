@@ -1,5 +1,7 @@
 """Files: written whole or not at all, read with an error that names them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -126,6 +128,34 @@ def test_a_folder_replaces_a_folder(tmp_path):
         (folder / name).write_text(name)
     copy_folder(new, old)
     assert list(old.iterdir()) == [old / "there"]
+    assert sorted(tmp_path.iterdir()) == [new, old]
+
+
+def test_no_file_replaces_a_folder(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "name").write_text("text")
+    with pytest.raises(IsADirectoryError) as raised:
+        write_json(folder, {})
+    assert raised.value.filename == str(folder)
+    assert (folder / "name").read_text() == "text"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_folder_that_cannot_be_replaced_is_still_there(error, tmp_path, monkeypatch):
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "name").write_text(folder.name)
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(type(error)):
+        copy_folder(new, old)
+    assert (old / "name").read_text() == "old"
     assert sorted(tmp_path.iterdir()) == [new, old]
 
 

@@ -228,31 +228,40 @@ def test_params_are_frozen(tmp_path):
             "train.keep: expected one of final, best, received 'last'",
         ),
         # integers
-        ("num_runs: 2", "num_runs: 0", "num_runs: expected an integer of at least 1, received 0"),
+        (
+            "num_runs: 2",
+            "num_runs: 2147483648",
+            "num_runs: expected an integer from 1 to 2147483647, received 2147483648",
+        ),
+        (
+            "num_runs: 2",
+            "num_runs: 0",
+            "num_runs: expected an integer from 1 to 2147483647, received 0",
+        ),
         (
             "num_runs: 2",
             "num_runs: 2.0",
-            "num_runs: expected an integer of at least 1, received 2.0",
+            "num_runs: expected an integer from 1 to 2147483647, received 2.0",
         ),
         (
             "num_runs: 2",
             "num_runs: yes",
-            "num_runs: expected an integer of at least 1, received 'yes'",
+            "num_runs: expected an integer from 1 to 2147483647, received 'yes'",
         ),
         (
             "evaluate: {num_episodes: 7}",
             "evaluate: {num_episodes: true}",
-            "evaluate.num_episodes: expected an integer of at least 1, received true",
+            "evaluate.num_episodes: expected an integer from 1 to 2147483647, received true",
         ),
         (
             "rollout: {num_episodes: 100}",
             "rollout: {num_episodes: -3}",
-            "rollout.num_episodes: expected an integer of at least 1, received -3",
+            "rollout.num_episodes: expected an integer from 1 to 2147483647, received -3",
         ),
         (
             "num_batches: 12",
             "num_batches: 9",
-            "variance.num_batches: expected an integer of at least 10, received 9",
+            "variance.num_batches: expected an integer from 10 to 2147483647, received 9",
         ),
         # lists
         (
@@ -263,7 +272,7 @@ def test_params_are_frozen(tmp_path):
         (
             "[8, 4]",
             "[8, 0]",
-            "policy.hidden_sizes[1]: expected an integer of at least 1, received 0",
+            "policy.hidden_sizes[1]: expected an integer from 1 to 2147483647, received 0",
         ),
         # true or false
         (
@@ -415,6 +424,12 @@ def test_a_baseline_that_looks_at_no_other_episode_needs_one(tmp_path, baseline)
     load_params(write(tmp_path, text))
 
 
+def test_a_task_name_fits_into_a_files_name(tmp_path):
+    load_params(write(tmp_path, edited(("first:", f"{'a' * 100}:"))))
+    (mistake,) = mistakes(tmp_path, edited(("first:", f"{'a' * 101}:")))
+    assert mistake.startswith("tasks: expected a task name: a letter, then")
+
+
 @pytest.mark.parametrize(
     "name", ["two words", "a.b", "a@b", "-a", "1", "", "a/b", "a\\n", "é", "_"]
 )
@@ -422,7 +437,8 @@ def test_a_task_name_that_can_be_no_folder_or_stage_name(tmp_path, name):
     # "1" is quoted here: text, but no task name. "a\n" ends in a line break.
     shown = repr(name.replace("\\n", "\n"))
     assert mistakes(tmp_path, edited(("first:", f'"{name}":'))) == [
-        "tasks: expected a task name: a letter, then letters, digits, _ and -, received " + shown
+        "tasks: expected a task name: a letter, then letters, digits, _ and -, 100 in all at most, "
+        "received " + shown
     ]
 
 
@@ -487,7 +503,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
     head, _, second = text.partition("  second:")
     second = second.replace("per_step", "per_stop").replace("num_episodes: 100", "num_episodes: 9")
     assert mistakes(tmp_path, f"{head}  second:{second}") == [
-        "tasks.first.num_runs: expected an integer of at least 1, received 'two'",
+        "tasks.first.num_runs: expected an integer from 1 to 2147483647, received 'two'",
         "tasks.first.train.gamma: expected a number from 0 to 1, received 1.5",
         "tasks.first.train.entropy_coefficient: missing; expected a number of at least 0 (the "
         "weight of the policy's entropy)",
@@ -504,7 +520,8 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
 def test_rules_between_fields_leave_invalid_fields_alone(tmp_path):
     text = edited(("episodes_per_update: 16", "episodes_per_update: [16]"))
     assert mistakes(tmp_path, text) == [
-        "tasks.first.train.episodes_per_update: expected an integer of at least 1, received [16]"
+        "tasks.first.train.episodes_per_update: expected an integer from 1 to 2147483647, "
+        "received [16]"
     ]
 
 
@@ -539,7 +556,7 @@ LEARNING_RATE = "learning_rate: 0.01"
         (
             "kwargs: {probabilities: [0.3, 0.7]}",
             "max_episode_steps: 0",
-            "env.max_episode_steps: expected an integer of at least 1, or null, received 0",
+            "env.max_episode_steps: expected an integer from 1 to 2147483647, or null, received 0",
         ),
         (
             "activation: relu",
@@ -583,7 +600,7 @@ LEARNING_RATE = "learning_rate: 0.01"
         (
             LEARNING_RATE,
             f"{LEARNING_RATE}\n      value: {{steps_per_update: 0}}",
-            "train.value.steps_per_update: expected an integer of at least 1, received 0",
+            "train.value.steps_per_update: expected an integer from 1 to 2147483647, received 0",
         ),
         (
             LEARNING_RATE,

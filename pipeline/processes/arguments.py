@@ -1,0 +1,38 @@
+"""Types of command-line arguments: what does not fit, argparse refuses before anything is done."""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+
+def count(text: str) -> int:
+    """An integer of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, received {text!r}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, received {text!r}")
+    return value
+
+
+def file_to_write(suffix: str) -> Callable[[str], Path]:
+    """A file's name with this ending, which another file may have, but no folder."""
+
+    def file(text: str) -> Path:
+        path = Path(text)
+        if path.suffix.lower() != suffix or path.is_dir():
+            raise argparse.ArgumentTypeError(
+                f"expected a file's name ending in {suffix}, received {text!r}"
+            )
+        return path
+
+    return file
