@@ -123,7 +123,6 @@ def measure_noise(
     evenly = np.full(num_batches, 1 / num_batches)
     counts = generator.multinomial(num_batches, evenly, size=(num_resamples, num_policies))
     of_baselines = [sample_moments(gram) for gram in grams]
-    # Where no two batches differ, whatever noise there is has not been seen.
     variances = np.array([of_baseline.total_variance for of_baseline in of_baselines])
     signal = int(np.argmin(np.where(variances > 0, variances, np.inf)))
     values = _statistics(of_baselines, signal)
@@ -136,7 +135,9 @@ def measure_noise(
 
 def _statistics(of_baselines: Sequence[SampleMoments], signal: int) -> list[tuple[Array, ...]]:
     """The fields of Noise for each baseline, each a number or `[N]`."""
-    squared_signal = of_baselines[signal].squared_norm
+    # Where no two batches differ, whatever noise there is has not been seen, nor what it hides.
+    squared_norm, variance = of_baselines[signal]
+    squared_signal = np.where(variance > 0, squared_norm, np.nan)
     statistics: list[tuple[Array, ...]] = []
     with np.errstate(divide="ignore", invalid="ignore"):
         for squared_norm, variance in of_baselines:

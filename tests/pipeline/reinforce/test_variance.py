@@ -125,6 +125,10 @@ def test_what_has_not_been_seen_is_not_said():
     noise, other = noise_of([gram_of(np.zeros((2, 1))), gram_of([[3], [1]])])
     assert np.isnan(noise.signal_to_noise.value)
     np.testing.assert_allclose(other.signal_to_noise.value, np.sqrt(3 / 2))
+    # What a baseline says of the signal that is still in a third of the resamples, too.
+    rare, noise = noise_of([gram_of(np.eye(10, 1)), gram_of(np.arange(10.0)[:, np.newaxis])])
+    for estimate in (rare.signal_to_noise, noise.signal_to_noise):
+        assert (estimate.low, estimate.high) == (0, np.inf)
 
 
 def test_the_same_generator_gives_the_same_intervals():
