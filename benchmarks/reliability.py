@@ -116,8 +116,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with one_message(COMMAND):
         known = [task for task in check(options.params).tasks if task in CRITERIA]
-        if unknown := sorted(set(options.tasks or known) - set(known)):
-            parser.error(f"expected some of {', '.join(known)}, received {', '.join(unknown)}")
+        unknown = sorted(set(options.tasks) - set(known))
+        if unknown or not known:
+            received = ", ".join(unknown) or f"none of them in {options.params}"
+            parser.error(f"expected some of {', '.join(known or CRITERIA)}, received {received}")
         tasks: Sequence[str] = options.tasks or known
         rows = []
         for task in tqdm(tasks, unit=" tasks", disable=not sys.stderr.isatty()):

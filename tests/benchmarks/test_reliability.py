@@ -1,5 +1,6 @@
 """The benchmark of reliability, on a tiny bandit."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from benchmarks import reliability
+from tests.pipeline.task import BANDIT, write_params
 
 
 def test_a_row_says_how_many_runs_reach_the_threshold():
@@ -36,6 +38,22 @@ def test_the_command_trains_and_evaluates_more_runs(tmp_path, capsys):
     assert row["env_steps"] == [8, 8]
     assert all(0.4 < probability < 0.6 for probability in row["values"])
     assert "0 of 2 [0%, 66%]" in capsys.readouterr().out
+
+
+def test_tasks_without_a_threshold_are_passed_over(tmp_path, capsys, monkeypatch):
+    measured = []
+
+    def measure(task, *_):
+        measured.append(task)
+        return []
+
+    monkeypatch.setattr(reliability, "measure", measure)
+    path = write_params(tmp_path, mine=BANDIT, bandit=copy.deepcopy(BANDIT))
+    reliability.main(["--params", str(path)])
+    assert measured == ["bandit"]
+    with pytest.raises(SystemExit, match="2"):
+        reliability.main(["--params", str(write_params(tmp_path, mine=BANDIT))])
+    assert f"received none of them in {path}" in capsys.readouterr().err
 
 
 def test_an_unknown_task_is_one_message(capsys):
