@@ -1,11 +1,11 @@
 """What an env step costs through Gymnasium: the environment itself, the policy, all the rest.
 
-Episodes are sampled as in training, one by each of the copies, which are stepped one after the
+Episodes are sampled as in training, a few by each of the copies, which are stepped one after the
 other; by an untrained policy with two hidden layers of 64 tanh units, and in CartPole by one that
-balances, too; on one thread. Where episodes are of different lengths, fewer and fewer copies are
-stepped together. What is timed are the environments' `step` and `reset`; the calls of the policy,
-with the way of observations and actions there and back; and what is left, which is bookkeeping.
-Other work on the machine counts, too.
+balances, too; on one thread. When the last episodes end, fewer and fewer copies are stepped
+together: with one episode for each copy that is much of the time. What is timed are the
+environments' `step` and `reset`; the calls of the policy, with the way of observations and actions
+there and back; and what is left, which is bookkeeping. Other work on the machine counts, too.
 """
 
 import argparse
@@ -51,7 +51,9 @@ class Stopwatch:
         return call
 
 
-def measure(env_id: str, kind: str, num_envs: int, seconds: float) -> dict[str, Any]:
+def measure(
+    env_id: str, kind: str, num_envs: int, episodes_per_copy: int, seconds: float
+) -> dict[str, Any]:
     """Samples by a policy of this kind for some seconds: µs per env step of each of `PARTS`."""
     import gymnasium
 
@@ -71,7 +73,8 @@ def measure(env_id: str, kind: str, num_envs: int, seconds: float) -> dict[str, 
         for seed in np.random.SeedSequence(0).spawn(100_000):
             environment.seconds = policy.seconds = 0.0
             begun = time.perf_counter()
-            episodes = sample_episodes(environments, policy.timed(act), num_envs, seed)
+            num_episodes = episodes_per_copy * num_envs
+            episodes = sample_episodes(environments, policy.timed(act), num_episodes, seed)
             whole = time.perf_counter() - begun
             warm = num_steps >= WARM_UP
             num_steps += int(episodes.num_steps.sum())
@@ -119,6 +122,12 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--copies", type=count, nargs="+", default=list(COPIES))
     parser.add_argument(
+        "--episodes",
+        type=count,
+        default=8,
+        help="sampled together for each copy; default: %(default)s",
+    )
+    parser.add_argument(
         "--seconds", type=seconds, default=3.0, help="for each; default: %(default)s"
     )
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
@@ -133,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
             for num_envs in options.copies
         ]
         rows = [
-            measure(env_id, kind, num_envs, options.seconds)
+            measure(env_id, kind, num_envs, options.episodes, options.seconds)
             for env_id, kind, num_envs in tqdm(asked, unit=" rows", disable=not sys.stderr.isatty())
         ]
         print_tables(rows)

@@ -24,6 +24,7 @@ from pipeline.reinforce.sampling import Act
 from pipeline.seeds import Purpose, stream
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 
+MODES = ("greedy", "sampled")  # ways of acting
 NUM_VISITED = 2000  # steps of the chosen policy that are kept for the picture of what it does
 PLANE_POINTS = 61  # along each side of the plane
 
@@ -113,7 +114,7 @@ def summarize(evaluation: Table) -> dict[str, float | None]:
         over runs of the mean discounted return of sampled episodes.
     """
     metrics: dict[str, float | None] = {}
-    for mode in ("greedy", "sampled"):
+    for mode in MODES:
         means = means_of_runs(evaluation, mode, "episode_return")
         interval = bootstrap_interval(means)
         metrics[mode] = _rounded(interquartile_mean(means))

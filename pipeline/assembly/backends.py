@@ -1,5 +1,6 @@
 """Where the episodes of rollout and training come from: a compiled environment or Gymnasium's."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 
@@ -16,6 +17,7 @@ from pipeline.processes.stage import Task
 from pipeline.reinforce import sampling
 from pipeline.reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
 from pipeline.reinforce.compiled import UPDATES_PER_CALL, CompiledTraining, compile_sampler
+from pipeline.reinforce.compiled_sampling import MAX_ROWS, row_size
 from pipeline.reinforce.direct_call import direct_call
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
@@ -29,7 +31,7 @@ def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Callable[[], 
     It is compiled once; environments are made anew each time that it is opened.
     """
     if task.is_compiled:
-        sample = compile_sampler(_compiled(task), policy, num_episodes)
+        sample = compile_sampler(_compiled(task, policy, num_episodes), policy, num_episodes)
         return lambda: nullcontext(sample)
     act = compile_act(policy)
 
@@ -47,7 +49,8 @@ def make_training(
     """What trains the policy of `learner`; see CompiledTraining for `updates_per_call`."""
     num_episodes = task.params.train.episodes_per_update
     if task.is_compiled:
-        return CompiledTraining(_compiled(task), learner, num_episodes, updates_per_call)
+        environment = _compiled(task, learner.policy, num_episodes)
+        return CompiledTraining(environment, learner, num_episodes, updates_per_call)
     return SampledTraining(learner, make_sampler(task, learner.policy, num_episodes))
 
 
@@ -63,7 +66,23 @@ def compile_act(policy: Policy) -> Act:
     return lambda observations, seed: Action(*call(observations, seed))
 
 
-def _compiled(task: Task) -> CompiledEnvironment:
+def _compiled(task: Task, policy: Policy, num_episodes: int) -> CompiledEnvironment:
+    """The task's compiled environment.
+
+    Raises:
+        UserError: If it cannot be made, or if memory, which has to be there for every step up to
+            the time limit, cannot hold so many episodes.
+    """
+    limit = task.specification.max_episode_steps
+    row_bytes = row_size(policy)
+    most = min(MAX_ROWS, _physical_memory() // row_bytes)
+    if num_episodes * limit > most:
+        raise UserError(
+            f"{task.name}: expected at most {most:,} env steps in {num_episodes:,} episodes that "
+            f"are sampled together ({row_bytes} bytes of memory for each up to the time limit), "
+            f"received a time limit of {limit:,}. What only needs memory for steps that are taken "
+            "is env.backend: gymnasium"
+        )
     try:
         return make_compiled(task.specification)
     except (ValueError, TypeError, ImportError, AttributeError) as error:
@@ -71,3 +90,8 @@ def _compiled(task: Task) -> CompiledEnvironment:
             f"{task.name}: expected a compiled environment that can be made in the place of "
             f"{task.specification.id}, received {type(error).__name__}: {error}"
         ) from error
+
+
+def _physical_memory() -> int:
+    """That of the machine, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -8,6 +8,10 @@ import numpy as np
 
 from pipeline.errors import UserError
 
+# What a third party's environment may raise. Let through, its SystemExit would end a stage as if
+# all had been done.
+ANYTHING = (Exception, SystemExit)
+
 if TYPE_CHECKING:
     from pipeline.processes.stage import Task
 

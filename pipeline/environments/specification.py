@@ -7,6 +7,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from pipeline.environments.faults import ANYTHING
 from pipeline.errors import UserError
 
 ActionSpace = spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary | spaces.Box
@@ -61,7 +62,7 @@ def inspect_environment(
         env = gymnasium.make(env_id, **{**kwargs, **limit})
     except (gymnasium.error.Error, ImportError) as error:
         raise UserError(f"{expected_id}: {error}") from error
-    except Exception as error:  # a third party's constructor may raise anything
+    except ANYTHING as error:
         raise UserError(
             f"expected keyword arguments with which {env_id} can be made, received "
             f"{dict(kwargs)!r}: {type(error).__name__}: {error}"

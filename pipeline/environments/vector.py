@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers import FlattenObservation
 
-from pipeline.environments.faults import CopyFault
+from pipeline.environments.faults import ANYTHING, CopyFault
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.errors import UserError
 
@@ -75,7 +75,7 @@ def make_environments(
     """
     try:
         environments = _make(specification, num_episodes)
-    except Exception as error:  # a third party's constructor may raise anything
+    except ANYTHING as error:
         raise UserError(
             f"expected parallel copies of {specification.id} that can be made with "
             f"{dict(specification.kwargs)!r}, received {type(error).__name__}: {error}"
@@ -147,18 +147,17 @@ class SerialEnvironments(ParallelEnvironments):
 
     def step(self, actions: np.ndarray, stepping: np.ndarray) -> Transition:
         """See `ParallelEnvironments`."""
-        last = self._last
-        for i in np.flatnonzero(stepping).tolist():
-            if last.terminated[i] or last.truncated[i]:
-                self._begin(i)
-                continue
+        observations, rewards, terminated, truncated = last = self._last
+        over = terminated | truncated
+        for i in np.flatnonzero(stepping & over).tolist():
+            self._begin(i)
+        going_on = np.flatnonzero(stepping & ~over)
+        for i, action in zip(going_on.tolist(), actions[going_on], strict=True):
             try:
-                observation, reward, terminated, truncated, _ = self._copies[i].step(actions[i])
-                self._observe(i, observation)
-                last.rewards[i] = reward
-                last.terminated[i] = terminated
-                last.truncated[i] = truncated
-            except Exception as error:  # whatever a third party's environment may raise
+                outcome = self._copies[i].step(action)
+                observation, rewards[i], terminated[i], truncated[i], _ = outcome
+                observations[i] = self._checked(observation)
+            except ANYTHING as error:
                 raise _fault(error, i) from error
         return last
 
@@ -170,16 +169,17 @@ class SerialEnvironments(ParallelEnvironments):
     def _begin(self, i: int, seed: int | None = None) -> None:
         try:
             observation, _ = self._copies[i].reset(seed=seed)
-            self._observe(i, observation)
-        except Exception as error:
+            self._last.observations[i] = self._checked(observation)
+        except ANYTHING as error:
             raise _fault(error, i) from error
         self._last.rewards[i] = 0
         self._last.terminated[i] = self._last.truncated[i] = False
 
-    def _observe(self, i: int, observation: np.ndarray) -> None:
-        if np.shape(observation) != self._shape:  # NumPy would fill what is missing
-            raise CopyFault(_expected_shape("an observation", self._shape, observation), i)
-        self._last.observations[i] = observation
+    def _checked(self, observation: Any) -> np.ndarray:
+        array = np.asarray(observation)
+        if array.shape != self._shape:  # NumPy would fill what is missing
+            raise CopyFault(_expected_shape("an observation", self._shape, array), None)
+        return array
 
 
 class VectorizedEnvironments(ParallelEnvironments):
@@ -211,7 +211,7 @@ class VectorizedEnvironments(ParallelEnvironments):
         try:
             observations, _ = self._environments.reset(seed=seed)
             return self._of_all("observations", observations, self._shape)
-        except Exception as error:
+        except ANYTHING as error:
             raise _fault(error, None) from error
 
     def step(self, actions: np.ndarray, stepping: np.ndarray) -> Transition:
@@ -225,7 +225,7 @@ class VectorizedEnvironments(ParallelEnvironments):
                 self._of_all("terminated", terminated),
                 self._of_all("truncated", truncated),
             )
-        except Exception as error:  # whatever a third party's environment may raise
+        except ANYTHING as error:
             raise _fault(error, None) from error
 
     def close(self) -> None:
@@ -239,9 +239,9 @@ class VectorizedEnvironments(ParallelEnvironments):
         return array
 
 
-def _fault(error: Exception, copy: int | None) -> CopyFault:
+def _fault(error: BaseException, copy: int | None) -> CopyFault:
     if isinstance(error, CopyFault):
-        return error
+        return CopyFault(str(error), copy)
     return CopyFault(f"{type(error).__name__}: {' '.join(str(error).split())}", copy)
 
 

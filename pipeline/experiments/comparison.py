@@ -10,14 +10,13 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluate import means_of_runs, summarize
+from pipeline.evaluate import MODES, means_of_runs, summarize
 from pipeline.figures.learning_curve import Smoothed
 from pipeline.figures.series import numbers
 from pipeline.files.artifacts import Table
 from pipeline.parameters.schema import TaskParams
 from pipeline.statistics import MIN_RUNS, Interval, difference_interval, interquartile_mean
 
-MODES = ("greedy", "sampled")
 # What is compared of the metrics of a mode, by what follows it in their names.
 MEAN, LOW, HIGH, WORST = "", "_low", "_high", "_worst_run"
 METRICS = tuple(mode + end for mode in MODES for end in (MEAN, LOW, HIGH, WORST))

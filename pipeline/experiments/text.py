@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.evaluate import MODES
 from pipeline.experiments.comparison import (
     HIGH,
     LOW,
     MEAN,
-    MODES,
     WORST,
     Comparison,
     Difference,

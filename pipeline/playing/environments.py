@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium
 from gymnasium.wrappers import FlattenObservation
 
+from pipeline.environments.faults import ANYTHING
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.errors import UserError
 
@@ -79,7 +80,7 @@ def naming(place: str) -> Iterator[None]:
     """Makes one message of whatever is raised, an environment's own errors included."""
     try:
         yield
-    except Exception as error:  # a third party's environment may raise anything
+    except ANYTHING as error:
         causes = list(_causes(error))
         if any(map(_is_of_opengl, causes)):
             raise UserError(

@@ -15,6 +15,7 @@ from pipeline.environments.compiled.random import algorithm
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.scatter import write_rows
 
+MAX_ROWS = 2**31 - 1  # which int32 numbers, one beyond the last row included
 NOISE_STEPS = 32  # for as many steps the chance in actions is drawn at a time
 
 
@@ -55,6 +56,13 @@ def no_episodes(environment: CompiledEnvironment, policy: Policy, num_episodes: 
         num_steps=tf.zeros([num_episodes], tf.int32),
         terminated=tf.zeros([num_episodes], tf.bool),
     )
+
+
+def row_size(policy: Policy) -> int:
+    """Bytes of one env step in `Sampled`."""
+    head = policy.head
+    action = math.prod(head.action_shape) * head.action_dtype.size
+    return 4 * policy.observation_size + action + 4 + 4
 
 
 def as_sampled(episodes: Episodes) -> Sampled:

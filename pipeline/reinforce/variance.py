@@ -136,8 +136,8 @@ def measure_noise(
 def _statistics(of_baselines: Sequence[SampleMoments], signal: int) -> list[tuple[Array, ...]]:
     """The fields of Noise for each baseline, each a number or `[N]`."""
     # Where no two batches differ, whatever noise there is has not been seen, nor what it hides.
-    squared_norm, variance = of_baselines[signal]
-    squared_signal = np.where(variance > 0, squared_norm, np.nan)
+    least_noisy = of_baselines[signal]
+    squared_signal = np.where(least_noisy.total_variance > 0, least_noisy.squared_norm, np.nan)
     statistics: list[tuple[Array, ...]] = []
     with np.errstate(divide="ignore", invalid="ignore"):
         for squared_norm, variance in of_baselines:

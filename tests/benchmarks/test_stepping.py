@@ -20,7 +20,8 @@ def test_a_stopwatch_counts_calls_that_fail_too(monkeypatch):
 
 def test_the_command_measures_all_parts(tmp_path, capsys):
     path = tmp_path / "measured.json"
-    main(["CartPole-v1", "--copies", "2", "--seconds", "0.01", "--json", str(path)])
+    arguments = ["--copies", "2", "--episodes", "1", "--seconds", "0.01", "--json", str(path)]
+    main(["CartPole-v1", *arguments])
     rows = json.loads(path.read_text())["rows"]
     asked = [[row.pop(key) for key in ("environment_id", "policy", "copies")] for row in rows]
     assert asked == [["CartPole-v1", "untrained", 2], ["CartPole-v1", "balancing", 2]]

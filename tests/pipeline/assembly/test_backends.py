@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 
+from pipeline.assembly import backends
 from pipeline.environments import compiled
 from pipeline.errors import UserError
 from pipeline.evaluate import evaluate
@@ -44,6 +45,38 @@ def test_a_compiled_environment_that_does_not_know_a_keyword_argument_is_not_use
         params["env"]["kwargs"] = kwargs
         task = load_task(write_params(tmp_path, task=params), "task")
         assert task.is_compiled == is_compiled
+
+
+@pytest.mark.parametrize(
+    ("stage", "num_rows"),
+    [(rollout, 40), (train, 20)],  # of 10 steps each, 4 episodes, and 2 for each update
+)
+def test_episodes_that_memory_cannot_hold_are_a_mistake_of_the_user(
+    stage, num_rows, tmp_path, monkeypatch
+):
+    params = section("CartPole-v1", "compiled", episodes_per_update=2, num_episodes=4)
+    params["env"]["max_episode_steps"] = 10
+    params["rollout"]["num_episodes"] = 4
+    task = run_stages(tmp_path, monkeypatch, params=params, stages=(rollout,))
+    # A row has 4 floats of observation, an int64 action, a reward and a log-probability.
+    monkeypatch.setattr(backends, "_physical_memory", lambda: 32 * num_rows)
+    stage(task)
+    monkeypatch.setattr(backends, "_physical_memory", lambda: 32 * num_rows - 1)
+    message = rf"^task: expected at most {num_rows - 1} env steps in .* episodes .* \(32 bytes"
+    with pytest.raises(UserError, match=message):
+        stage(task)
+
+
+def test_env_steps_are_numbered_by_32_bits(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(backends, "_physical_memory", lambda: 2**50)
+    params = section("CartPole-v1", "compiled", episodes_per_update=2, num_episodes=2)
+    params["env"]["max_episode_steps"] = 2**30
+    params["rollout"]["num_episodes"] = 2
+    task = load_task(write_params(tmp_path, task=params), "task")
+    message = "^task: expected at most 2,147,483,647 env steps in 2 .* limit of 1,073,741,824"
+    with pytest.raises(UserError, match=message):
+        rollout(task)
 
 
 def test_all_that_learns_and_judges_and_the_same_bytes_again(tmp_path, monkeypatch):

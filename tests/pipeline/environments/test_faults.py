@@ -60,6 +60,10 @@ def fail(*_):
     raise RuntimeError("the rope\nbroke")
 
 
+def leave(*_):
+    raise SystemExit(0)  # as a library does that thinks it is a program
+
+
 def act(observations, _seed):
     zeros = np.zeros(len(observations), int)
     log_probs = observations.sum(axis=1)  # not finite where an observation is not
@@ -77,6 +81,7 @@ def serial(**arguments):
 
 STEPS = [
     (fail, "episode 2, step 1: RuntimeError: the rope broke"),
+    (leave, "episode 2, step 1: SystemExit: 0"),
     (
         lambda o, r, *rest: (o[:1], r, *rest),
         r"episode 2, step 1: expected an observation of shape \(2,\), received \(1,\)",
