@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing, nullcontext
 from multiprocessing import get_context
@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from benchmarks import ceiling, report
 from benchmarks.networks import make_policy
+from benchmarks.throughput_tables import print_tables
 from pipeline.environments.compiled import why_not_compiled
 from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.errors import UserError
@@ -243,63 +244,6 @@ def _peak_memory() -> float:
     """The most that the process has had in memory so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def print_tables(rows: Sequence[dict[str, Any]]) -> None:
-    """The rates, and then what an env step costs as updates get larger."""
-    print(
-        report.table(
-            [
-                *("backend", "policy", "steps an episode", "episodes per update"),
-                *("sampling, steps/s", "iteration, steps/s", "ceiling, steps/s", "share"),
-                *("compilation, s", "peak memory, MiB"),
-            ],
-            [
-                [
-                    *(row["backend"], row["policy"], f"{row['mean_length']:.0f}"),
-                    f"{row['num_episodes']:,}",
-                    *(f"{row[name]:,.0f}" for name in ("sampling", "iteration", "ceiling")),
-                    *(f"{row['share']:.0%}", f"{row['compilation_seconds']:.1f}"),
-                    f"{row['memory_mib']:,.0f}",
-                ]
-                for row in rows
-            ],
-        )
-    )
-    sizes = sorted({row["num_episodes"] for row in rows})
-    kinds = list(dict.fromkeys((row["backend"], row["policy"]) for row in rows))
-    costs = {(row["backend"], row["policy"], row["num_episodes"]): row for row in rows}
-
-    def cost(*key: Any) -> str:
-        return f"{1e6 / costs[key]['iteration']:.2f}" if key in costs else ""
-
-    print("\nµs per env step of an iteration, by episodes per update")
-    print(
-        report.table(
-            ["backend", "policy", *(f"{size:,}" for size in sizes)],
-            [[*kind, *(cost(*kind, size) for size in sizes)] for kind in kinds],
-        )
-    )
-    for kind in kinds:
-        if (memory := memory_per_episode([row for row in rows if _kind(row) == kind])) is not None:
-            print(f"memory per episode of an update, {' '.join(kind)}: {memory:.0f} KiB")
-
-
-def memory_per_episode(rows: Sequence[dict[str, Any]]) -> float | None:
-    """By how many KiB the peak grows with each episode, between the two largest updates.
-
-    None where there are not two.
-    """
-    ordered = sorted(rows, key=lambda row: row["num_episodes"])[-2:]
-    if len(ordered) < 2:
-        return None
-    small, large = ordered
-    grown = large["memory_mib"] - small["memory_mib"]
-    return 1024 * grown / (large["num_episodes"] - small["num_episodes"])
-
-
-def _kind(row: dict[str, Any]) -> tuple[str, str]:
-    return row["backend"], row["policy"]
 
 
 def _rows(options: argparse.Namespace) -> Iterator[Row]:

@@ -55,7 +55,7 @@ def inspect_environment(
         "expected the id of an installed Gymnasium environment (`Id`, or `module:Id` to import "
         f"`module` first), received {env_id!r}"
     )
-    if env_id.count(":") > 1:
+    if env_id.count(":") > 1 or env_id.startswith("."):
         raise UserError(expected_id)
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
     try:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import ceiling, report, throughput
+from benchmarks import ceiling, report, throughput, throughput_tables
 from benchmarks.networks import NumpyNetwork, make_policy
 from pipeline.environments.specification import inspect_environment
 from pipeline.environments.vector import make_environments
@@ -110,7 +110,7 @@ def row(num_episodes, **fields):
 
 
 def test_tables_say_what_an_env_step_costs_and_an_episode_takes(capsys):
-    throughput.print_tables([row(8), row(64, memory_mib=156.0, iteration=40.0)])
+    throughput_tables.print_tables([row(8), row(64, memory_mib=156.0, iteration=40.0)])
     output = capsys.readouterr().out
     # 1e6 / 20 and 1e6 / 40 µs; 56 MiB for 56 episodes.
     assert "| compiled | untrained | 50000.00 | 25000.00 |" in output
@@ -119,7 +119,7 @@ def test_tables_say_what_an_env_step_costs_and_an_episode_takes(capsys):
 
 
 def test_memory_per_episode_needs_two_sizes():
-    assert throughput.memory_per_episode([row(8)]) is None
+    assert throughput_tables.memory_per_episode([row(8)]) is None
 
 
 @pytest.mark.slow

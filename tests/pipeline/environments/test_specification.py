@@ -125,6 +125,7 @@ def test_a_third_partys_environment_is_imported_by_its_module(tmp_path, monkeypa
         ("CartPole-v9", {}, "CartPole-v9"),
         ("Nowhere", {}, "received 'Nowhere'"),
         ("a:b:c", {}, "received 'a:b:c'"),
+        (".module:Id-v0", {}, "expected the id .* received '.module:Id-v0'"),
         ("no_such_module:Id-v0", {}, "No module named 'no_such_module'"),
         ("CartPole-v1", {"gravity_": 1}, "keyword arguments with which CartPole-v1 can be made"),
         ("Bandit-v0", {"probabilities": [2]}, "expected numbers from 0 to 1"),
