@@ -67,7 +67,7 @@ def test_signatures_agree_with_the_policy_in_memory(saved):
     signatures = tf.saved_model.load(str(folder)).signatures
     observation = tf.constant(OBSERVATIONS)
     greedy = signatures["serving_default"](observation=observation)["action"]
-    np.testing.assert_allclose(greedy, policy.greedy(observation), rtol=1e-6)
+    np.testing.assert_allclose(greedy, policy.greedy(observation), rtol=1e-6, atol=1e-6)
     sample = signatures["sample"](observation=observation, seed=tf.constant(SEED))
     for name, expected in policy.sample(observation, SEED)._asdict().items():
         np.testing.assert_allclose(sample[name], expected, rtol=1e-6, atol=1e-6)
@@ -76,7 +76,7 @@ def test_signatures_agree_with_the_policy_in_memory(saved):
     parameters = signatures["distribution"](observation=observation)
     expected = policy.head.parameters(policy.outputs(observation))
     for column, name in enumerate(policy.head.parameter_names):
-        np.testing.assert_allclose(parameters[name], expected[:, column], rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(parameters[name], expected[:, column], rtol=1e-6, atol=1e-6)
     for action in [*greedy.numpy(), *sample["action"].numpy()]:
         assert space.contains(action)
         assert np.asarray(action).dtype == space.dtype
@@ -101,7 +101,7 @@ def test_one_servable_saves_the_weights_of_the_moment(tmp_path):
         servable.save(tmp_path / name)
         serve = tf.saved_model.load(str(tmp_path / name)).signatures["serving_default"]
         greedy = serve(observation=tf.constant(OBSERVATIONS))["action"]
-        np.testing.assert_allclose(greedy, policy.greedy(OBSERVATIONS), rtol=1e-5)
+        np.testing.assert_allclose(greedy, policy.greedy(OBSERVATIONS), rtol=1e-5, atol=1e-6)
         policy.network.set_weights([w / 2 for w in policy.network.get_weights()])
 
 
@@ -167,5 +167,5 @@ def test_saved_model_cli_runs_it_and_so_does_whatever_loads_it_in_cpp(tmp_path):
         tmp_path,
     )
     np.testing.assert_allclose(
-        np.load(tmp_path / "action.npy"), policy.greedy(OBSERVATIONS), rtol=1e-5
+        np.load(tmp_path / "action.npy"), policy.greedy(OBSERVATIONS), rtol=1e-5, atol=1e-6
     )
