@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.environments.faults import closing_quietly
 from pipeline.environments.planes import choose_plane, grid
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.files.artifacts import (
@@ -136,7 +137,7 @@ def means_of_runs(evaluation: Table, mode: str, column: str) -> np.ndarray:
 def _record(specification: EnvironmentSpecification, act: Act) -> Table:
     """A greedy episode in an environment of its own, for the film."""
     no_seed = np.zeros(2, np.int32)  # nothing is drawn
-    with closing(make_environment(specification, None)) as env:
+    with closing_quietly(make_environment(specification, None)) as env:
         return record(env, lambda seen: np.asarray(act(seen, no_seed).action), specification.id)
 
 

@@ -3,13 +3,14 @@
 import argparse
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
+from pipeline.environments.faults import closing_quietly
 from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.errors import UserError
 from pipeline.files.artifacts import read_json, replacing
@@ -84,7 +85,7 @@ def play(
     )
     name = f"{specification.id} in a window" if human else specification.id
     with ExitStack() as stack:
-        env = stack.enter_context(closing(make_environment(specification, mode)))
+        env = stack.enter_context(closing_quietly(make_environment(specification, mode)))
         choose = stack.enter_context(loaded_apart(policy)) if mode else load(policy)
         if gif is None:
             _report(play_episodes(env, choose, num_episodes, seed, name))

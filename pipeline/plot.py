@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.environments.specification import has_bounds
 from pipeline.errors import UserError
 from pipeline.figures.evaluation import draw_evaluation, evaluation_part
 from pipeline.figures.learning_curve import draw_learning_curve, progress_part, returns_part
@@ -23,8 +24,9 @@ from pipeline.processes.stage import Task, run_stage
 
 def plot(task: Task) -> None:
     """Draws a task's pictures and the film of an episode from what the stages before it wrote."""
-    pictures = draw_pictures(task.files, task.name)
-    panels = draw_panels(task.files, task.name)
+    bounded = has_bounds(task.specification.action_space)
+    pictures = draw_pictures(task.files, task.name, bounded)
+    panels = draw_panels(task.files, task.name, bounded)
     with replacing(task.files.plots) as folder:
         folder.mkdir()
         for name, picture in pictures.items():
@@ -34,12 +36,13 @@ def plot(task: Task) -> None:
     film(task)
 
 
-def draw_pictures(files: TaskFiles, task: str) -> dict[str, bytes]:
+def draw_pictures(files: TaskFiles, task: str, bounded: bool = False) -> dict[str, bytes]:
     """A task's pictures as PNG, by file name.
 
     Args:
         files: Where the tables are.
         task: The task's name, for the titles.
+        bounded: Whether there are bounds that its actions are brought within.
 
     Raises:
         UserError: If a table is missing, damaged, or not one that can be drawn.
@@ -59,20 +62,21 @@ def draw_pictures(files: TaskFiles, task: str) -> dict[str, bytes]:
     with _naming(files.action_distribution, files.visited):
         distributions = read_table(files.action_distribution, ["run", "num_episodes"])
         visited = read_table(files.visited, ["observation_0"])
-        pictures["policy.png"] = png(draw_policy(distributions, visited, task))
+        pictures["policy.png"] = png(draw_policy(distributions, visited, task, bounded))
     with _naming(files.plane):
         plane = read_table(files.plane, [])
         if len(next(iter(plane.values()))) > 1:  # there is a plane
-            pictures["plane.png"] = png(draw_plane(plane, task))
+            pictures["plane.png"] = png(draw_plane(plane, task, bounded))
     return pictures
 
 
-def draw_panels(files: TaskFiles, task: str) -> dict[str, Any]:
+def draw_panels(files: TaskFiles, task: str, bounded: bool = False) -> dict[str, Any]:
     """What the report shows of a task: parts by name, each with its note and panels.
 
     Args:
         files: Where the tables are.
         task: The task's name, which makes identifiers unique in the report.
+        bounded: Whether there are bounds that its actions are brought within.
 
     Raises:
         UserError: If a table is missing, damaged, or not one that can be drawn.
@@ -88,7 +92,7 @@ def draw_panels(files: TaskFiles, task: str) -> dict[str, Any]:
     with _naming(files.action_distribution, files.visited):
         distributions = read_table(files.action_distribution, ["run", "num_episodes"])
         visited = read_table(files.visited, ["observation_0"])
-        parts["policy"], parts["observations"] = policy_parts(distributions, visited)
+        parts["policy"], parts["observations"] = policy_parts(distributions, visited, bounded)
     return {name: _drawn(part, f"{task}-{name}") for name, part in parts.items()}
 
 

@@ -1,19 +1,29 @@
 """Environments that misbehave: what they did, and in which run, episode and step."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
 from pipeline.errors import UserError
 
-# What a third party's environment may raise. Let through, its SystemExit would end a stage as if
-# all had been done.
-ANYTHING = (Exception, SystemExit)
-
 if TYPE_CHECKING:
     from pipeline.processes.stage import Task
+
+# What is expected of a third party's environment that fails. Let through, its SystemExit would end
+# a stage as if all had been done.
+ANYTHING = (Exception, SystemExit)
+
+
+class Closable(Protocol):
+    """What holds something until it is closed."""
+
+    def close(self) -> object:
+        """Lets go of it."""
+
+
+Environment = TypeVar("Environment", bound=Closable)
 
 
 class CopyFault(Exception):  # noqa: N818  # the environment's, not this program's
@@ -31,6 +41,21 @@ class CopyFault(Exception):  # noqa: N818  # the environment's, not this program
 
 class EnvironmentFault(UserError):  # noqa: N818  # the same
     """An environment misbehaved. The message says what it did, and where."""
+
+
+def close_quietly(environment: Closable) -> None:
+    """Closes an environment that is used no more: what it raises then can spoil nothing."""
+    with suppress(*ANYTHING):
+        environment.close()
+
+
+@contextmanager
+def closing_quietly(environment: Environment) -> Iterator[Environment]:
+    """Closes an environment in the end, as `close_quietly` does."""
+    try:
+        yield environment
+    finally:
+        close_quietly(environment)
 
 
 @contextmanager

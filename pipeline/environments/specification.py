@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from pipeline.environments.faults import ANYTHING
+from pipeline.environments.faults import ANYTHING, closing_quietly
 from pipeline.errors import UserError
 
 ActionSpace = spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary | spaces.Box
@@ -55,7 +55,8 @@ def inspect_environment(
         "expected the id of an installed Gymnasium environment (`Id`, or `module:Id` to import "
         f"`module` first), received {env_id!r}"
     )
-    if env_id.count(":") > 1 or env_id.startswith("."):
+    parts = env_id.split(":")
+    if len(parts) > 2 or not all(parts) or parts[0].startswith("."):
         raise UserError(expected_id)
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
     try:
@@ -67,8 +68,8 @@ def inspect_environment(
             f"expected keyword arguments with which {env_id} can be made, received "
             f"{dict(kwargs)!r}: {type(error).__name__}: {error}"
         ) from error
-    spec, observation_space, action_space = env.spec, env.observation_space, env.action_space
-    env.close()
+    with closing_quietly(env):
+        spec, observation_space, action_space = env.spec, env.observation_space, env.action_space
     assert spec is not None  # gymnasium.make sets it
     if reason := _not_observed(observation_space):
         raise UserError(
@@ -89,6 +90,13 @@ def inspect_environment(
         max_episode_steps=spec.max_episode_steps,
         has_vector_entry_point=bool(spec.vector_entry_point) and not spec.additional_wrappers,
     )
+
+
+def has_bounds(space: ActionSpace) -> bool:
+    """Whether actions are numbers that have to be brought within bounds."""
+    if not isinstance(space, spaces.Box):
+        return False
+    return bool(np.isfinite(space.low).any() or np.isfinite(space.high).any())
 
 
 def _not_observed(space: gymnasium.Space[Any]) -> str | None:

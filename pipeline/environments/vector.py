@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers import FlattenObservation
 
-from pipeline.environments.faults import ANYTHING, CopyFault
+from pipeline.environments.faults import ANYTHING, CopyFault, close_quietly
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.errors import UserError
 
@@ -98,7 +98,7 @@ def _make(specification: EnvironmentSpecification, num_episodes: int) -> Paralle
         )
         if native.metadata.get("autoreset_mode") == AutoresetMode.NEXT_STEP:
             return VectorizedEnvironments(native)
-        native.close()
+        close_quietly(native)
     num_envs = _num_copies(num_episodes, MAX_SERIAL)
     copies = [gymnasium.make(specification.id, **arguments) for _ in range(num_envs)]
     if specification.has_flat_observations:
@@ -156,7 +156,7 @@ class SerialEnvironments(ParallelEnvironments):
             try:
                 outcome = self._copies[i].step(action)
                 observation, rewards[i], terminated[i], truncated[i], _ = outcome
-                observations[i] = self._checked(observation)
+                observations[i] = self._checked(i, observation)
             except ANYTHING as error:
                 raise _fault(error, i) from error
         return last
@@ -164,21 +164,21 @@ class SerialEnvironments(ParallelEnvironments):
     def close(self) -> None:
         """See `ParallelEnvironments`."""
         for copy in self._copies:
-            copy.close()
+            close_quietly(copy)
 
     def _begin(self, i: int, seed: int | None = None) -> None:
         try:
             observation, _ = self._copies[i].reset(seed=seed)
-            self._last.observations[i] = self._checked(observation)
+            self._last.observations[i] = self._checked(i, observation)
         except ANYTHING as error:
             raise _fault(error, i) from error
         self._last.rewards[i] = 0
         self._last.terminated[i] = self._last.truncated[i] = False
 
-    def _checked(self, observation: Any) -> np.ndarray:
+    def _checked(self, i: int, observation: Any) -> np.ndarray:
         array = np.asarray(observation)
         if array.shape != self._shape:  # NumPy would fill what is missing
-            raise CopyFault(_expected_shape("an observation", self._shape, array), None)
+            raise CopyFault(_expected_shape("an observation", self._shape, array), i)
         return array
 
 
@@ -230,7 +230,7 @@ class VectorizedEnvironments(ParallelEnvironments):
 
     def close(self) -> None:
         """See `ParallelEnvironments`."""
-        self._environments.close()
+        close_quietly(self._environments)
 
     def _of_all(self, name: str, values: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
         array = np.asarray(values)
@@ -241,7 +241,7 @@ class VectorizedEnvironments(ParallelEnvironments):
 
 def _fault(error: BaseException, copy: int | None) -> CopyFault:
     if isinstance(error, CopyFault):
-        return CopyFault(str(error), copy)
+        return error
     return CopyFault(f"{type(error).__name__}: {' '.join(str(error).split())}", copy)
 
 

@@ -15,6 +15,7 @@ from pipeline.files.artifacts import Table
 
 # More lines than there are colors cannot be told apart.
 MAX_ACTIONS = len(COLORS)
+BEFORE_BOUNDS = ", before bounds"  # which clipping or squashing brings it within
 
 
 class ShownActions(NamedTuple):
@@ -24,10 +25,15 @@ class ShownActions(NamedTuple):
     actions: list[str]  # what follows it in the names of the columns: 2, or 0_2
     nouns: list[str]  # what each is called
     left_out: str  # empty where nothing is
+    bounded: bool = False  # whether the environment takes actions within bounds only
 
 
-def choose_actions(distribution_curve: Table) -> ShownActions:
+def choose_actions(distribution_curve: Table, bounded: bool = False) -> ShownActions:
     """The actions that are drawn: of two the second one, of many as many as can be told apart.
+
+    Args:
+        distribution_curve: See `policy.draw_policy`.
+        bounded: Whether means are those of actions that are yet to be brought within bounds.
 
     Raises:
         ValueError: where the table has no columns of a distribution, or runs have different
@@ -36,7 +42,8 @@ def choose_actions(distribution_curve: Table) -> ShownActions:
     if dimensions := numbered(distribution_curve, "mean"):
         drawn = dimensions[:MAX_ACTIONS]
         left_out = f"first {len(drawn)} of {len(dimensions)} dimensions of the action"
-        return _shown("mean", "action dimension {}", drawn, dimensions, left_out)
+        shown = _shown("mean", "action dimension {}", drawn, dimensions, left_out)
+        return shown._replace(bounded=bounded)
     if actions := numbered(distribution_curve, "probability"):
         candidates = actions[1:] if len(actions) == 2 else actions
         noun, nouns = "action {}", "actions"
@@ -83,4 +90,4 @@ def axis_label(shown: ShownActions, kind: str) -> str:
         if len(shown.nouns) == 1:
             return f"P({shown.nouns[0]})"
         return "P(component i = a)" if "_" in shown.actions[0] else "P(action)"
-    return f"{kind.replace('_', ' ')} of the action"
+    return f"{kind.replace('_', ' ')} of the action{BEFORE_BOUNDS * shown.bounded}"

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pipeline.figures.actions import BEFORE_BOUNDS
 from pipeline.figures.series import numbered, numbers
 from pipeline.figures.style import new_figure, styled
 from pipeline.files.artifacts import Table
@@ -23,7 +24,7 @@ class _Scale(NamedTuple):
 
 
 @styled
-def draw_plane(plane: Table, task: str) -> Figure:
+def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
     """The action distribution's parameters over the plane, side by side.
 
     Of two actions only the second one's probability is drawn: the first one's mirrors it. Where it
@@ -34,6 +35,7 @@ def draw_plane(plane: Table, task: str) -> Figure:
             distribution's parameters: probability_a of each action a; or probability_i_a of
             component i taking the value a; or mean_i and standard_deviation_i of dimension i.
         task: its name, for the title.
+        bounded: whether means are those of actions that are yet to be brought within bounds.
 
     Raises:
         ValueError: where a column is missing, or the points are not those of a full grid.
@@ -45,8 +47,8 @@ def draw_plane(plane: Table, task: str) -> Figure:
             f"expected a full grid of {len(x)} by {len(y)} points, received {len(plane[x_label])}"
         )
     order = np.lexsort((plane[x_label], plane[y_label]))
-    drawn = _choose_drawn(plane)
-    figure = new_figure(4.6, f"{task}: what the policy does, other observations at rest")
+    drawn = _choose_drawn(plane, bounded)
+    figure = new_figure(4.6, f"{task}: what the policy does, any other observation at rest")
     panels = figure.subplots(1, len(drawn), sharex=True, sharey=True, squeeze=False)[0]
     for panel, (name, title) in zip(panels, drawn.items(), strict=True):
         values = numbers(plane, name)[order].reshape(len(y), len(x))
@@ -58,11 +60,12 @@ def draw_plane(plane: Table, task: str) -> Figure:
     return figure
 
 
-def _choose_drawn(plane: Table) -> dict[str, str]:
+def _choose_drawn(plane: Table, bounded: bool) -> dict[str, str]:
     """Which columns are drawn, and what stands above each."""
     if means := numbered(plane, "mean"):
         names = [n for m in means for n in (m, m.replace("mean", "standard_deviation"))]
-        titles = [f"{name.rpartition('_')[0].replace('_', ' ')} of the action" for name in names]
+        kinds = [name.rpartition("_")[0].replace("_", " ") for name in names]
+        titles = [f"{kind} of the action{BEFORE_BOUNDS * bounded}" for kind in kinds]
         if len(means) > 1:
             titles = [f"{t}, {n.rpartition('_')[2]}" for t, n in zip(titles, names, strict=True)]
     elif names := numbered(plane, "probability"):

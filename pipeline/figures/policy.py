@@ -40,7 +40,9 @@ MAX_SCATTERED = 2
 
 
 @styled
-def draw_policy(distribution_curve: Table, visited: Table, task: str) -> Figure:
+def draw_policy(
+    distribution_curve: Table, visited: Table, task: str, bounded: bool = False
+) -> Figure:
     """The action distribution over training, and against each observation that varies.
 
     Of two actions, or two values of a component, only the second one's probability is drawn: the
@@ -52,11 +54,12 @@ def draw_policy(distribution_curve: Table, visited: Table, task: str) -> Figure:
             or mean_i and standard_deviation_i of dimension i.
         visited: the columns observation_i and the distribution's parameters at each visited step.
         task: its name, for the title.
+        bounded: whether means are those of actions that are yet to be brought within bounds.
 
     Raises:
         ValueError: where a column is missing, or runs have different numbers of rows.
     """
-    training, observed = policy_parts(distribution_curve, visited)
+    training, observed = policy_parts(distribution_curve, visited, bounded)
     num_rows = math.ceil(len(observed.panels) / PANELS_PER_ROW)
     heights = [3.2] + [0.7 + 2.1 * num_rows] * (num_rows > 0)
     figure = new_figure(sum(heights) + 0.7, f"{task}: what the policy does")
@@ -69,13 +72,15 @@ def draw_policy(distribution_curve: Table, visited: Table, task: str) -> Figure:
     return figure
 
 
-def policy_parts(distribution_curve: Table, visited: Table) -> tuple[Part, Part]:
+def policy_parts(
+    distribution_curve: Table, visited: Table, bounded: bool = False
+) -> tuple[Part, Part]:
     """The panels of `draw_policy`, from the same columns; raises the same.
 
     Returns:
         Those over training; and one for each observation that varies, none if none does.
     """
-    shown = choose_actions(distribution_curve)
+    shown = choose_actions(distribution_curve, bounded)
     return _training_part(distribution_curve, shown), _observations_part(visited, shown)
 
 
@@ -116,7 +121,7 @@ def _observations_part(visited: Table, shown: ShownActions) -> Part:
     steps = plural(len(next(iter(visited.values()))), "step")
     lines = "points and binned means" if len(shown.actions) <= MAX_SCATTERED else "binned means"
     if _has_band(shown):
-        lines += " ± standard deviation"
+        lines += " ± the policy's standard deviation"
     note = f"After training: at {steps} of the exported policy, sampling; {lines}"
     if len(varying) > len(drawn):
         note += f"\nfirst {len(drawn)} of {len(varying)} observations that vary"

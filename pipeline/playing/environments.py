@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium
 from gymnasium.wrappers import FlattenObservation
 
-from pipeline.environments.faults import ANYTHING
+from pipeline.environments.faults import ANYTHING, close_quietly
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.errors import UserError
 
@@ -58,7 +58,7 @@ def make_environment(specification: EnvironmentSpecification, mode: str | None) 
     with naming(specification.id):
         env = gymnasium.make(specification.id, **arguments)
         if mode is not None:
-            env.close()
+            close_quietly(env)
             modes = env.metadata.get("render_modes") or []
             if mode not in modes:
                 raise UserError(

@@ -1,9 +1,9 @@
 """The episode that `evaluate` recorded, as an animated GIF for the report."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from pipeline.environments.faults import closing_quietly
 from pipeline.environments.specification import EnvironmentSpecification
 from pipeline.errors import UserError
 from pipeline.files.artifacts import Table, read_table, replacing, write_json
@@ -47,7 +47,7 @@ def film_episode(
     Raises:
         UserError: If the environment cannot be drawn here, fails or does not repeat itself.
     """
-    with closing(make_environment(specification, "rgb_array")) as env:
+    with closing_quietly(make_environment(specification, "rgb_array")) as env:
         recording = Recording(picture_rate(env), LIMITS)
         replay(env, episode, specification.id, lambda: recording.offer(env.render))
     recording.save(gif)

@@ -47,22 +47,23 @@ def test_a_compiled_environment_that_does_not_know_a_keyword_argument_is_not_use
         assert task.is_compiled == is_compiled
 
 
-@pytest.mark.parametrize(
-    ("stage", "num_rows"),
-    [(rollout, 40), (train, 20)],  # of 10 steps each, 4 episodes, and 2 for each update
-)
+@pytest.mark.parametrize(("stage", "num_episodes"), [(rollout, 4), (train, 2)])
 def test_episodes_that_memory_cannot_hold_are_a_mistake_of_the_user(
-    stage, num_rows, tmp_path, monkeypatch
+    stage, num_episodes, tmp_path, monkeypatch
 ):
     params = section("CartPole-v1", "compiled", episodes_per_update=2, num_episodes=4)
     params["env"]["max_episode_steps"] = 10
     params["rollout"]["num_episodes"] = 4
     task = run_stages(tmp_path, monkeypatch, params=params, stages=(rollout,))
-    # A row has 4 floats of observation, an int64 action, a reward and a log-probability.
-    monkeypatch.setattr(backends, "_physical_memory", lambda: 32 * num_rows)
+    # A step has 4 floats of observation, an int64 action, a reward and a log-probability.
+    memory = num_episodes * 10 * backends.COPIES_OF_EPISODES * 32
+    monkeypatch.setattr(backends, "_physical_memory", lambda: memory)
     stage(task)
-    monkeypatch.setattr(backends, "_physical_memory", lambda: 32 * num_rows - 1)
-    message = rf"^task: expected at most {num_rows - 1} env steps in .* episodes .* \(32 bytes"
+    monkeypatch.setattr(backends, "_physical_memory", lambda: memory - 1)
+    message = (
+        "^task: expected an env.max_episode_steps of at most 9, .* 128 bytes, "
+        f"of {num_episodes} episodes together; received 10"
+    )
     with pytest.raises(UserError, match=message):
         stage(task)
 
@@ -74,7 +75,7 @@ def test_env_steps_are_numbered_by_32_bits(tmp_path, monkeypatch):
     params["env"]["max_episode_steps"] = 2**30
     params["rollout"]["num_episodes"] = 2
     task = load_task(write_params(tmp_path, task=params), "task")
-    message = "^task: expected at most 2,147,483,647 env steps in 2 .* limit of 1,073,741,824"
+    message = "^task: expected .* at most 1,073,741,823, .* received 1,073,741,824"
     with pytest.raises(UserError, match=message):
         rollout(task)
 

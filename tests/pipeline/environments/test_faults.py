@@ -36,10 +36,11 @@ class Misbehaving(gymnasium.Env):
         first: The episode that it begins in.
     """
 
-    def __init__(self, does=None, reset=None, first=1, **_):
+    def __init__(self, does=None, reset=None, first=1, close=None, **_):
         self.observation_space = spaces.Box(-100, 100, (2,), np.float32)
         self.action_space = spaces.Discrete(2)
         self.does, self.at_reset, self.first, self.episode = does, reset, first, -1
+        self.at_close = close
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -47,6 +48,10 @@ class Misbehaving(gymnasium.Env):
         self.number = 0
         returned: Any = (np.zeros(2, np.float32), {})
         return self.at_reset(*returned) if self.at_reset and self.episode else returned
+
+    def close(self):
+        if self.at_close:
+            self.at_close()
 
     def step(self, action):
         number, self.number = self.number, self.number + 1
@@ -125,6 +130,7 @@ def test_an_observation_that_the_policy_swallows_is_found_too():
     ("reset", "message"),
     [
         (fail, "episode 2, reset: RuntimeError: the rope broke"),
+        (leave, "episode 2, reset: SystemExit: 0"),
         (lambda o, i: (o[:1], i), "episode 2, reset: expected an observation of shape"),
         (lambda o, i: o, "episode 2, reset: ValueError|episode 2, reset: expected an observation"),
     ],
@@ -132,6 +138,28 @@ def test_an_observation_that_the_policy_swallows_is_found_too():
 def test_a_reset_is_named(reset, message):
     with pytest.raises(EnvironmentFault, match=f"^{message}"):
         sample(serial(reset=reset))
+
+
+@pytest.mark.parametrize("close", [fail, leave])
+def test_what_is_raised_when_all_is_done_does_no_harm(close):
+    serial(close=close).close()
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    environments.close = close
+    VectorizedEnvironments(environments).close()
+    gymnasium.register("Unclosable-v0", lambda **_: Misbehaving(close=close), max_episode_steps=5)
+    try:
+        assert inspect_environment("Unclosable-v0", {}).max_episode_steps == 5
+    finally:
+        del gymnasium.registry["Unclosable-v0"]
+
+
+def test_a_constructor_that_leaves_is_a_mistake_of_the_user():
+    gymnasium.register("Leaving-v0", lambda **_: leave(), max_episode_steps=5)
+    try:
+        with pytest.raises(UserError, match="Leaving-v0 can be made, received {}: SystemExit: 0"):
+            inspect_environment("Leaving-v0", {})
+    finally:
+        del gymnasium.registry["Leaving-v0"]
 
 
 def test_one_that_steps_all_at_once_is_named_too():

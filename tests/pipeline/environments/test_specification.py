@@ -13,7 +13,7 @@ from gymnasium.envs.registration import WrapperSpec
 from gymnasium.vector import AutoresetMode
 
 from pipeline.environments.description import describe_flattening, describe_space
-from pipeline.environments.specification import inspect_environment
+from pipeline.environments.specification import has_bounds, inspect_environment
 from pipeline.environments.vector import (
     SerialEnvironments,
     VectorizedEnvironments,
@@ -125,6 +125,8 @@ def test_a_third_partys_environment_is_imported_by_its_module(tmp_path, monkeypa
         ("CartPole-v9", {}, "CartPole-v9"),
         ("Nowhere", {}, "received 'Nowhere'"),
         ("a:b:c", {}, "received 'a:b:c'"),
+        (":Id-v0", {}, "expected the id .* received ':Id-v0'"),
+        ("module:", {}, "expected the id .* received 'module:'"),
         (".module:Id-v0", {}, "expected the id .* received '.module:Id-v0'"),
         ("no_such_module:Id-v0", {}, "No module named 'no_such_module'"),
         ("CartPole-v1", {"gravity_": 1}, "keyword arguments with which CartPole-v1 can be made"),
@@ -260,6 +262,19 @@ def test_spaces_that_no_policy_serves_are_refused(observation_space, action_spac
     kwargs = {"observation_space": observation_space, "action_space": action_space}
     with pytest.raises(UserError, match=message):
         inspect_environment("Custom-v0", kwargs)
+
+
+@pytest.mark.parametrize(
+    ("space", "bounded"),
+    [
+        (spaces.Box(-1, 1, (2,)), True),
+        (spaces.Box(-np.inf, np.array([np.inf, 3]), (2,), np.float64), True),
+        (spaces.Box(-np.inf, np.inf, (2,)), False),
+        (spaces.Discrete(2), False),
+    ],
+)
+def test_which_actions_have_bounds(space, bounded):
+    assert has_bounds(space) == bounded
 
 
 def test_an_environment_without_a_time_limit_is_refused():

@@ -42,6 +42,17 @@ def test_of_two_actions_the_second_one_is_drawn_over_training():
     assert "every run faint, their median bold" in captions(figure)[0]
 
 
+def test_means_that_are_yet_to_be_brought_within_bounds():
+    means = {"mean_0": np.array([0.0, 16.0]), "standard_deviation_0": np.ones(2)}
+    curve = {"run": np.zeros(2, int), "num_episodes": np.array([0, 9])} | means
+    visited = {"observation_0": np.ones(2)} | means
+    figure = draw_policy(curve, visited, "task", bounded=True)
+    assert [panel.get_ylabel() for panel in figure.axes] == [
+        "mean of the action, before bounds",
+        "standard deviation of the action, before bounds",
+    ]
+
+
 def test_each_observation_that_varies_has_a_panel(make_tables):
     tables = make_tables(num_observations=4)
     tables.visited["observation_2"][:] = 1
@@ -69,7 +80,7 @@ def test_normal_distribution_has_mean_and_standard_deviation(make_tables):
         "",
         "",
     ]
-    assert "binned means ± standard deviation" in captions(figure)[1]
+    assert "binned means ± the policy's standard deviation" in captions(figure)[1]
     # The band is 0.5 wide to both sides of the binned mean, everywhere.
     (band,) = figure.axes[2].collections
     low, high = np.sort(band.get_paths()[0].vertices[:, 1])[[0, -1]]
