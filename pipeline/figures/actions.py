@@ -15,7 +15,8 @@ from pipeline.files.artifacts import Table
 
 # More lines than there are colors cannot be told apart.
 MAX_ACTIONS = len(COLORS)
-BEFORE_BOUNDS = ", before bounds"  # which clipping or squashing brings it within
+# What clipping or squashing does is not in a distribution's parameters.
+BEFORE_BOUNDS = "actions as they are drawn, before they are brought within bounds"
 
 
 class ShownActions(NamedTuple):
@@ -90,4 +91,4 @@ def axis_label(shown: ShownActions, kind: str) -> str:
         if len(shown.nouns) == 1:
             return f"P({shown.nouns[0]})"
         return "P(component i = a)" if "_" in shown.actions[0] else "P(action)"
-    return f"{kind.replace('_', ' ')} of the action{BEFORE_BOUNDS * shown.bounded}"
+    return f"{kind.replace('_', ' ')} of the action"

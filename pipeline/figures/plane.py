@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.figures.actions import BEFORE_BOUNDS
 from pipeline.figures.series import numbered, numbers
 from pipeline.figures.style import new_figure, styled
 from pipeline.files.artifacts import Table
@@ -47,8 +46,9 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
             f"expected a full grid of {len(x)} by {len(y)} points, received {len(plane[x_label])}"
         )
     order = np.lexsort((plane[x_label], plane[y_label]))
-    drawn = _choose_drawn(plane, bounded)
-    figure = new_figure(4.6, f"{task}: what the policy does, any other observation at rest")
+    drawn = _choose_drawn(plane)
+    does = "what the policy does before bounds" if bounded else "what the policy does"
+    figure = new_figure(4.6, f"{task}: {does}, any other observation at rest")
     panels = figure.subplots(1, len(drawn), sharex=True, sharey=True, squeeze=False)[0]
     for panel, (name, title) in zip(panels, drawn.items(), strict=True):
         values = numbers(plane, name)[order].reshape(len(y), len(x))
@@ -60,12 +60,11 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
     return figure
 
 
-def _choose_drawn(plane: Table, bounded: bool) -> dict[str, str]:
+def _choose_drawn(plane: Table) -> dict[str, str]:
     """Which columns are drawn, and what stands above each."""
     if means := numbered(plane, "mean"):
         names = [n for m in means for n in (m, m.replace("mean", "standard_deviation"))]
-        kinds = [name.rpartition("_")[0].replace("_", " ") for name in names]
-        titles = [f"{kind} of the action{BEFORE_BOUNDS * bounded}" for kind in kinds]
+        titles = [f"{name.rpartition('_')[0].replace('_', ' ')} of the action" for name in names]
         if len(means) > 1:
             titles = [f"{t}, {n.rpartition('_')[2]}" for t, n in zip(titles, names, strict=True)]
     elif names := numbered(plane, "probability"):

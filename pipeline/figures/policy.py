@@ -15,7 +15,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.figures.actions import ShownActions, axis_label, choose_actions
+from pipeline.figures.actions import BEFORE_BOUNDS, ShownActions, axis_label, choose_actions
 from pipeline.figures.panel import Panel, Part
 from pipeline.figures.series import binned_means, by_run, numbered, numbers, thinned
 from pipeline.figures.style import (
@@ -88,7 +88,8 @@ def _training_part(distribution_curve: Table, shown: ShownActions) -> Part:
     kinds = ["probability"] if shown.kind == "probability" else ["mean", "standard_deviation"]
     num_runs = len(np.unique(distribution_curve["run"]))
     lines = "; every run faint, their median bold" if num_runs > 1 else ", of the run"
-    note = f"Over training: mean over the steps of each batch{lines}\n{shown.left_out}".rstrip()
+    first = f"Over training: mean over the steps of each batch{lines}"
+    note = "\n".join(filter(None, [first, shown.left_out, BEFORE_BOUNDS * shown.bounded]))
     panels = [_training_panel(distribution_curve, kind, shown) for kind in kinds]
     return Part(panels, note, shares_y=False)
 
@@ -122,9 +123,11 @@ def _observations_part(visited: Table, shown: ShownActions) -> Part:
     lines = "points and binned means" if len(shown.actions) <= MAX_SCATTERED else "binned means"
     if _has_band(shown):
         lines += " ± the policy's standard deviation"
-    note = f"After training: at {steps} of the exported policy, sampling; {lines}"
+    note = f"After training: {steps} of the exported policy, sampling; {lines}"
     if len(varying) > len(drawn):
         note += f"\nfirst {len(drawn)} of {len(varying)} observations that vary"
+    if shown.bounded:
+        note += f"\n{BEFORE_BOUNDS}"
     title = _title(axis_label(shown, shown.kind), "against what is observed")
     return Part([_observation_panel(visited, name, shown) for name in drawn], note, title=title)
 

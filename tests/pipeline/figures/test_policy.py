@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.figures.actions import BEFORE_BOUNDS
 from pipeline.figures.policy import draw_policy
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -45,12 +46,10 @@ def test_of_two_actions_the_second_one_is_drawn_over_training():
 def test_means_that_are_yet_to_be_brought_within_bounds():
     means = {"mean_0": np.array([0.0, 16.0]), "standard_deviation_0": np.ones(2)}
     curve = {"run": np.zeros(2, int), "num_episodes": np.array([0, 9])} | means
-    visited = {"observation_0": np.ones(2)} | means
-    figure = draw_policy(curve, visited, "task", bounded=True)
-    assert [panel.get_ylabel() for panel in figure.axes] == [
-        "mean of the action, before bounds",
-        "standard deviation of the action, before bounds",
-    ]
+    visited = {"observation_0": np.arange(2.0)} | means
+    for bounded in (False, True):
+        figure = draw_policy(curve, visited, "task", bounded)
+        assert [BEFORE_BOUNDS in note for note in captions(figure)] == [bounded] * 2
 
 
 def test_each_observation_that_varies_has_a_panel(make_tables):
