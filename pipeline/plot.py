@@ -36,7 +36,7 @@ def plot(task: Task) -> None:
     film(task)
 
 
-def draw_pictures(files: TaskFiles, task: str, bounded: bool = False) -> dict[str, bytes]:
+def draw_pictures(files: TaskFiles, task: str, bounded: bool) -> dict[str, bytes]:
     """A task's pictures as PNG, by file name.
 
     Args:
@@ -70,7 +70,7 @@ def draw_pictures(files: TaskFiles, task: str, bounded: bool = False) -> dict[st
     return pictures
 
 
-def draw_panels(files: TaskFiles, task: str, bounded: bool = False) -> dict[str, Any]:
+def draw_panels(files: TaskFiles, task: str, bounded: bool) -> dict[str, Any]:
     """What the report shows of a task: parts by name, each with its note and panels.
 
     Args:

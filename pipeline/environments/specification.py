@@ -94,9 +94,7 @@ def inspect_environment(
 
 def has_bounds(space: ActionSpace) -> bool:
     """Whether actions are numbers that have to be brought within bounds."""
-    if not isinstance(space, spaces.Box):
-        return False
-    return bool(np.isfinite(space.low).any() or np.isfinite(space.high).any())
+    return isinstance(space, spaces.Box) and bool((space.bounded_below | space.bounded_above).any())
 
 
 def _not_observed(space: gymnasium.Space[Any]) -> str | None:

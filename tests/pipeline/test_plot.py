@@ -3,10 +3,13 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from gymnasium import spaces
 
 from pipeline.errors import UserError
-from pipeline.files.artifacts import read_json
+from pipeline.figures.actions import BEFORE_BOUNDS
+from pipeline.files.artifacts import read_json, write_table
 from pipeline.files.task_files import TaskFiles
 from pipeline.plot import plot
 from tests.pipeline.project import plotted, write_tables
@@ -34,6 +37,19 @@ def test_writes_its_pictures_and_the_same_again(task, capsys):
     (task.files.plots / "of an older version.png").write_bytes(b"")
     plot(task)
     assert {path.name: path.read_bytes() for path in task.files.plots.iterdir()} == pictures
+
+
+@pytest.mark.parametrize("limit", [2.0, np.inf])
+def test_says_of_bounded_actions_that_they_are_those_before_bounds(task, limit):
+    means = {"mean_0": np.arange(4.0), "standard_deviation_0": np.ones(4)}
+    runs = {"run": np.array([0, 0, 1, 1]), "num_episodes": np.array([0, 1, 0, 1])}
+    write_table(task.files.action_distribution, runs | means)
+    write_table(task.files.visited, {"observation_0": np.arange(4.0)} | means)
+    task.specification = task.specification._replace(action_space=spaces.Box(-limit, limit, (1,)))
+    plot(task)
+    parts = read_json(task.files.panels, ["policy", "observations"])
+    for name in ("policy", "observations"):
+        assert (BEFORE_BOUNDS in parts[name]["note"]) == np.isfinite(limit)
 
 
 def test_draws_the_panels_of_each_part_with_their_numbers_and_the_same_again(task):

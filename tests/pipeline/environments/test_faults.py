@@ -25,6 +25,7 @@ from pipeline.reinforce.sampling import sample_episodes
 from pipeline.rollout import rollout
 from pipeline.train import train
 from tests.pipeline.task import BANDIT, write_params
+from tests.pipeline.test_stages import run_stages
 
 
 class Misbehaving(gymnasium.Env):
@@ -146,11 +147,6 @@ def test_what_is_raised_when_all_is_done_does_no_harm(close):
     environments: Any = SyncVectorEnv([Misbehaving] * 2)
     environments.close = close
     VectorizedEnvironments(environments).close()
-    gymnasium.register("Unclosable-v0", lambda **_: Misbehaving(close=close), max_episode_steps=5)
-    try:
-        assert inspect_environment("Unclosable-v0", {}).max_episode_steps == 5
-    finally:
-        del gymnasium.registry["Unclosable-v0"]
 
 
 def test_a_constructor_that_leaves_is_a_mistake_of_the_user():
@@ -211,6 +207,18 @@ def test_copies_that_cannot_be_made_are_a_mistake_of_the_user():
 def test_the_checker_that_gymnasium_makes_can_be_left_out():
     specification = inspect_environment("CartPole-v1", {"disable_env_checker": True})
     assert isinstance(make_environments(specification, 2), VectorizedEnvironments)
+
+
+gymnasium.register("Unclosable-v0", lambda **_: Misbehaving(close=leave), max_episode_steps=5)
+
+
+def test_stages_do_all_their_work_whatever_closing_raises(tmp_path, monkeypatch):
+    params = copy.deepcopy(BANDIT)
+    params["env"] = {"id": "Unclosable-v0"}
+    task = run_stages(
+        tmp_path, monkeypatch, params=params, stages=(rollout, train, export, evaluate)
+    )
+    assert task.files.metrics.exists()
 
 
 gymnasium.register("Misbehaving-v0", lambda **k: Misbehaving(fail, **k), max_episode_steps=5)
