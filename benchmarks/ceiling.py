@@ -158,12 +158,13 @@ def gymnasium_steps(
     space = batch_space(action_space, environments.num_envs)
     space.seed(0)
     actions = [space.sample() for _ in range(steps)]
-    stepping = np.ones(environments.num_envs, dtype=bool)
+    copies = np.arange(environments.num_envs)
     environments.reset(seed=0)
 
     def run() -> int:
         for batch in actions:
-            environments.step(batch, stepping)
+            outcome = environments.step(copies, batch)
+            environments.begin(copies[outcome.terminated | outcome.truncated])
         return steps * environments.num_envs
 
     return run

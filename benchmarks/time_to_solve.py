@@ -150,8 +150,8 @@ def _evaluation(task: Task, policy: "Policy", criterion: Criterion) -> Callable[
 
     def act_greedily(observations: np.ndarray, seed: np.ndarray) -> Action:
         del seed
-        actions = greedy(observations)
-        return Action(actions, actions, tf.zeros(len(observations)))
+        actions = greedy(observations).numpy()
+        return Action(actions, actions, np.zeros(len(observations), np.float32))
 
     is_greedy = criterion.mode == "greedy"
     act: Act = act_greedily if is_greedy else backends.compile_act(policy)

@@ -17,37 +17,41 @@ from pipeline.errors import UserError
 MAX_SERIAL, MAX_VECTORIZED = 64, 512
 
 
-class Transition(NamedTuple):
-    """What one step of E parallel environments led to; meaningless where none was taken."""
+class Outcome(NamedTuple):
+    """What one step of N copies came to."""
 
-    observations: np.ndarray  # [E, O]
-    rewards: np.ndarray  # [E]
-    terminated: np.ndarray  # [E]
-    truncated: np.ndarray  # [E]
+    rewards: np.ndarray  # [N]
+    terminated: np.ndarray  # [N]
+    truncated: np.ndarray  # [N]
 
 
 class ParallelEnvironments(Protocol):
-    """E parallel environments, of which some take a step while the others wait.
-
-    The step after an episode's end resets the environment, whatever the action (Gymnasium's
-    next-step autoreset): a dead step.
-    """
+    """E copies of an environment, of which some take a step while the others wait."""
 
     num_envs: int  # E
     action_dtype: np.dtype
     max_episode_steps: int | None  # that an episode may have, by the environments' own account
+    observations: np.ndarray  # [E, O], what each shows; good until the next call
 
-    def reset(self, seed: int) -> np.ndarray:
-        """Begins an episode in each: initial observations `[E, O]`.
+    def reset(self, seed: int) -> None:
+        """Begins an episode in each.
 
         Raises:
             CopyFault: If one of them raises anything, or returns what it should not.
         """
 
-    def step(self, actions: np.ndarray, stepping: np.ndarray) -> Transition:
-        """One step of the environments where `stepping`, `[E]` bool; actions `[E, …]`.
+    def begin(self, copies: np.ndarray) -> np.ndarray:
+        """Begins another episode in copies `[K]` whose episodes have ended.
 
-        What is returned is only good until the next step.
+        Returns:
+            Those of them that only do so in the next step, whichever copies take it.
+
+        Raises:
+            CopyFault: As `reset` does.
+        """
+
+    def step(self, copies: np.ndarray, actions: np.ndarray) -> Outcome:
+        """One step of copies `[N]` within their episodes, by actions `[N, …]`.
 
         Raises:
             CopyFault: As `reset` does.
@@ -132,34 +136,32 @@ class SerialEnvironments(ParallelEnvironments):
         shape = copies[0].observation_space.shape
         assert shape is not None
         self._shape = shape
-        self._last = Transition(
-            observations=np.zeros((self.num_envs, *shape), dtype=np.float32),
-            rewards=np.zeros(self.num_envs, dtype=np.float32),
-            terminated=np.zeros(self.num_envs, dtype=bool),
-            truncated=np.zeros(self.num_envs, dtype=bool),
-        )
+        self.observations = np.zeros((self.num_envs, *shape), dtype=np.float32)
 
-    def reset(self, seed: int) -> np.ndarray:
+    def reset(self, seed: int) -> None:
         """See `ParallelEnvironments`; copy i gets the seed `seed + i`."""
         for i in range(self.num_envs):
             self._begin(i, seed=seed + i)
-        return self._last.observations
 
-    def step(self, actions: np.ndarray, stepping: np.ndarray) -> Transition:
+    def begin(self, copies: np.ndarray) -> np.ndarray:
         """See `ParallelEnvironments`."""
-        observations, rewards, terminated, truncated = last = self._last
-        over = terminated | truncated
-        for i in np.flatnonzero(stepping & over).tolist():
+        for i in copies.tolist():
             self._begin(i)
-        going_on = np.flatnonzero(stepping & ~over)
-        for i, action in zip(going_on.tolist(), actions[going_on], strict=True):
+        return copies[:0]
+
+    def step(self, copies: np.ndarray, actions: np.ndarray) -> Outcome:
+        """See `ParallelEnvironments`."""
+        num_copies = len(copies)
+        rewards = np.empty(num_copies, dtype=np.float32)
+        terminated, truncated = np.empty((2, num_copies), dtype=bool)
+        for n, (i, action) in enumerate(zip(copies.tolist(), actions, strict=True)):
             try:
                 outcome = self._copies[i].step(action)
-                observation, rewards[i], terminated[i], truncated[i], _ = outcome
-                observations[i] = self._checked(i, observation)
+                observation, rewards[n], terminated[n], truncated[n], _ = outcome
+                self.observations[i] = self._checked(i, observation)
             except ANYTHING as error:
                 raise _fault(error, i) from error
-        return last
+        return Outcome(rewards, terminated, truncated)
 
     def close(self) -> None:
         """See `ParallelEnvironments`."""
@@ -169,11 +171,9 @@ class SerialEnvironments(ParallelEnvironments):
     def _begin(self, i: int, seed: int | None = None) -> None:
         try:
             observation, _ = self._copies[i].reset(seed=seed)
-            self._last.observations[i] = self._checked(i, observation)
+            self.observations[i] = self._checked(i, observation)
         except ANYTHING as error:
             raise _fault(error, i) from error
-        self._last.rewards[i] = 0
-        self._last.terminated[i] = self._last.truncated[i] = False
 
     def _checked(self, i: int, observation: Any) -> np.ndarray:
         array = np.asarray(observation)
@@ -205,25 +205,30 @@ class VectorizedEnvironments(ParallelEnvironments):
         shape = environments.single_observation_space.shape
         assert shape is not None
         self._shape = shape
+        self._actions: np.ndarray | None = None
 
-    def reset(self, seed: int) -> np.ndarray:
+    def reset(self, seed: int) -> None:
         """See `ParallelEnvironments`."""
         try:
             observations, _ = self._environments.reset(seed=seed)
-            return self._of_all("observations", observations, self._shape)
+            self.observations = self._of_all("observations", observations, self._shape)
         except ANYTHING as error:
             raise _fault(error, None) from error
 
-    def step(self, actions: np.ndarray, stepping: np.ndarray) -> Transition:
+    def begin(self, copies: np.ndarray) -> np.ndarray:
+        """See `ParallelEnvironments`; all of them begin in the next step."""
+        return copies
+
+    def step(self, copies: np.ndarray, actions: np.ndarray) -> Outcome:
         """See `ParallelEnvironments`."""
-        del stepping
         try:
-            observations, rewards, terminated, truncated, _ = self._environments.step(actions)
-            return Transition(
-                self._of_all("observations", observations, self._shape),
-                self._of_all("rewards", rewards),
-                self._of_all("terminated", terminated),
-                self._of_all("truncated", truncated),
+            of_all = self._environments.step(self._actions_of_all(copies, actions))
+            observations, rewards, terminated, truncated, _ = of_all
+            self.observations = self._of_all("observations", observations, self._shape)
+            return Outcome(
+                self._of_all("rewards", rewards)[copies],
+                self._of_all("terminated", terminated)[copies],
+                self._of_all("truncated", truncated)[copies],
             )
         except ANYTHING as error:
             raise _fault(error, None) from error
@@ -231,6 +236,14 @@ class VectorizedEnvironments(ParallelEnvironments):
     def close(self) -> None:
         """See `ParallelEnvironments`."""
         close_quietly(self._environments)
+
+    def _actions_of_all(self, copies: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """`[E, …]`: those that wait step, too, and want legal actions. They get their last."""
+        if self._actions is None:
+            self._actions = np.repeat(actions[:1], self.num_envs, axis=0)
+        self._actions = self._actions.copy()  # the environment may have kept it
+        self._actions[copies] = actions
+        return self._actions
 
     def _of_all(self, name: str, values: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
         array = np.asarray(values)

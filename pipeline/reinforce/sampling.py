@@ -66,39 +66,29 @@ def _run(
     environments: ParallelEnvironments, act: Act, num_episodes: int, generator: np.random.Generator
 ) -> list[_Steps]:
     """Steps all environments together until the last of the episodes has ended."""
+    num_started = environments.num_envs
+    episode = np.arange(num_started)  # number of the episode in each copy
+    step = np.zeros_like(episode)  # its next step
     try:
-        observations = environments.reset(int(generator.integers(2**31)))
+        environments.reset(int(generator.integers(2**31)))
     except CopyFault as fault:
         raise EnvironmentFault(f"episode {fault.copy or 0}, reset: {fault}") from fault
     seeds = _stateless_seeds(generator)
-    num_started = environments.num_envs
-    episode = np.arange(num_started)  # number of the episode in each environment
-    step = np.zeros_like(episode)  # its next step
-    resetting = np.zeros(num_started, dtype=bool)  # whether the next step is a dead one
-    # Environments that step together all want legal actions, those in a dead step too: their last.
-    actions: np.ndarray | None = None
+    acting = np.flatnonzero(episode < num_episodes)
+    waiting = acting[:0]  # copies whose episode begins with the next step
     steps = []
-    while (stepping := episode < num_episodes).any():
-        acting = np.flatnonzero(stepping & ~resetting)
+    while acting.size or waiting.size:
         if acting.size:
-            seen = np.asarray(observations[acting], dtype=np.float32)
-            action = Action(*map(np.asarray, act(seen, next(seeds))))
+            seen = environments.observations[acting].astype(np.float32, copy=False)
+            action = act(seen, next(seeds))
             if not np.isfinite(action.log_prob).all():
                 _require_finite_observations(seen, episode[acting], step[acting])
                 raise FloatingPointError("the policy's log-probabilities are not finite")
-            taken = action.action.astype(environments.action_dtype, copy=False)
-            if actions is None:
-                actions = np.repeat(taken[:1], environments.num_envs, axis=0)
-            actions = actions.copy()
-            actions[acting] = taken
-        assert actions is not None  # no environment begins with a dead step
+            actions = action.action.astype(environments.action_dtype, copy=False)
         try:
-            following = environments.step(actions, stepping)
+            outcome = environments.step(acting, actions[: acting.size])
         except CopyFault as fault:
-            copy = acting[0] if fault.copy is None and acting.size else fault.copy or 0
-            where = f"step {step[copy]}" if copy in acting else "reset"
-            beside = f" (or one of the {acting.size - 1} beside it)" if fault.copy is None else ""
-            raise EnvironmentFault(f"episode {episode[copy]}{beside}, {where}: {fault}") from fault
+            raise _located(fault, episode, step, acting, waiting) from fault
         if acting.size:
             steps.append(
                 _Steps(
@@ -107,25 +97,47 @@ def _run(
                     observations=seen,
                     action=action.raw_action,
                     log_prob=action.log_prob,
-                    reward=following.rewards[acting].astype(np.float32),
-                    terminated=following.terminated[acting],
-                    truncated=following.truncated[acting],
+                    reward=outcome.rewards.astype(np.float32, copy=False),
+                    terminated=outcome.terminated,
+                    truncated=outcome.truncated,
                 )
             )
         step[acting] += 1
-        resetting = np.zeros_like(resetting)
-        resetting[acting] = following.terminated[acting] | following.truncated[acting]
-        num_ended = int(np.count_nonzero(resetting))
-        episode[resetting] = num_started + np.arange(num_ended)
-        step[resetting] = 0
-        num_started += num_ended
+        ended = acting[outcome.terminated | outcome.truncated]
+        if ended.size or waiting.size:
+            episode[ended] = num_started + np.arange(ended.size)
+            step[ended] = 0
+            num_started += ended.size
+            try:
+                waiting = environments.begin(ended[episode[ended] < num_episodes])
+            except CopyFault as fault:
+                raise EnvironmentFault(f"episode {episode[fault.copy]}, reset: {fault}") from fault
+            has_begun = episode < num_episodes
+            has_begun[waiting] = False
+            acting = np.flatnonzero(has_begun)
         if (limit := environments.max_episode_steps) is not None and step.max() >= limit:
             raise EnvironmentFault(
                 f"episode {episode[step.argmax()]}, step {limit - 1}: expected the last step of an "
                 f"episode, by max_episode_steps: {limit}, received one that goes on"
             )
-        observations = following.observations
     return steps
+
+
+def _located(
+    fault: CopyFault,
+    episode: np.ndarray,
+    step: np.ndarray,
+    acting: np.ndarray,
+    waiting: np.ndarray,
+) -> EnvironmentFault:
+    """The fault of a step, with where it was."""
+    copy, beside = fault.copy, ""
+    if copy is None:
+        stepping = [*acting, *waiting]
+        copy = stepping[0]
+        beside = f" (or one of the {len(stepping) - 1} beside it)"
+    where = "reset" if copy in waiting else f"step {step[copy]}"
+    return EnvironmentFault(f"episode {episode[copy]}{beside}, {where}: {fault}")
 
 
 def _require_finite_observations(seen: np.ndarray, episode: np.ndarray, step: np.ndarray) -> None:

@@ -47,7 +47,7 @@ def test_cartpole():
     assert isinstance(environments, VectorizedEnvironments)
     # The keyword arguments arrive: with Sutton and Barto's reward a step costs nothing.
     environments.reset(seed=0)
-    assert environments.step(np.zeros(3, np.int64), np.ones(3, bool)).rewards.tolist() == [0, 0, 0]
+    assert environments.step(np.arange(3), np.zeros(3, np.int64)).rewards.tolist() == [0, 0, 0]
 
 
 def test_an_environment_without_a_vector_entry_point_is_stepped_copy_by_copy():
@@ -88,7 +88,7 @@ def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used
     )
     environments = make_environments(inspect_environment("Wrapped-v0", {}), 2)
     environments.reset(seed=0)
-    assert environments.step(np.zeros(2, np.int64), np.ones(2, bool)).rewards.tolist() == [2, 2]
+    assert environments.step(np.arange(2), np.zeros(2, np.int64)).rewards.tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(
@@ -186,11 +186,11 @@ def test_observations_that_gymnasium_flattens(space, size):
 def test_copies_observe_what_gymnasium_flattens():
     specification = inspect_environment("Everything-v0", {})
     environments = make_environments(specification, 2)
-    observations = environments.reset(seed=5)  # and 6 for the second one
+    environments.reset(seed=5)  # and 6 for the second one
     for copy, seed in enumerate([5, 6]):
         expected, _ = Everything().reset(seed=seed)
         flat = np.asarray(spaces.flatten(EVERYTHING, expected), np.float32)
-        np.testing.assert_array_equal(observations[copy], flat)
+        np.testing.assert_array_equal(environments.observations[copy], flat)
 
 
 def test_the_description_says_how_to_flatten_an_observation():
@@ -289,5 +289,5 @@ def test_the_time_limit_that_was_asked_for_cuts_episodes_off(env_id):
     environments = make_environments(specification, 2)
     environments.reset(seed=0)
     actions = np.stack([specification.action_space.sample()] * 2)
-    cut = [environments.step(actions, np.ones(2, bool)).truncated.tolist() for _ in range(3)]
+    cut = [environments.step(np.arange(2), actions).truncated.tolist() for _ in range(3)]
     assert cut == [[False, False], [False, False], [True, True]]
