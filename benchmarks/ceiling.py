@@ -14,8 +14,8 @@ import numpy as np
 from gymnasium.vector.utils import batch_space
 
 from benchmarks.networks import NumpyNetwork
+from pipeline.environments.parallel.contract import ParallelEnvironments
 from pipeline.environments.specification import EnvironmentSpecification
-from pipeline.environments.vector import ParallelEnvironments
 
 if TYPE_CHECKING:
     from models.policy import Policy

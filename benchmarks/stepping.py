@@ -58,7 +58,7 @@ def measure(
     import gymnasium
 
     from pipeline.assembly.backends import compile_act
-    from pipeline.environments.vector import SerialEnvironments
+    from pipeline.environments.parallel.serial import SerialEnvironments
     from pipeline.reinforce.sampling import sample_episodes
 
     specification = inspect_environment(env_id, {})

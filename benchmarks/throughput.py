@@ -136,7 +136,7 @@ def _training(
 
     from pipeline.assembly.backends import compile_act
     from pipeline.environments.compiled import make_compiled
-    from pipeline.environments.vector import make_environments
+    from pipeline.environments.parallel.making import make_environments
     from pipeline.reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
     from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
     from pipeline.reinforce.learner import Learner
@@ -223,7 +223,7 @@ def _parts_of_ceiling(
     episodes: "Episodes",
     stack: ExitStack,
 ) -> dict[str, ceiling.Repeated]:
-    from pipeline.environments.vector import make_environments
+    from pipeline.environments.parallel.making import make_environments
 
     batch = (row.num_episodes, policy.observation_size)
     observations = np.resize(episodes.observations[episodes.valid], batch)

@@ -143,7 +143,7 @@ def _evaluation(task: Task, policy: "Policy", criterion: Criterion) -> Callable[
 
     from models.action import Action
     from pipeline.assembly import backends
-    from pipeline.environments.vector import make_environments
+    from pipeline.environments.parallel.making import make_environments
     from pipeline.reinforce.sampling import sample_episodes
 
     greedy = tf.function(policy.greedy, input_signature=policy.sample_signature[:1])

@@ -71,7 +71,7 @@ def evaluate(task: Task) -> None:
 def prepare(task: Task) -> Perform[EvaluatedRun]:
     """Starts TensorFlow and returns what evaluates one run after the other."""
     start_tensorflow()
-    from pipeline.environments.vector import make_environments
+    from pipeline.environments.parallel.making import make_environments
     from pipeline.playing import exported
     from pipeline.reinforce.sampling import sample_episodes
 

@@ -11,7 +11,7 @@ from models.action import Action
 from models.policy import Policy
 from pipeline.environments.compiled import make_compiled
 from pipeline.environments.compiled.contract import CompiledEnvironment
-from pipeline.environments.vector import make_environments
+from pipeline.environments.parallel.making import make_environments
 from pipeline.errors import UserError
 from pipeline.processes.stage import Task
 from pipeline.reinforce import sampling

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -37,6 +37,25 @@ class CopyFault(Exception):  # noqa: N818  # the environment's, not this program
     def __init__(self, text: str, copy: int | None) -> None:
         super().__init__(text)
         self.copy = copy
+
+
+def copy_fault(error: BaseException, copy: int | None) -> CopyFault:
+    """What a copy raised, in one line; a CopyFault as it is."""
+    if isinstance(error, CopyFault):
+        return error
+    return CopyFault(f"{type(error).__name__}: {' '.join(str(error).split())}", copy)
+
+
+def require_shape(name: str, values: Any, shape: tuple[int, ...], copy: int | None) -> np.ndarray:
+    """What a copy returned, as an array, if it has this shape: NumPy would fill what is missing.
+
+    Raises:
+        CopyFault: If it has not.
+    """
+    array = np.asarray(values)
+    if array.shape != shape:
+        raise CopyFault(f"expected {name} of shape {shape}, received {array.shape}", copy)
+    return array
 
 
 class EnvironmentFault(UserError):  # noqa: N818  # the same

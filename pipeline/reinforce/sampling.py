@@ -7,7 +7,7 @@ import numpy as np
 
 from models.action import Action
 from pipeline.environments.faults import CopyFault, EnvironmentFault, require_finite
-from pipeline.environments.vector import ParallelEnvironments
+from pipeline.environments.parallel.contract import ParallelEnvironments
 from pipeline.reinforce.episodes import Episodes
 
 
@@ -97,7 +97,7 @@ def _run(
                     observations=seen,
                     action=action.raw_action,
                     log_prob=action.log_prob,
-                    reward=outcome.rewards.astype(np.float32, copy=False),
+                    reward=outcome.rewards,
                     terminated=outcome.terminated,
                     truncated=outcome.truncated,
                 )

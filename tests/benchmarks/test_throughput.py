@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from benchmarks import ceiling, report, throughput, throughput_tables
 from benchmarks.networks import NumpyNetwork, make_policy
+from pipeline.environments.parallel.making import make_environments
 from pipeline.environments.specification import inspect_environment
-from pipeline.environments.vector import make_environments
 
 CARTPOLE = inspect_environment("CartPole-v1", {})
 

@@ -11,12 +11,10 @@ from gymnasium.vector import SyncVectorEnv
 
 from models.action import Action
 from pipeline.environments.faults import EnvironmentFault
+from pipeline.environments.parallel.making import make_environments
+from pipeline.environments.parallel.serial import SerialEnvironments
+from pipeline.environments.parallel.vectorized import VectorizedEnvironments
 from pipeline.environments.specification import inspect_environment
-from pipeline.environments.vector import (
-    SerialEnvironments,
-    VectorizedEnvironments,
-    make_environments,
-)
 from pipeline.errors import UserError
 from pipeline.evaluate import evaluate
 from pipeline.export import export
@@ -180,6 +178,20 @@ def test_wrong_shapes_of_all_at_once_are_named():
         EnvironmentFault, match=r"expected rewards of shape \(2,\), received \(1,\)"
     ):
         sample(VectorizedEnvironments(environments))
+
+
+def test_ends_may_be_numbers():
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    step = environments.step
+
+    def in_numbers(actions):
+        observations, rewards, terminated, truncated, infos = step(actions)
+        return observations, rewards, terminated.astype(int), truncated.astype(float), infos
+
+    environments.step = in_numbers
+    episodes = sample(VectorizedEnvironments(environments))
+    assert episodes.num_steps.tolist() == [3, 3, 3, 3]
+    assert episodes.terminated.sum() == 4
 
 
 def test_one_that_never_ends_is_named():

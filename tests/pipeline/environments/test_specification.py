@@ -13,12 +13,10 @@ from gymnasium.envs.registration import WrapperSpec
 from gymnasium.vector import AutoresetMode
 
 from pipeline.environments.description import describe_flattening, describe_space
+from pipeline.environments.parallel.making import make_environments
+from pipeline.environments.parallel.serial import SerialEnvironments
+from pipeline.environments.parallel.vectorized import VectorizedEnvironments
 from pipeline.environments.specification import has_bounds, inspect_environment
-from pipeline.environments.vector import (
-    SerialEnvironments,
-    VectorizedEnvironments,
-    make_environments,
-)
 from pipeline.errors import UserError
 
 

@@ -9,7 +9,8 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from models.action import Action
-from pipeline.environments.vector import SerialEnvironments, VectorizedEnvironments
+from pipeline.environments.parallel.serial import SerialEnvironments
+from pipeline.environments.parallel.vectorized import VectorizedEnvironments
 from pipeline.reinforce.sampling import sample_episodes
 
 
@@ -214,6 +215,23 @@ def test_what_has_ended_costs_nothing_more():
     episodes = sample_episodes(serial(Counted, 2), act, 2, SEED)
     assert episodes.num_steps.tolist() == [4, 9]
     assert len(taken) == len(asked) == 13
+
+
+@pytest.mark.parametrize(("parallel", "num_steps"), [(serial, 3 * 4), (vectorized, 3 * 4 + 2)])
+def test_the_next_episode_begins_at_once_where_it_can(parallel, num_steps, monkeypatch):
+    # Three episodes of four steps, one after the other: copies that can only step all at once take
+    # a dead step in between.
+    environments, calls = parallel(Corridor, 1), []
+    step = environments.step
+
+    def watched(copies, actions):
+        calls.append(len(copies))
+        return step(copies, actions)
+
+    monkeypatch.setattr(environments, "step", watched)
+    sample_episodes(environments, choose([4]), 3, SEED)
+    assert len(calls) == num_steps
+    assert sum(calls) == 12
 
 
 def test_both_kinds_of_environments_give_the_same_episodes():

@@ -1,0 +1,1 @@
+"""Parallel copies of a Gymnasium environment."""
