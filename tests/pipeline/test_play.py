@@ -67,6 +67,10 @@ class MadeUp(gymnasium.Env[Any, Any]):
             raise RuntimeError("the pole broke")
         return self.observe(), self.rewards[0] + 0.0, self.steps == 3, False, {}
 
+    def close(self):
+        if self.fails == "close":
+            raise SystemExit(0)
+
 
 made_up: Any = MadeUp
 gymnasium.register("MadeUp-v0", made_up, max_episode_steps=10)
@@ -495,6 +499,11 @@ def test_an_action_outside_its_space_is_the_policys_fault(space, action):
 def test_an_environment_that_fails_is_named_with_episode_and_step(fails, message, tmp_path, capsys):
     folder = write_policy(tmp_path, environment_of(kwargs={"fails": fails}))
     assert refusal(capsys, folder) == message
+
+
+def test_what_closing_raises_does_no_harm(tmp_path, capsys):
+    folder = write_policy(tmp_path, environment_of(kwargs={"fails": "close"}))
+    assert "episode 1: return 3" in run(capsys, folder, "--episodes", "1")
 
 
 def test_render_modes_that_there_are_not_are_refused(tmp_path, capsys, recwarn):

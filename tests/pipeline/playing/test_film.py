@@ -12,6 +12,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.envs.classic_control import CartPoleEnv
 from PIL import Image, ImageSequence
 
 from pipeline.environments.specification import inspect_environment
@@ -233,6 +234,15 @@ def test_an_episode_that_does_not_repeat_itself_leaves_the_reason(task, capsys):
     reason = json.loads(written.read_text())["why_not"]
     assert reason.startswith("CartPole-v1: step 1: expected the reward 2, as when")
     assert reason in capsys.readouterr().out
+
+
+def test_what_closing_raises_does_no_harm(task, monkeypatch):
+    def leave(_):
+        raise SystemExit(0)
+
+    monkeypatch.setattr(CartPoleEnv, "close", leave)
+    said, _, _ = filmed(task)
+    assert said["why_not"] is None
 
 
 def test_a_damaged_episode_is_named_and_the_film_stays(task):
