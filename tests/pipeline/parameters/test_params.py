@@ -194,33 +194,44 @@ def test_params_are_frozen(tmp_path):
         (
             "learning_rate: 0.01",
             "learning_rate: .inf",
-            "train.learning_rate: expected a number above 0, received inf, which is no finite "
-            "number",
+            "train.learning_rate: expected a number from 1e-30 to 1e30, received inf, which is no "
+            "finite number",
         ),
         (
             "learning_rate: 0.01",
             "learning_rate: 0.0",
-            "train.learning_rate: expected a number above 0, received 0.0",
+            "train.learning_rate: expected a number from 1e-30 to 1e30, received 0.0",
+        ),
+        (
+            "learning_rate: 0.01",
+            "learning_rate: 1.0e-46",  # 0 as float32
+            "train.learning_rate: expected a number from 1e-30 to 1e30, received 1e-46",
+        ),
+        (
+            "entropy_coefficient: 0.5",
+            "entropy_coefficient: 1.0e+39",  # infinite as float32
+            "train.entropy_coefficient: expected a number from 0 to 1e30, received 1e+39",
         ),
         (
             "learning_rate: 0.01",
             f"learning_rate: 1{400 * '0'}",  # beyond the largest float; 57 of 401 digits are shown
-            f"train.learning_rate: expected a number above 0, received 1{56 * '0'}...",
+            f"train.learning_rate: expected a number from 1e-30 to 1e30, received 1{56 * '0'}...",
         ),
         (
             "entropy_coefficient: 0.5",
             "entropy_coefficient: -0.5",
-            "train.entropy_coefficient: expected a number of at least 0, received -0.5",
+            "train.entropy_coefficient: expected a number from 0 to 1e30, received -0.5",
         ),
         (
             "max_gradient_norm: 1.5",
             "max_gradient_norm: 0",
-            "train.max_gradient_norm: expected a number above 0, or null, received 0",
+            "train.max_gradient_norm: expected a number from 1e-30 to 1e30, or null, received 0",
         ),
         (
             "max_gradient_norm: 1.5",
             "max_gradient_norm: none",
-            "train.max_gradient_norm: expected a number above 0, or null, received 'none'",
+            "train.max_gradient_norm: expected a number from 1e-30 to 1e30, or null, received "
+            "'none'",
         ),
         (
             "max_gradient_norm: 1.5",
@@ -365,7 +376,8 @@ def test_params_are_frozen(tmp_path):
         (
             "      learning_rate: 0.01\n",
             "",
-            "train.learning_rate: missing; expected a number above 0 (the optimizer's step size)",
+            "train.learning_rate: missing; expected a number from 1e-30 to 1e30 (the optimizer's "
+            "step size)",
         ),
         (
             "    rollout: {num_episodes: 100}\n",
@@ -505,7 +517,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
     assert mistakes(tmp_path, f"{head}  second:{second}") == [
         "tasks.first.num_runs: expected an integer from 1 to 2147483647, received 'two'",
         "tasks.first.train.gamma: expected a number from 0 to 1, received 1.5",
-        "tasks.first.train.entropy_coefficient: missing; expected a number of at least 0 (the "
+        "tasks.first.train.entropy_coefficient: missing; expected a number from 0 to 1e30 (the "
         "weight of the policy's entropy)",
         "tasks.first.train.learnin_rate: unknown; did you mean learning_rate?",
         "tasks.second.train.baseline: expected one of none, leave_one_out, per_step, value, "
@@ -595,7 +607,7 @@ LEARNING_RATE = "learning_rate: 0.01"
         (
             LEARNING_RATE,
             f"{LEARNING_RATE}\n      reward_scale: 0",
-            "train.reward_scale: expected a number above 0, received 0",
+            "train.reward_scale: expected a number from 1e-30 to 1e30, received 0",
         ),
         (
             LEARNING_RATE,
