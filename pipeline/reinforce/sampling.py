@@ -12,7 +12,7 @@ from pipeline.reinforce.episodes import Episodes
 
 
 class Act(Protocol):
-    """Chooses actions: observations `[N, O]` float32, stateless seed `[2]` int32 → Action."""
+    """Chooses actions: observations `[N, O]` float32, stateless seed `[2]` int32 → NumPy arrays."""
 
     def __call__(self, observations: np.ndarray, seed: np.ndarray) -> Action: ...
 

@@ -78,6 +78,30 @@ def multi_discrete_of_numbers(**_):
     return Repeat(space, observed, lambda target: 990 + 10 * target)
 
 
+EVERYTHING = spaces.Dict(
+    position=spaces.Box(-1, 1, (2, 3), np.float64),
+    colour=spaces.Box(0, 255, (2,), np.uint8),
+    place=spaces.Tuple([spaces.Discrete(4, start=2), spaces.MultiDiscrete([2, 3])]),
+    switches=spaces.MultiBinary(3),
+)
+
+
+class Everything(gymnasium.Env):
+    """Observes samples of all kinds of spaces."""
+
+    observation_space = EVERYTHING
+    action_space = spaces.MultiBinary(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        assert action in self.action_space
+        return self.observation_space.sample(), 1.0, False, False, {}
+
+
 for name, entry_point in [
     ("Discrete", discrete),
     ("MultiDiscrete", multi_discrete),
@@ -86,3 +110,4 @@ for name, entry_point in [
     ("Box", box_in_a_dict),
 ]:
     gymnasium.register(f"Repeat{name}-v0", entry_point, max_episode_steps=NUM_STEPS)
+gymnasium.register("Everything-v0", lambda **_: Everything(), max_episode_steps=4)
