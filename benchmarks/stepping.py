@@ -50,6 +50,11 @@ class Stopwatch:
 
         return call
 
+    def watch(self, thing: Any, *names: str) -> None:
+        """Makes the calls of a thing's methods of these names count."""
+        for name in names:
+            setattr(thing, name, self.timed(getattr(thing, name)))
+
 
 def measure(
     env_id: str, kind: str, num_envs: int, episodes_per_copy: int, seconds: float
@@ -57,24 +62,24 @@ def measure(
     """Samples by a policy of this kind for some seconds: µs per env step of each of `PARTS`."""
     import gymnasium
 
-    from pipeline.assembly.backends import compile_act
+    from pipeline.assembly.backends import CompiledActor
     from pipeline.environments.parallel.serial import SerialEnvironments
     from pipeline.reinforce.sampling import sample_episodes
 
     specification = inspect_environment(env_id, {})
-    act = compile_act(networks.make_policy(specification, kind))
+    actor = CompiledActor(networks.make_policy(specification, kind))
     copies = [gymnasium.make(env_id) for _ in range(num_envs)]
     environment, policy = Stopwatch(), Stopwatch()
+    policy.watch(actor, "act", "log_prob")
     for copy in copies:
-        for name in ("step", "reset"):
-            setattr(copy, name, environment.timed(getattr(copy, name)))
+        environment.watch(copy, "step", "reset")
     num_steps, of_parts = 0, np.zeros(len(PARTS))
     with closing(SerialEnvironments(copies)) as environments:
         for seed in np.random.SeedSequence(0).spawn(100_000):
             environment.seconds = policy.seconds = 0.0
             begun = time.perf_counter()
             num_episodes = episodes_per_copy * num_envs
-            episodes = sample_episodes(environments, policy.timed(act), num_episodes, seed)
+            episodes = sample_episodes(environments, actor, num_episodes, seed)
             whole = time.perf_counter() - begun
             warm = num_steps >= WARM_UP
             num_steps += int(episodes.num_steps.sum())

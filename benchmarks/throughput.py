@@ -134,7 +134,7 @@ def _training(
 ) -> Training:
     import keras
 
-    from pipeline.assembly.backends import compile_act
+    from pipeline.assembly.backends import CompiledActor
     from pipeline.environments.compiled import make_compiled
     from pipeline.environments.parallel.making import make_environments
     from pipeline.reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
@@ -167,11 +167,11 @@ def _training(
 
         return Training(compile_sampler(environment, policy, num_episodes), compiled)
 
-    act = compile_act(policy)
+    actor = CompiledActor(policy)
     environments = stack.enter_context(closing(make_environments(specification, num_episodes)))
 
     def sample(seed: np.random.SeedSequence) -> "Episodes":
-        return sample_episodes(environments, act, num_episodes, seed)
+        return sample_episodes(environments, actor, num_episodes, seed)
 
     def sampled(first: "Episodes", _: int) -> Iterator["UpdateRecord"]:
         training = SampledTraining(learner, lambda: nullcontext(sample))

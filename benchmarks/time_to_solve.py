@@ -28,7 +28,7 @@ from pipeline.seeds import Purpose, stream
 
 if TYPE_CHECKING:
     from models.policy import Policy
-    from pipeline.reinforce.sampling import Act
+    from pipeline.reinforce.sampling import Actor
 
 COMMAND = "python -m benchmarks.time_to_solve"
 
@@ -141,26 +141,24 @@ def _evaluation(task: Task, policy: "Policy", criterion: Criterion) -> Callable[
     """The mean return of the policy as it is, given the numbers of the run and of the update."""
     import tensorflow as tf
 
-    from models.action import Action
-    from pipeline.assembly import backends
+    from pipeline.assembly.backends import CompiledActor
     from pipeline.environments.parallel.making import make_environments
+    from pipeline.playing.exported import Greedy
     from pipeline.reinforce.sampling import sample_episodes
 
-    greedy = tf.function(policy.greedy, input_signature=policy.sample_signature[:1])
-
-    def act_greedily(observations: np.ndarray, seed: np.ndarray) -> Action:
-        del seed
-        actions = greedy(observations).numpy()
-        return Action(actions, actions, np.zeros(len(observations), np.float32))
-
     is_greedy = criterion.mode == "greedy"
-    act: Act = act_greedily if is_greedy else backends.compile_act(policy)
+    greedy = tf.function(policy.greedy, input_signature=policy.sample_signature[:1])
+    actor: Actor = (
+        Greedy({"serving_default": greedy.get_concrete_function()})
+        if is_greedy
+        else CompiledActor(policy)
+    )
     purpose = Purpose.GREEDY_EVALUATION if is_greedy else Purpose.SAMPLED_EVALUATION
 
     def evaluate(run: int, update: int) -> float:
         seed = stream(task.seed, purpose, run, update)
         with closing(make_environments(task.specification, criterion.num_episodes)) as copies:
-            episodes = sample_episodes(copies, act, criterion.num_episodes, seed)
+            episodes = sample_episodes(copies, actor, criterion.num_episodes, seed)
         return float(episodes.episode_returns.mean())
 
     return evaluate

@@ -25,6 +25,8 @@ class Policy:
 
     def outputs(self, observations: tf.Tensor) -> tf.Tensor:
         """Observations `[…, O]` → the network's outputs `[…, P]`."""
+        if len(observations.shape) == 2:
+            return self.network(observations)
         flat = self.network(tf.reshape(observations, [-1, self.observation_size]))  # [N, P]
         shape = tf.concat([tf.shape(observations)[:-1], [flat.shape[-1]]], axis=0)
         return tf.reshape(flat, shape)
@@ -52,7 +54,7 @@ class Policy:
         return Action(
             action=self.head.for_environment(raw_action),
             raw_action=raw_action,
-            log_prob=self.head.log_prob(outputs, raw_action),
+            outputs=outputs,
         )
 
     def greedy(self, observations: tf.Tensor) -> tf.Tensor:

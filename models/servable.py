@@ -48,6 +48,11 @@ class ServablePolicy:
         observation, seed = policy.sample_signature
         action = tf.TensorSpec([None, *head.action_shape], head.action_dtype, name="action")
 
+        def sample(observation: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+            action, raw_action, outputs = policy.sample(observation, seed)
+            log_prob = head.log_prob(outputs, raw_action)
+            return {"action": action, "raw_action": raw_action, "log_prob": log_prob}
+
         def parameters(observation: tf.Tensor) -> dict[str, tf.Tensor]:
             columns = tf.unstack(head.parameters(policy.outputs(observation)), axis=-1)
             return dict(zip(head.parameter_names, columns, strict=True))
@@ -57,10 +62,7 @@ class ServablePolicy:
                 lambda observation: {"action": policy.greedy(observation)},
                 input_signature=[observation],
             ),
-            "sample": tf.function(
-                lambda observation, seed: policy.sample(observation, seed)._asdict(),
-                input_signature=[observation, seed],
-            ),
+            "sample": tf.function(sample, input_signature=[observation, seed]),
             "distribution": tf.function(parameters, input_signature=[observation]),
             "log_prob": tf.function(
                 lambda observation, action: {

@@ -21,7 +21,7 @@ from pipeline.playing.replay import record
 from pipeline.processes.stage import Task, run_stage, start_tensorflow
 from pipeline.processes.workers import Perform, Report, perform_runs
 from pipeline.reinforce.episodes import Episodes
-from pipeline.reinforce.sampling import Act
+from pipeline.reinforce.sampling import Actor
 from pipeline.seeds import Purpose, stream
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 
@@ -81,14 +81,14 @@ def prepare(task: Task) -> Perform[EvaluatedRun]:
     def perform(run: int, _: Report) -> EvaluatedRun:
         signatures = exported.load_signatures(task.files.policies / str(run))
         ways = {
-            "greedy": (exported.greedy(signatures), Purpose.GREEDY_EVALUATION),
-            "sampled": (exported.sampled(signatures), Purpose.SAMPLED_EVALUATION),
+            "greedy": (exported.Greedy(signatures), Purpose.GREEDY_EVALUATION),
+            "sampled": (exported.Sampled(signatures), Purpose.SAMPLED_EVALUATION),
         }
         tables = []
         with closing(make_environments(task.specification, num_episodes)) as environments:
-            for mode, (act, purpose) in ways.items():
+            for mode, (actor, purpose) in ways.items():
                 seed = stream(task.seed, purpose, run)
-                episodes = sample_episodes(environments, act, num_episodes, seed)
+                episodes = sample_episodes(environments, actor, num_episodes, seed)
                 tables.append(_tabulate(task, episodes, run, mode))
         visited = plane = episode = None
         if run == chosen:  # the episodes are those that it sampled
@@ -134,11 +134,11 @@ def means_of_runs(evaluation: Table, mode: str, column: str) -> np.ndarray:
     return np.array([values[runs == run].mean() for run in np.unique(runs)])
 
 
-def _record(specification: EnvironmentSpecification, act: Act) -> Table:
+def _record(specification: EnvironmentSpecification, actor: Actor) -> Table:
     """A greedy episode in an environment of its own, for the film."""
     no_seed = np.zeros(2, np.int32)  # nothing is drawn
     with closing_quietly(make_environment(specification, None)) as env:
-        return record(env, lambda seen: np.asarray(act(seen, no_seed).action), specification.id)
+        return record(env, lambda seen: actor.act(seen, no_seed).action, specification.id)
 
 
 def _chosen_run(task: Task) -> int:

@@ -21,7 +21,7 @@ from pipeline.reinforce.compiled_sampling import MAX_ROWS, row_size
 from pipeline.reinforce.direct_call import direct_call
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
-from pipeline.reinforce.sampling import Act
+from pipeline.reinforce.sampling import Actor
 from pipeline.reinforce.training import SampledTraining, Sampler, Training
 
 # In memory at a time when a run trains: those of the last update, as they come and as they go, and
@@ -38,12 +38,12 @@ def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Callable[[], 
     if task.is_compiled:
         sample = compile_sampler(_compiled(task, policy, num_episodes), policy, num_episodes)
         return lambda: nullcontext(sample)
-    act = compile_act(policy)
+    actor = CompiledActor(policy)
 
     @contextmanager
     def sampler() -> Iterator[Callable[[np.random.SeedSequence], Episodes]]:
         with closing(make_environments(task.specification, num_episodes)) as environments:
-            yield lambda seed: sampling.sample_episodes(environments, act, num_episodes, seed)
+            yield lambda seed: sampling.sample_episodes(environments, actor, num_episodes, seed)
 
     return sampler
 
@@ -64,11 +64,26 @@ def chunk_size(task: Task) -> int:
     return CHUNK_SIZE if task.is_compiled else EAGER_CHUNK_SIZE
 
 
-def compile_act(policy: Policy) -> Act:
-    """The policy's seeded sample, compiled for any number of observations."""
-    sample = tf.function(policy.sample, input_signature=policy.sample_signature)
-    call = direct_call(sample.get_concrete_function())
-    return lambda observations, seed: Action(*call(observations, seed))
+class CompiledActor(Actor):
+    """A policy that samples, compiled for any number of observations."""
+
+    def __init__(self, policy: Policy) -> None:
+        sample = tf.function(policy.sample, input_signature=policy.sample_signature)
+        sample = sample.get_concrete_function()
+        self._sample = direct_call(sample)
+        _, raw_action, outputs = sample.outputs
+        self._log_prob = tf.function(
+            policy.head.log_prob,
+            input_signature=[tf.TensorSpec.from_tensor(t) for t in (outputs, raw_action)],
+        )
+
+    def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
+        """See `Actor`."""
+        return Action(*self._sample(observations, seed))
+
+    def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
+        """See `Actor`."""
+        return self._log_prob(outputs, raw_actions).numpy()
 
 
 def _compiled(task: Task, policy: Policy, num_episodes: int) -> CompiledEnvironment:

@@ -44,8 +44,8 @@ def load(policy: ExportedPolicy) -> Choose:
     signatures = exported.load_signatures(policy.folder)
     name = "sample" if policy.sampled else "serving_default"
     _require_fit(policy, signatures, name)
-    act = (exported.sampled if policy.sampled else exported.greedy)(signatures)
-    return lambda observations, seed: np.asarray(act(observations, seed).action)
+    actor = (exported.Sampled if policy.sampled else exported.Greedy)(signatures)
+    return lambda observations, seed: actor.act(observations, seed).action
 
 
 @contextmanager

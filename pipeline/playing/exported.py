@@ -12,7 +12,7 @@ from models.action import Action
 from pipeline.files.artifacts import out_of_step, read_json
 from pipeline.files.digests import folder_digests
 from pipeline.reinforce.direct_call import direct_call
-from pipeline.reinforce.sampling import Act
+from pipeline.reinforce.sampling import Actor
 
 Signatures = Mapping[str, Any]  # name → compiled function of keyword tensors
 
@@ -44,27 +44,39 @@ def _require_whole(folder: Path) -> None:
         raise out_of_step(folder, "the files that spec.json has the digests of", received)
 
 
-def greedy(signatures: Signatures) -> Act:
+class Greedy(Actor):
     """Takes the greedy action (see `Policy.greedy`), with probability 1."""
-    serve = direct_call(signatures["serving_default"])
 
-    def act(observations: np.ndarray, seed: np.ndarray) -> Action:
-        del seed  # nothing is drawn
-        (action,) = serve(observations)
-        return Action(action=action, raw_action=action, log_prob=np.zeros(len(observations), "f4"))
+    def __init__(self, signatures: Signatures) -> None:
+        self._serve = direct_call(signatures["serving_default"])
 
-    return act
+    def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
+        """See `Actor`; nothing is drawn, and the outputs `[N, 0]` say nothing."""
+        del seed
+        (action,) = self._serve(observations)
+        return Action(action, raw_action=action, outputs=np.empty((len(action), 0), np.float32))
+
+    def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
+        """See `Actor`."""
+        del raw_actions
+        return np.zeros(len(outputs), np.float32)
 
 
-def sampled(signatures: Signatures) -> Act:
+class Sampled(Actor):
     """Draws actions from the policy."""
-    sample = direct_call(signatures["sample"])
 
-    def act(observations: np.ndarray, seed: np.ndarray) -> Action:
-        action, log_prob, raw_action = sample(observations, seed)  # by name
-        return Action(action=action, raw_action=raw_action, log_prob=log_prob)
+    def __init__(self, signatures: Signatures) -> None:
+        self._sample = direct_call(signatures["sample"])
 
-    return act
+    def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
+        """See `Actor`; the outputs `[N, 1]` are the log-probabilities."""
+        action, log_prob, raw_action = self._sample(observations, seed)  # by name
+        return Action(action, raw_action, outputs=log_prob[:, np.newaxis])
+
+    def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
+        """See `Actor`."""
+        del raw_actions
+        return outputs[:, 0]
 
 
 def distribution_parameters(

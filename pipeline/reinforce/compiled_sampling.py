@@ -134,6 +134,7 @@ def sample_episodes(
         observations = environment.observe(running.state)  # [E, O]
         observations = tf.where(has_episode[:, tf.newaxis], observations, 0)
         action = policy.act(observations, noise[index])
+        log_prob = policy.head.log_prob(action.outputs, action.raw_action)
         state, rewards, terminated = environment.step(running.state, action.action)
         row = tf.where(has_episode, running.episode * limit + running.step, nobody)
         num_steps = running.step + 1
@@ -152,7 +153,7 @@ def sample_episodes(
             into=Sampled(
                 observations=write_rows(into.observations, row, observations),
                 actions=write_rows(into.actions, row, action.raw_action),
-                log_probs=write_rows(into.log_probs, row, action.log_prob),
+                log_probs=write_rows(into.log_probs, row, log_prob),
                 rewards=write_rows(into.rewards, row, rewards),
                 num_steps=write_rows(into.num_steps, running.episode, num_steps),
                 terminated=write_rows(into.terminated, running.episode, terminated),

@@ -11,10 +11,14 @@ from pipeline.environments.parallel.contract import ParallelEnvironments
 from pipeline.reinforce.episodes import Episodes
 
 
-class Act(Protocol):
-    """Chooses actions: observations `[N, O]` float32, stateless seed `[2]` int32 → NumPy arrays."""
+class Actor(Protocol):
+    """A policy, as sampling asks it: all are NumPy arrays."""
 
-    def __call__(self, observations: np.ndarray, seed: np.ndarray) -> Action: ...
+    def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
+        """Chooses actions: observations `[N, O]` float32, stateless seed `[2]` int32 → `[N, …]`."""
+
+    def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
+        """Log-probabilities `[N]` float32, of what `act` answered in any number of steps."""
 
 
 class _Steps(NamedTuple):
@@ -24,14 +28,17 @@ class _Steps(NamedTuple):
     step: np.ndarray  # [N] column
     observations: np.ndarray  # [N, O]
     action: np.ndarray  # [N, *action_shape], as it was sampled
-    log_prob: np.ndarray  # [N]
+    outputs: np.ndarray  # [N, P] of the policy
     reward: np.ndarray  # [N]
     terminated: np.ndarray  # [N]
     truncated: np.ndarray  # [N]
 
 
 def sample_episodes(
-    environments: ParallelEnvironments, act: Act, num_episodes: int, seed: np.random.SeedSequence
+    environments: ParallelEnvironments,
+    actor: Actor,
+    num_episodes: int,
+    seed: np.random.SeedSequence,
 ) -> Episodes:
     """Samples exactly `num_episodes` complete episodes.
 
@@ -43,7 +50,7 @@ def sample_episodes(
 
     Args:
         environments: E parallel environments.
-        act: The policy.
+        actor: The policy.
         num_episodes: B ≥ 1.
         seed: Determines initial states, transitions and actions, together with E.
 
@@ -51,19 +58,27 @@ def sample_episodes(
         The episodes, as NumPy arrays, padded to the longest.
 
     Raises:
-        FloatingPointError: If the policy's log-probabilities are not finite.
+        FloatingPointError: If the policy's outputs or log-probabilities are not finite.
         EnvironmentFault: If an environment raises anything, returns what it should not or what is
             not finite, or goes beyond its own time limit.
     """
-    steps = _run(environments, act, num_episodes, np.random.default_rng(seed))
-    episodes = _batch(_Steps(*map(np.concatenate, zip(*steps, strict=True))), num_episodes)
+    parts = _run(environments, actor, num_episodes, np.random.default_rng(seed))
+    steps = _Steps(*map(np.concatenate, zip(*parts, strict=True)))
+    # Of all steps together, which costs a fraction of doing so call by call.
+    log_probs = actor.log_prob(steps.outputs, steps.action)
+    episodes = _batch(steps, log_probs, num_episodes)
     require_finite("observation", episodes.observations, episodes.valid)
     require_finite("reward", episodes.rewards, episodes.valid)
+    if not np.isfinite(log_probs).all():
+        raise FloatingPointError("the policy's log-probabilities are not finite")
     return episodes
 
 
 def _run(
-    environments: ParallelEnvironments, act: Act, num_episodes: int, generator: np.random.Generator
+    environments: ParallelEnvironments,
+    actor: Actor,
+    num_episodes: int,
+    generator: np.random.Generator,
 ) -> list[_Steps]:
     """Steps all environments together until the last of the episodes has ended."""
     num_started = environments.num_envs
@@ -80,10 +95,12 @@ def _run(
     while acting.size or waiting.size:
         if acting.size:
             seen = environments.observations[acting].astype(np.float32, copy=False)
-            action = act(seen, next(seeds))
-            if not np.isfinite(action.log_prob).all():
+            action = actor.act(seen, next(seeds))
+            # An action of floats shows whether its outputs are finite, a discrete one does not.
+            telling = action.raw_action if action.raw_action.dtype.kind == "f" else action.outputs
+            if not np.isfinite(telling).all():
                 _require_finite_observations(seen, episode[acting], step[acting])
-                raise FloatingPointError("the policy's log-probabilities are not finite")
+                raise FloatingPointError("the policy's outputs are not finite")
             actions = action.action.astype(environments.action_dtype, copy=False)
         try:
             outcome = environments.step(acting, actions[: acting.size])
@@ -96,7 +113,7 @@ def _run(
                     step=step[acting],
                     observations=seen,
                     action=action.raw_action,
-                    log_prob=action.log_prob,
+                    outputs=action.outputs,
                     reward=outcome.rewards,
                     terminated=outcome.terminated,
                     truncated=outcome.truncated,
@@ -155,8 +172,8 @@ def _stateless_seeds(generator: np.random.Generator) -> Iterator[np.ndarray]:
         yield from generator.integers(-(2**31), 2**31, size=(1024, 2), dtype=np.int32)
 
 
-def _batch(steps: _Steps, num_episodes: int) -> Episodes:
-    """Sorts N steps, each field `[N, …]`, into episodes `[B, T, …]`."""
+def _batch(steps: _Steps, log_probs: np.ndarray, num_episodes: int) -> Episodes:
+    """Sorts N steps and their log-probabilities, `[N, …]`, into episodes `[B, T, …]`."""
     num_steps = steps.step.max() + 1
 
     def place(values: np.ndarray) -> np.ndarray:
@@ -167,7 +184,7 @@ def _batch(steps: _Steps, num_episodes: int) -> Episodes:
     return Episodes(
         observations=place(steps.observations),
         actions=place(steps.action),
-        log_probs=place(steps.log_prob),
+        log_probs=place(log_probs),
         rewards=place(steps.reward),
         terminated=place(steps.terminated),
         truncated=place(steps.truncated),

@@ -69,8 +69,12 @@ def test_signatures_agree_with_the_policy_in_memory(saved):
     greedy = signatures["serving_default"](observation=observation)["action"]
     np.testing.assert_allclose(greedy, policy.greedy(observation), rtol=1e-6, atol=1e-6)
     sample = signatures["sample"](observation=observation, seed=tf.constant(SEED))
-    for name, expected in policy.sample(observation, SEED)._asdict().items():
-        np.testing.assert_allclose(sample[name], expected, rtol=1e-6, atol=1e-6)
+    action, raw_action, outputs = policy.sample(observation, SEED)
+    log_prob = policy.head.log_prob(outputs, raw_action)
+    assert sorted(sample) == ["action", "log_prob", "raw_action"]
+    np.testing.assert_allclose(sample["action"], action, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(sample["raw_action"], raw_action, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(sample["log_prob"], log_prob, rtol=1e-6, atol=1e-6)
     scored = signatures["log_prob"](observation=observation, action=sample["raw_action"])
     np.testing.assert_allclose(scored["log_prob"], sample["log_prob"], rtol=1e-6, atol=1e-6)
     parameters = signatures["distribution"](observation=observation)

@@ -320,13 +320,13 @@ def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_
     tmp_path, monkeypatch
 ):
     seeds: list[Any] = []
-    of_act: list[Any] = []
+    of_actor: list[Any] = []
     of_learner: list[Any] = []
     original = sampling.sample_episodes
 
-    def sample_episodes(environments, act, num_episodes, seed):
+    def sample_episodes(environments, actor, num_episodes, seed):
         seeds.append(seed.entropy)
-        return original(environments, act, num_episodes, seed)
+        return original(environments, actor, num_episodes, seed)
 
     def watch(module, name, seen, argument):
         function = getattr(module, name)
@@ -338,7 +338,7 @@ def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_
         monkeypatch.setattr(module, name, watched)
 
     monkeypatch.setattr(sampling, "sample_episodes", sample_episodes)
-    watch(backends, "compile_act", of_act, 0)
+    watch(backends, "CompiledActor", of_actor, 0)
     watch(learners, "make_learner", of_learner, 1)
     run_stages(tmp_path, monkeypatch, stages=(rollout, train, export, evaluate))
     assert seeds == [
@@ -351,7 +351,7 @@ def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_
             for purpose in (Purpose.GREEDY_EVALUATION, Purpose.SAMPLED_EVALUATION)
         ),
     ]
-    assert of_act[-1] is of_learner[-1]
+    assert of_actor[-1] is of_learner[-1]
 
 
 # What a stage refuses ---------------------------------------------------------------------------

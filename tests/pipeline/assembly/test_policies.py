@@ -148,16 +148,22 @@ def test_the_learning_rate_falls_from_update_to_update(schedule, final, expected
         np.testing.assert_allclose(steps, [expected(u / 5) for u in range(6)], atol=1e-6)
 
 
-def test_the_compiled_act_is_the_policys_sample_with_the_weights_of_the_moment():
+def test_the_compiled_actor_is_the_policys_sample_with_the_weights_of_the_moment():
     policy = make_policy()
-    act = backends.compile_act(policy)
+    actor = backends.CompiledActor(policy)
     seed = np.array([1, 2], np.int32)
     for num_observations, factor in [(6, 1.0), (3, 100.0)]:
         observations = np.random.default_rng(0).normal(size=(num_observations, 4)).astype("f4")
         policy.network.set_weights([factor * w for w in policy.network.get_weights()])
         expected = policy.sample(tf.constant(observations), seed)
-        for received, wanted in zip(act(observations, seed), expected, strict=True):
+        action = actor.act(observations, seed)
+        for received, wanted in zip(action, expected, strict=True):
             np.testing.assert_allclose(received, wanted, rtol=1e-5)
+        np.testing.assert_allclose(
+            actor.log_prob(action.outputs, action.raw_action),
+            policy.distribution(observations).log_prob(expected.raw_action),
+            rtol=1e-5,
+        )
 
 
 def test_weights_come_back_run_by_run(tmp_path):

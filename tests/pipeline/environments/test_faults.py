@@ -9,7 +9,6 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 
-from models.action import Action
 from pipeline.environments.faults import EnvironmentFault
 from pipeline.environments.parallel.making import make_environments
 from pipeline.environments.parallel.serial import SerialEnvironments
@@ -22,6 +21,7 @@ from pipeline.processes.stage import load_task
 from pipeline.reinforce.sampling import sample_episodes
 from pipeline.rollout import rollout
 from pipeline.train import train
+from tests.pipeline.reinforce.actors import Choosing
 from tests.pipeline.task import BANDIT, write_params
 from tests.pipeline.test_stages import run_stages
 
@@ -68,15 +68,20 @@ def leave(*_):
     raise SystemExit(0)  # as a library does that thinks it is a program
 
 
-def act(observations, _seed):
-    zeros = np.zeros(len(observations), int)
-    log_probs = observations.sum(axis=1)  # not finite where an observation is not
-    return Action(zeros, zeros, log_probs.astype(np.float32))
+class Policy(Choosing):
+    """Its outputs are not finite where an observation is not."""
+
+    def __init__(self):
+        super().__init__(lambda observations, _: np.zeros(len(observations), int))
+
+    def act(self, observations, seed):
+        outputs = observations.sum(axis=1, keepdims=True)
+        return super().act(observations, seed)._replace(outputs=outputs)
 
 
 def sample(environments):
     # Copies 0 and 1 play episodes 0 and 1, then 2 and 3.
-    return sample_episodes(environments, act, 4, np.random.SeedSequence(0))
+    return sample_episodes(environments, Policy(), 4, np.random.SeedSequence(0))
 
 
 def serial(**arguments):
@@ -118,9 +123,7 @@ def test_a_step_is_named(does, message):
 def test_an_observation_that_the_policy_swallows_is_found_too():
     environments = serial(does=lambda o, r, *rest: (o * np.inf, r, *rest))
 
-    def indifferent(observations, seed):
-        return act(np.zeros_like(observations), seed)
-
+    indifferent = Choosing(lambda observations, _: np.zeros(len(observations), int))
     with pytest.raises(EnvironmentFault, match="^episode 2, step 2: expected a finite observation"):
         sample_episodes(environments, indifferent, 4, np.random.SeedSequence(0))
 

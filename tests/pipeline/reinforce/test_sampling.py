@@ -8,10 +8,10 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from models.action import Action
 from pipeline.environments.parallel.serial import SerialEnvironments
 from pipeline.environments.parallel.vectorized import VectorizedEnvironments
 from pipeline.reinforce.sampling import sample_episodes
+from tests.pipeline.reinforce.actors import LOG_PROB, Choosing
 
 
 class Corridor(gymnasium.Env):
@@ -58,12 +58,11 @@ def corridors(num_envs, **kwargs):
 def choose(lengths):
     """A policy that draws each episode's length uniformly from `lengths`."""
 
-    def act(observations, seed):
+    def draw(observations, seed):
         generator = np.random.default_rng(np.abs(seed.astype(np.int64)))
-        action = generator.choice(lengths, size=len(observations))
-        return Action(action, action, np.full(len(observations), -0.5, np.float32))
+        return generator.choice(lengths, size=len(observations))
 
-    return act
+    return Choosing(draw)
 
 
 SEED = np.random.SeedSequence(7)
@@ -102,11 +101,8 @@ def test_short_episodes_are_not_over_represented():
 def test_episodes_are_numbered_as_they_start_and_no_later_one_overtakes():
     # One copy plays 1 long episode while the other plays 9 short ones: with 3 asked for, these are
     # the long one and the first two of the short ones, however many short ones could finish.
-    def act(observations, _seed):
-        action = np.array([20, 1])[-len(observations) :]
-        return Action(action, action, np.zeros(len(observations), np.float32))
-
-    episodes = sample_episodes(corridors(2), act, 3, SEED)
+    actor = Choosing(lambda observations, _: np.array([20, 1])[-len(observations) :])
+    episodes = sample_episodes(corridors(2), actor, 3, SEED)
     assert episodes.num_steps.tolist() == [20, 1, 1]
 
 
@@ -156,11 +152,11 @@ def test_the_recorded_action_is_the_sampled_one_and_the_environment_gets_the_oth
             taken.append(float(action[0]))
             return np.zeros(1, np.float32), 0.0, True, False, {}
 
-    def act(observations, _seed):
+    def choose(observations, _):
         raw = np.full((len(observations), 1), 2.5, np.float32)
-        return Action(np.clip(raw, -1, 1), raw, np.zeros(len(observations), np.float32))
+        return np.clip(raw, -1, 1), raw
 
-    episodes = sample_episodes(serial(Recorder, 1), act, 1, SEED)
+    episodes = sample_episodes(serial(Recorder, 1), Choosing(choose), 1, SEED)
     assert taken == [1.0]
     assert episodes.actions.tolist() == [[[2.5]]]
 
@@ -175,20 +171,46 @@ def test_the_environment_gets_actions_of_its_own_type():
             assert action.dtype == np.float64
             return self._observation(), 0.0, True, False, {}
 
-    def act(observations, _seed):
-        action = np.zeros((len(observations), 1), np.float32)
-        return Action(action, action, np.zeros(len(observations), np.float32))
-
-    assert len(sample_episodes(serial(Double, 1), act, 2, SEED).valid) == 2
+    actor = Choosing(lambda observations, _: np.zeros((len(observations), 1), np.float32))
+    assert len(sample_episodes(serial(Double, 1), actor, 2, SEED).valid) == 2
 
 
-def test_a_policy_that_is_not_finite_never_reaches_the_environment():
-    def act(observations, _seed):
-        nothing = np.zeros(len(observations), np.int64)
-        return Action(nothing, nothing, np.full(len(observations), np.nan, np.float32))
+class NeverStepped(Corridor):
+    def step(self, action):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        Choosing(lambda observations, _: np.zeros(len(observations), np.int64), outputs=np.nan),
+        Choosing(lambda observations, _: np.full(len(observations), np.inf, np.float32)),
+    ],
+)
+def test_a_policy_that_is_not_finite_never_reaches_the_environment(actor):
+    with pytest.raises(FloatingPointError, match="outputs are not finite"):
+        sample_episodes(serial(NeverStepped, 1), actor, 1, SEED)
+
+
+def test_the_log_probabilities_are_of_the_sampled_actions():
+    class Scored(Choosing):
+        def log_prob(self, outputs, raw_actions):
+            return -raw_actions.astype(np.float32)
+
+    lengths = choose([1, 2, 5]).choose
+    episodes = sample_episodes(corridors(2), Scored(lengths), 5, SEED)
+    np.testing.assert_array_equal(episodes.log_probs, -episodes.actions * episodes.valid)
+    given = sample_episodes(corridors(2), Choosing(lengths), 5, SEED)
+    np.testing.assert_array_equal(given.log_probs, LOG_PROB * given.valid)
+
+
+def test_log_probabilities_that_are_not_finite_are_refused():
+    class Impossible(Choosing):
+        def log_prob(self, outputs, raw_actions):
+            return np.full(len(outputs), -np.inf, np.float32)
 
     with pytest.raises(FloatingPointError, match="log-probabilities are not finite"):
-        sample_episodes(corridors(1), act, 1, SEED)
+        sample_episodes(corridors(2), Impossible(choose([2]).choose), 2, SEED)
 
 
 def test_another_autoreset_mode_is_refused():
@@ -207,12 +229,11 @@ def test_what_has_ended_costs_nothing_more():
             taken.append(action)
             return super().step(action)
 
-    def act(observations, _seed):
+    def choose(observations, _):
         asked.extend(observations[:, 0].tolist())
-        action = np.array([4, 9])[-len(observations) :]
-        return Action(action, action, np.zeros(len(observations), np.float32))
+        return np.array([4, 9])[-len(observations) :]
 
-    episodes = sample_episodes(serial(Counted, 2), act, 2, SEED)
+    episodes = sample_episodes(serial(Counted, 2), Choosing(choose), 2, SEED)
     assert episodes.num_steps.tolist() == [4, 9]
     assert len(taken) == len(asked) == 13
 
