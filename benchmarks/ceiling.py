@@ -154,7 +154,10 @@ def compiled_steps(specification: EnvironmentSpecification, num_envs: int, steps
 def gymnasium_steps(
     environments: ParallelEnvironments, action_space: gymnasium.Space[Any], steps: int
 ) -> Repeated:
-    """Raw stepping of Gymnasium's environments under random actions. Counts env steps."""
+    """Raw stepping of Gymnasium's environments under random actions.
+
+    Counts env steps; where copies can only step all at once, those that begin an episode, too.
+    """
     space = batch_space(action_space, environments.num_envs)
     space.seed(0)
     actions = [space.sample() for _ in range(steps)]

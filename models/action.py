@@ -8,4 +8,4 @@ class Action(NamedTuple):
 
     action: Any  # [E, *action_shape], as the environment takes it
     raw_action: Any  # [E, *action_shape], as it was sampled: before clipping to the bounds
-    outputs: Any  # [E, P] of the network: with `raw_action` they say how probable it was
+    outputs: Any  # [E, P] of the network, of which `raw_action` was drawn

@@ -58,7 +58,7 @@ CountOrNone = Annotated[
     Expected("an integer from 1 to 2147483647, or null"),
 ]
 Fraction = Annotated[float, Field(ge=0, le=1), Expected("a number from 0 to 1")]
-# As float32, which the program computes in, larger numbers are ∞ and smaller ones may be 0.
+# As float32, in which learning computes, larger numbers are ∞ and smaller ones may be 0.
 NotNegative = Annotated[float, Field(ge=0, le=1e30), Expected("a number from 0 to 1e30")]
 Positive = Annotated[float, Field(ge=1e-30, le=1e30), Expected("a number from 1e-30 to 1e30")]
 PositiveOrNone = Annotated[

@@ -135,8 +135,9 @@ def _schedule_rules(sections: _Sections, train: tuple[str, ...]) -> Iterator[Mis
     if schedule == "constant" and final:
         text = "0 or nothing, since nothing brings a constant learning_rate to it"
         yield Mistake(location, expected(text, final))
-    if schedule == "exponential" and not final:
-        text = "a number above 0, since an exponential schedule never reaches 0"
+    least = 1e-30 * max(1, initial or 1)  # of which float32 can still hold the ratio
+    if schedule == "exponential" and final < least:
+        text = f"a number from {least:g} on, since an exponential schedule never reaches 0"
         yield Mistake(location, expected(text, final))
     elif schedule != "constant" and initial is not None and final > initial:
         yield Mistake(location, expected(f"at most learning_rate ({initial})", final))

@@ -10,12 +10,17 @@ from pipeline.environments.faults import CopyFault, EnvironmentFault, require_fi
 from pipeline.environments.parallel.contract import ParallelEnvironments
 from pipeline.reinforce.episodes import Episodes
 
+SCORED_TOGETHER = 2**20  # numbers among the outputs of as many steps: 4 MiB
+
 
 class Actor(Protocol):
     """A policy, as sampling asks it: all are NumPy arrays."""
 
     def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
-        """Chooses actions: observations `[N, O]` float32, stateless seed `[2]` int32 → `[N, …]`."""
+        """Chooses actions: observations `[N, O]` float32, stateless seed `[2]` int32 → `[N, …]`.
+
+        As `outputs` it may return whatever `log_prob` wants to know.
+        """
 
     def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
         """Log-probabilities `[N]` float32, of what `act` answered in any number of steps."""
@@ -28,7 +33,6 @@ class _Steps(NamedTuple):
     step: np.ndarray  # [N] column
     observations: np.ndarray  # [N, O]
     action: np.ndarray  # [N, *action_shape], as it was sampled
-    outputs: np.ndarray  # [N, P] of the policy
     reward: np.ndarray  # [N]
     terminated: np.ndarray  # [N]
     truncated: np.ndarray  # [N]
@@ -62,11 +66,12 @@ def sample_episodes(
         EnvironmentFault: If an environment raises anything, returns what it should not or what is
             not finite, or goes beyond its own time limit.
     """
-    parts = _run(environments, actor, num_episodes, np.random.default_rng(seed))
-    steps = _Steps(*map(np.concatenate, zip(*parts, strict=True)))
-    # Of all steps together, which costs a fraction of doing so call by call.
-    log_probs = actor.log_prob(steps.outputs, steps.action)
-    episodes = _batch(steps, log_probs, num_episodes)
+    scores = _Scores(actor)
+    parts = _run(environments, actor, scores, num_episodes, np.random.default_rng(seed))
+    log_probs = scores.all()
+    episodes = _batch(
+        _Steps(*map(np.concatenate, zip(*parts, strict=True))), log_probs, num_episodes
+    )
     require_finite("observation", episodes.observations, episodes.valid)
     require_finite("reward", episodes.rewards, episodes.valid)
     if not np.isfinite(log_probs).all():
@@ -74,9 +79,39 @@ def sample_episodes(
     return episodes
 
 
+class _Scores:
+    """Log-probabilities, of many steps at a time: call by call they would cost a multiple."""
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+        self._outputs: list[np.ndarray] = []
+        self._raw_actions: list[np.ndarray] = []
+        self._size = 0
+        self._log_probs: list[np.ndarray] = []
+
+    def add(self, action: Action) -> None:
+        self._outputs.append(action.outputs)
+        self._raw_actions.append(action.raw_action)
+        self._size += action.outputs.size
+        if self._size >= SCORED_TOGETHER:
+            self._score()
+
+    def all(self) -> np.ndarray:
+        """Those of all that were added, `[N]`, in their order."""
+        if self._outputs:
+            self._score()
+        return np.concatenate(self._log_probs)
+
+    def _score(self) -> None:
+        answers = np.concatenate(self._outputs), np.concatenate(self._raw_actions)
+        self._log_probs.append(self._actor.log_prob(*answers))
+        self._outputs, self._raw_actions, self._size = [], [], 0
+
+
 def _run(
     environments: ParallelEnvironments,
     actor: Actor,
+    scores: _Scores,
     num_episodes: int,
     generator: np.random.Generator,
 ) -> list[_Steps]:
@@ -84,13 +119,14 @@ def _run(
     num_started = environments.num_envs
     episode = np.arange(num_started)  # number of the episode in each copy
     step = np.zeros_like(episode)  # its next step
+    nobody = episode[:0]
     try:
         environments.reset(int(generator.integers(2**31)))
     except CopyFault as fault:
-        raise EnvironmentFault(f"episode {fault.copy or 0}, reset: {fault}") from fault
+        raise _located(fault, episode, step, acting=nobody, waiting=episode) from fault
     seeds = _stateless_seeds(generator)
     acting = np.flatnonzero(episode < num_episodes)
-    waiting = acting[:0]  # copies whose episode begins with the next step
+    waiting = nobody  # copies whose episode begins with the next step
     steps = []
     while acting.size or waiting.size:
         if acting.size:
@@ -101,19 +137,19 @@ def _run(
             if not np.isfinite(telling).all():
                 _require_finite_observations(seen, episode[acting], step[acting])
                 raise FloatingPointError("the policy's outputs are not finite")
-            actions = action.action.astype(environments.action_dtype, copy=False)
+            actions = action.action.astype(environments.action_dtype)  # a copy
         try:
             outcome = environments.step(acting, actions[: acting.size])
         except CopyFault as fault:
             raise _located(fault, episode, step, acting, waiting) from fault
         if acting.size:
+            scores.add(action)
             steps.append(
                 _Steps(
                     episode=episode[acting],
                     step=step[acting],
                     observations=seen,
                     action=action.raw_action,
-                    outputs=action.outputs,
                     reward=outcome.rewards,
                     terminated=outcome.terminated,
                     truncated=outcome.truncated,
@@ -125,10 +161,11 @@ def _run(
             episode[ended] = num_started + np.arange(ended.size)
             step[ended] = 0
             num_started += ended.size
+            beginning = ended[episode[ended] < num_episodes]
             try:
-                waiting = environments.begin(ended[episode[ended] < num_episodes])
+                waiting = environments.begin(beginning)
             except CopyFault as fault:
-                raise EnvironmentFault(f"episode {episode[fault.copy]}, reset: {fault}") from fault
+                raise _located(fault, episode, step, acting=nobody, waiting=beginning) from fault
             has_begun = episode < num_episodes
             has_begun[waiting] = False
             acting = np.flatnonzero(has_begun)
@@ -147,12 +184,12 @@ def _located(
     acting: np.ndarray,
     waiting: np.ndarray,
 ) -> EnvironmentFault:
-    """The fault of a step, with where it was."""
+    """The fault of a copy that acted or waited for an episode to begin, with where it was."""
     copy, beside = fault.copy, ""
     if copy is None:
-        stepping = [*acting, *waiting]
-        copy = stepping[0]
-        beside = f" (or one of the {len(stepping) - 1} beside it)"
+        copy = [*acting, *waiting][0]
+        if num_others := len(episode) - 1:
+            beside = f" (or one of the {num_others} beside it)"
     where = "reset" if copy in waiting else f"step {step[copy]}"
     return EnvironmentFault(f"episode {episode[copy]}{beside}, {where}: {fault}")
 

@@ -40,7 +40,7 @@ class ParallelEnvironments(Protocol):
         """
 
     def step(self, copies: np.ndarray, actions: np.ndarray) -> Outcome:
-        """One step of copies `[N]` within their episodes, by actions `[N, …]`.
+        """One step of copies `[N]` within their episodes, by actions `[N, …]`, given away.
 
         Raises:
             CopyFault: As `reset` does.

@@ -35,6 +35,7 @@ class VectorizedEnvironments(ParallelEnvironments):
 
     def reset(self, seed: int) -> None:
         """See `ParallelEnvironments`."""
+        self._actions = None
         try:
             observations, _ = self._environments.reset(seed=seed)
             self.observations = self._of_all("observations", observations, self._shape)
@@ -67,9 +68,8 @@ class VectorizedEnvironments(ParallelEnvironments):
         """`[E, …]`: those that wait step, too, and want legal actions. They get their last."""
         if self._actions is None:
             self._actions = np.repeat(actions[:1], self.num_envs, axis=0)
-        self._actions = self._actions.copy()  # the environment may have kept it
         self._actions[copies] = actions
-        return self._actions
+        return self._actions.copy()  # which the environment may keep or change
 
     def _of_all(self, name: str, values: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
         return require_shape(name, values, (self.num_envs, *shape), None)

@@ -60,8 +60,12 @@ class Misbehaving(gymnasium.Env):
         return returned
 
 
-def fail(*_):
+def fail(*_, **__):
     raise RuntimeError("the rope\nbroke")
+
+
+def leave_early(observation, reward, _, *rest):
+    return observation, reward, True, *rest
 
 
 def leave(*_):
@@ -142,6 +146,43 @@ def test_a_reset_is_named(reset, message):
         sample(serial(reset=reset))
 
 
+def test_the_first_reset_is_named():
+    # Of two copies, each of which is asked for its first episode, the second fails.
+    copies = [Misbehaving(), Misbehaving(reset=fail)]
+    copies[1].episode = 0
+    with pytest.raises(EnvironmentFault, match="^episode 1, reset: RuntimeError: the rope broke"):
+        sample(SerialEnvironments(copies))
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    environments.reset = fail
+    with pytest.raises(
+        EnvironmentFault,
+        match=r"^episode 0 \(or one of the 1 beside it\), reset: RuntimeError: the rope broke",
+    ):
+        sample(VectorizedEnvironments(environments))
+
+
+def test_a_fault_of_one_that_waits_is_named_with_the_others():
+    # The first copy's episode ends after one step; in the next one, which it waits for and the
+    # other takes, something fails.
+    environments: Any = SyncVectorEnv([lambda: Misbehaving(does=leave_early, first=0)] * 2)
+    step, calls = environments.step, []
+
+    def failing(actions):
+        calls.append(actions)
+        return fail() if len(calls) == 3 else step(actions)
+
+    environments.step = failing
+    with pytest.raises(
+        EnvironmentFault, match=r"^episode 2 \(or one of the 1 beside it\), reset: RuntimeError"
+    ):
+        sample(VectorizedEnvironments(environments))
+
+
+def test_a_fault_of_a_single_copy_blames_no_others():
+    with pytest.raises(EnvironmentFault, match="^episode 1, step 1: RuntimeError: the rope broke"):
+        sample(VectorizedEnvironments(SyncVectorEnv([lambda: Misbehaving(does=fail)])))
+
+
 @pytest.mark.parametrize("close", [fail, leave])
 def test_what_is_raised_when_all_is_done_does_no_harm(close):
     serial(close=close).close()
@@ -179,6 +220,22 @@ def test_wrong_shapes_of_all_at_once_are_named():
     environments.step = short_of_a_reward
     with pytest.raises(
         EnvironmentFault, match=r"expected rewards of shape \(2,\), received \(1,\)"
+    ):
+        sample(VectorizedEnvironments(environments))
+
+
+@pytest.mark.parametrize("name", ["step", "reset"])
+def test_wrong_observations_of_all_at_once_are_named(name):
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    method = getattr(environments, name)
+
+    def short_of_a_number(*arguments, **keywords):
+        observations, *rest = method(*arguments, **keywords)
+        return observations[:, :1], *rest
+
+    setattr(environments, name, short_of_a_number)
+    with pytest.raises(
+        EnvironmentFault, match=r"expected observations of shape \(2, 2\), received \(2, 1\)"
     ):
         sample(VectorizedEnvironments(environments))
 

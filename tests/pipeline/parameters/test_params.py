@@ -595,8 +595,22 @@ LEARNING_RATE = "learning_rate: 0.01"
         (
             LEARNING_RATE,
             f"{LEARNING_RATE}\n      learning_rate_schedule: exponential",
-            "train.final_learning_rate: expected a number above 0, since an exponential schedule "
-            "never reaches 0, received 0",
+            "train.final_learning_rate: expected a number from 1e-30 on, since an exponential "
+            "schedule never reaches 0, received 0",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      learning_rate_schedule: exponential"
+            "\n      final_learning_rate: 1.0e-46",
+            "train.final_learning_rate: expected a number from 1e-30 on, since an exponential "
+            "schedule never reaches 0, received 1e-46",
+        ),
+        (
+            LEARNING_RATE,
+            "learning_rate: 1.0e+20\n      learning_rate_schedule: exponential"
+            "\n      final_learning_rate: 1.0e-20",
+            "train.final_learning_rate: expected a number from 1e-10 on, since an exponential "
+            "schedule never reaches 0, received 1e-20",
         ),
         (
             LEARNING_RATE,

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from pipeline.environments.parallel.serial import SerialEnvironments
 from pipeline.environments.parallel.vectorized import VectorizedEnvironments
+from pipeline.reinforce import sampling
 from pipeline.reinforce.sampling import sample_episodes
 from tests.pipeline.reinforce.actors import LOG_PROB, Choosing
 
@@ -114,8 +115,9 @@ def test_terminated_and_truncated_stay_apart(truncate):
     np.testing.assert_array_equal(episodes.terminated, last & (not truncate))
 
 
-def test_the_same_seed_gives_the_same_episodes_whatever_ran_before():
-    environments = corridors(3)
+@pytest.mark.parametrize("parallel", [serial, vectorized])
+def test_the_same_seed_gives_the_same_episodes_whatever_ran_before(parallel):
+    environments = parallel(Corridor, 3)
     first = sample_episodes(environments, choose([1, 2, 3]), 5, SEED)
     other = sample_episodes(environments, choose([1, 2, 3]), 5, np.random.SeedSequence(8))
     again = sample_episodes(environments, choose([1, 2, 3]), 5, SEED)
@@ -204,10 +206,26 @@ def test_the_log_probabilities_are_of_the_sampled_actions():
     np.testing.assert_array_equal(given.log_probs, LOG_PROB * given.valid)
 
 
+@pytest.mark.parametrize("together", [1, 3, 1000])
+def test_log_probabilities_are_asked_for_many_steps_together(together, monkeypatch):
+    asked = []
+
+    class Scored(Choosing):
+        def log_prob(self, outputs, raw_actions):
+            asked.append(len(outputs))
+            return -raw_actions.astype(np.float32)
+
+    monkeypatch.setattr(sampling, "SCORED_TOGETHER", together)
+    episodes = sample_episodes(corridors(2), Scored(choose([1, 2, 5]).choose), 5, SEED)
+    np.testing.assert_array_equal(episodes.log_probs, -episodes.actions * episodes.valid)
+    assert sum(asked) == episodes.valid.sum()
+    assert max(asked[:-1], default=together) in range(together, together + 2)  # two copies
+
+
 def test_log_probabilities_that_are_not_finite_are_refused():
     class Impossible(Choosing):
         def log_prob(self, outputs, raw_actions):
-            return np.full(len(outputs), -np.inf, np.float32)
+            return np.where(np.arange(len(outputs)) == 2, -np.inf, 0)
 
     with pytest.raises(FloatingPointError, match="log-probabilities are not finite"):
         sample_episodes(corridors(2), Impossible(choose([2]).choose), 2, SEED)
@@ -263,6 +281,50 @@ def test_both_kinds_of_environments_give_the_same_episodes():
     ]
     for one, other in zip(*both, strict=True):
         np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+
+
+@pytest.mark.parametrize("parallel", [serial, vectorized])
+@pytest.mark.parametrize("changes", [False, True])
+def test_an_environment_may_keep_its_actions_and_change_them(parallel, changes):
+    kept, given = [], []
+
+    class Grasping(Corridor):
+        def __init__(self):
+            super().__init__()
+            self.action_space = spaces.Box(0, 100, (1,))
+
+        def step(self, action):
+            given.append(float(action[0]))
+            kept.append(action)
+            outcome = super().step(int(action[0]))
+            if changes:
+                action *= 0
+            return outcome
+
+    def choose_anew(observations, _):
+        return 5 - observations  # 5 at first
+
+    episodes = sample_episodes(parallel(Grasping, 2), Choosing(choose_anew), 2, SEED)
+    np.testing.assert_array_equal(episodes.actions[..., 0], [[5, 4, 3, 2, 1]] * 2)
+    if not changes:
+        assert [float(action[0]) for action in kept] == given
+
+
+def test_copies_that_wait_keep_legal_actions_whatever_the_environment_does_to_them():
+    class From5(Corridor):
+        def __init__(self):
+            super().__init__()
+            self.action_space = spaces.MultiDiscrete([10], start=[5])
+
+        def step(self, action):
+            assert self.action_space.contains(action), action
+            outcome = super().step(int(action[0]) - 4)
+            action *= 0
+            return outcome
+
+    lengths = Choosing(lambda observations, _: np.array([[5], [9]])[-len(observations) :])
+    assert len(sample_episodes(vectorized(From5, 2), lengths, 2, SEED).valid) == 2
 
 
 @pytest.mark.parametrize("parallel", [serial, vectorized])
