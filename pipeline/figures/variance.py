@@ -86,11 +86,11 @@ def _draw(panel: Axes, baselines: list[str], estimates: _Estimates) -> None:
     panel.axvline(1, color="black", linestyle="--", linewidth=1)
     for i, (value, low, high) in enumerate(zip(*estimates, strict=True)):
         color, y = COLORS[i % len(COLORS)], [i, i]
-        if np.isnan(value):
+        if np.isnan(value) or _is_undetermined(low, high):
             panel.text(
                 0.5,
                 i,
-                "not defined: no two differ",
+                "not defined: no two differ" if np.isnan(value) else "not determined: from 0 to ∞",
                 ha="center",
                 va="center",
                 transform=panel.get_yaxis_transform(),
@@ -118,8 +118,12 @@ def _label_right(panel: Axes, estimates: _Estimates, label: str) -> None:
     axis.set_ylabel(label)
 
 
+def _is_undetermined(low: float, high: float) -> bool:
+    return low == 0 and bool(np.isinf(high))
+
+
 def _text(value: float, low: float, high: float) -> str:
-    if np.isnan(value) or (low == 0 and np.isinf(high)):
+    if np.isnan(value) or _is_undetermined(low, high):
         return "–"
     return f"≥ {_number(low)}" if np.isinf(high) else _number(value)
 

@@ -117,6 +117,17 @@ def test_what_is_not_defined_is_said_so():
     assert all(3 not in y for _, _, y in drawn(trained))
 
 
+def test_of_what_nothing_is_known_no_line_is_drawn():
+    unknown = {"signal_to_noise_low": 0.0, "signal_to_noise_high": np.inf}
+    unknown |= {"num_episodes_for_1_low": 0.0, "num_episodes_for_1_high": np.inf}
+    trained = panels(draw_variance(noise(**unknown), "task"))[3]
+    [text] = trained.texts
+    assert text.get_text() == "not determined: from 0 to ∞"
+    assert text.get_position()[1] == 3
+    assert labels(trained)[-1] == "–"
+    assert all(3 not in y for _, _, y in drawn(trained))
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [(0.0, "0"), (0.0123, "0.012"), (12.3, "12"), (123.4, "123"), (12345.6, "12.3k")],
