@@ -73,7 +73,8 @@ def measure(row: Row) -> dict[str, Any]:
         training = _training(row, specification, policy, stack)
         memory, started = _peak_memory(), time.process_time()
         episodes = training.sample(np.random.SeedSequence(0))
-        together = _updates_together(row, float(episodes.num_steps.mean()))
+        mean_length = float(episodes.num_steps.mean())
+        together = _updates_together(row, specification.max_episode_steps, mean_length)
         updates = training.updates(episodes, together)
         next(updates)
         compilation = time.process_time() - started
@@ -86,7 +87,7 @@ def measure(row: Row) -> dict[str, Any]:
         for repeated in work.values():
             repeated()
         figures = {
-            "mean_length": float(episodes.num_steps.mean()),
+            "mean_length": mean_length,
             "updates_together": together,
             "compilation_seconds": compilation,
             "memory_before_mib": memory,
@@ -180,16 +181,18 @@ def _training(
     return Training(sample, sampled)
 
 
-def _updates_together(row: Row, mean_length: float) -> int:
+def _updates_together(row: Row, max_episode_steps: int, mean_length: float) -> int:
     """How many updates one call makes.
 
-    In the compiled program 32, as in training, but fewer where that would take minutes.
+    In the compiled program as many as in training, but fewer where that would take minutes.
     """
-    from pipeline.reinforce.compiled import UPDATES_PER_CALL
+    from pipeline.reinforce.compiled import updates_together
 
     if row.backend == "gymnasium":
         return 1
-    return max(1, min(UPDATES_PER_CALL, int(STEPS_PER_CALL / (row.num_episodes * mean_length))))
+    max_env_steps = row.num_episodes * max_episode_steps
+    at_most = int(STEPS_PER_CALL / (row.num_episodes * mean_length))
+    return max(1, min(updates_together(max_env_steps), at_most))
 
 
 def _sampling(training: Training) -> ceiling.Repeated:

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.processes.stage import Task
 from pipeline.reinforce import sampling
 from pipeline.reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
-from pipeline.reinforce.compiled import UPDATES_PER_CALL, CompiledTraining, compile_sampler
+from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
 from pipeline.reinforce.compiled_sampling import MAX_ROWS, row_size
 from pipeline.reinforce.direct_call import direct_call
 from pipeline.reinforce.episodes import Episodes
@@ -48,9 +48,7 @@ def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Callable[[], 
     return sampler
 
 
-def make_training(
-    task: Task, learner: Learner, updates_per_call: int = UPDATES_PER_CALL
-) -> Training:
+def make_training(task: Task, learner: Learner, updates_per_call: int | None = None) -> Training:
     """What trains the policy of `learner`; see CompiledTraining for `updates_per_call`."""
     num_episodes = task.params.train.episodes_per_update
     if task.is_compiled:

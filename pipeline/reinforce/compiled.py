@@ -26,7 +26,8 @@ from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner, UpdateStatistics, episodes_signature
 from pipeline.reinforce.records import UpdateRecord, recorded
 
-UPDATES_PER_CALL = 32  # enough for Python not to count, few enough for a progress bar to move
+MIN_UPDATES_PER_CALL, MAX_UPDATES_PER_CALL = 32, 256
+ENV_STEPS_PER_CALL = 2**21  # a second or two: no longer should a progress bar stand still
 
 
 def compile_sampler(
@@ -70,7 +71,8 @@ class CompiledTraining:
         environment: Written in TensorFlow.
         learner: Updates the policy that samples.
         num_episodes: B, episodes of each update.
-        updates_per_call: K, updates that are made, and recorded, together.
+        updates_per_call: K, updates that are made, and recorded, together. Defaults to as many as
+            it takes for Python not to count.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class CompiledTraining:
         environment: CompiledEnvironment,
         learner: Learner,
         num_episodes: int,
-        updates_per_call: int = UPDATES_PER_CALL,
+        updates_per_call: int | None = None,
     ) -> None:
         self.environment = environment
         self.learner = learner
         self.num_episodes = num_episodes
-        self.updates_per_call = updates_per_call
+        self.updates_per_call = updates_per_call or updates_together(
+            num_episodes * environment.max_episode_steps
+        )
         self.last_episodes: Episodes | None = None  # of the last update so far
         self.num_made = 0
         self._num_steps = environment.max_episode_steps  # T
@@ -124,8 +128,9 @@ class CompiledTraining:
         episodes = self._padded(first)
         for begin in updates[:: self.updates_per_call]:
             count = min(self.updates_per_call, updates.stop - begin)
-            # Unused ones, among them update 0's, whose episodes are given, are drawn all the same.
-            drawn = stateless_seeds([seeds(begin + i) for i in range(self.updates_per_call)])
+            # Update 0's, whose episodes are given, is drawn all the same.
+            drawn = stateless_seeds([seeds(begin + i) for i in range(count)])
+            drawn = tf.pad(drawn, [[0, self.updates_per_call - count], [0, 0]])
             statistics, episodes = self.program(drawn, count, episodes, begin == 0)
             self.last_episodes = episodes
             table = UpdateStatistics(*(values.numpy() for values in statistics))
@@ -180,6 +185,12 @@ class CompiledTraining:
                 for v in episodes
             )
         )
+
+
+def updates_together(max_env_steps: int) -> int:
+    """How many updates of at most `max_env_steps` each one call makes."""
+    wanted = ENV_STEPS_PER_CALL // max_env_steps
+    return min(max(wanted, MIN_UPDATES_PER_CALL), MAX_UPDATES_PER_CALL)
 
 
 def stateless_seeds(seeds: Sequence[np.random.SeedSequence]) -> tf.Tensor:
