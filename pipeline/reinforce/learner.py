@@ -192,9 +192,8 @@ class Learner:
     def learn(self, episodes: Episodes) -> UpdateStatistics:
         """One update, on episodes `[B, T, …]` that the policy sampled as it is."""
         rewards = tf.where(episodes.valid, episodes.rewards, 0)  # [B, T]
-        episode_returns = tf.reduce_sum(rewards, axis=1)
         if self.best is not None:
-            self.best.judge(episode_returns)
+            self.best.judge(tf.reduce_sum(rewards, axis=1))
         batch = self.gradient(episodes)
         value_loss = tf.constant(0.0)
         if isinstance(self.baseline, ValueBaseline):  # it has judged the batch: it may see it now
@@ -204,13 +203,14 @@ class Learner:
         self.apply(batch.gradients)
         if self.normalizer is not None:
             self._count_observations(self.normalizer, episodes)
+        mean_rewards = tf.reduce_mean(rewards, axis=0)  # [T]
         discounts = tf.constant(self.gamma, rewards.dtype) ** tf.range(
             tf.shape(rewards)[1], dtype=rewards.dtype
         )
         return UpdateStatistics(
             num_env_steps=tf.math.count_nonzero(episodes.valid, dtype=tf.int32),
-            mean_return=tf.reduce_mean(episode_returns),
-            objective=tf.reduce_mean(tf.reduce_sum(discounts * rewards, axis=1)),
+            mean_return=tf.reduce_sum(mean_rewards),
+            objective=tf.reduce_sum(discounts * mean_rewards),
             loss=batch.loss,
             entropy=batch.entropy,
             gradient_norm=tf.linalg.global_norm(batch.gradients),

@@ -23,10 +23,15 @@ def normalized(advantages: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
         `[B, T]`; 0 on padding.
     """
     mask = tf.cast(valid, advantages.dtype)
-    count = tf.reduce_sum(mask)
+    count = tf.cast(tf.math.count_nonzero(valid), advantages.dtype)
+
+    def mean(values: tf.Tensor) -> tf.Tensor:
+        # Of a whole batch at once, XLA would add one number after the other.
+        return tf.reduce_sum(tf.reduce_sum(values, axis=0) / count)
+
     differences = mask * (advantages - advantages[0, 0])
-    centred = mask * (differences - tf.reduce_sum(differences) / count)
-    return tf.math.divide_no_nan(centred, tf.sqrt(tf.reduce_sum(centred**2) / count))
+    centred = mask * (differences - mean(differences))
+    return tf.math.divide_no_nan(centred, tf.sqrt(mean(centred**2)))
 
 
 def policy_loss(
