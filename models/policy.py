@@ -1,5 +1,7 @@
 """The policy π(a|s): a Keras network whose outputs parametrise a distribution over actions."""
 
+from functools import partial
+
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
@@ -23,11 +25,17 @@ class Policy:
         self.head = head
         self.observation_size = observation_size
 
-    def outputs(self, observations: tf.Tensor) -> tf.Tensor:
-        """Observations `[…, O]` → the network's outputs `[…, P]`."""
+    def outputs(self, observations: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Observations `[…, O]` → the network's outputs `[…, P]`.
+
+        Args:
+            observations: `[…, O]`.
+            training: Whether a gradient will be taken of them. Defaults to False.
+        """
+        network = partial(self.network, training=True) if training else self.network
         if len(observations.shape) == 2:
-            return self.network(observations)
-        flat = self.network(tf.reshape(observations, [-1, self.observation_size]))  # [N, P]
+            return network(observations)
+        flat = network(tf.reshape(observations, [-1, self.observation_size]))  # [N, P]
         shape = tf.concat([tf.shape(observations)[:-1], [flat.shape[-1]]], axis=0)
         return tf.reshape(flat, shape)
 

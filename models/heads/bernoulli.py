@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from models.heads.narrow import NarrowDense
 from models.heads.shapes import Shape, joined, unflatten
 
 
@@ -28,7 +29,7 @@ class BernoulliHead:
     def outputs(
         self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
     ) -> keras.KerasTensor:
-        return keras.layers.Dense(
+        return NarrowDense(
             math.prod(self.action_shape), kernel_initializer=kernel_initializer, name="logits"
         )(features)
 

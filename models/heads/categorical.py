@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from models.heads.narrow import NarrowDense
 from models.heads.shapes import Shape, joined
 
 MISSING = -1e9  # logit of a value that does not exist: finite, lest 0 · ∞ come into a gradient
@@ -35,9 +36,9 @@ class CategoricalHead:
     def outputs(
         self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
     ) -> keras.KerasTensor:
-        return keras.layers.Dense(
-            self.num_actions, kernel_initializer=kernel_initializer, name="logits"
-        )(features)
+        return NarrowDense(self.num_actions, kernel_initializer=kernel_initializer, name="logits")(
+            features
+        )
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         return tfd.Categorical(logits=outputs, dtype=tf.int64)
@@ -97,7 +98,7 @@ class MultiCategoricalHead:
     def outputs(
         self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
     ) -> keras.KerasTensor:
-        return keras.layers.Dense(
+        return NarrowDense(
             int(self.num_values.sum()), kernel_initializer=kernel_initializer, name="logits"
         )(features)
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from models.heads.narrow import NarrowDense
 from models.heads.shapes import Shape, joined, unflatten
 
 
@@ -41,14 +42,14 @@ class NormalHead:
         self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
     ) -> keras.KerasTensor:
         if self.state_dependent:
-            return keras.layers.Dense(
+            return NarrowDense(
                 2 * self.low.size,
                 kernel_initializer=kernel_initializer,
                 name="mean_and_log_standard_deviation",
             )(features)
-        means = keras.layers.Dense(
-            self.low.size, kernel_initializer=kernel_initializer, name="mean"
-        )(features)
+        means = NarrowDense(self.low.size, kernel_initializer=kernel_initializer, name="mean")(
+            features
+        )
         return AppendLogStandardDeviation(name="log_standard_deviation")(means)
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:

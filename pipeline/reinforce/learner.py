@@ -146,7 +146,7 @@ class Learner:
         def add(part: Chunk, sums: BatchGradient) -> BatchGradient:
             observations, actions = part.take(episodes.observations), part.take(episodes.actions)
             with tf.GradientTape() as tape:
-                outputs = self.policy.outputs(observations)  # [1, C, P]
+                outputs = self.policy.outputs(observations, training=True)  # [1, C, P]
                 with tape.stop_recording() if not self.entropy_coefficient else nullcontext():
                     entropies = self.policy.head.entropy(outputs)  # [1, C]
                 loss = policy_loss(

@@ -109,9 +109,9 @@ def linear_policy(mdp, theta):
 class FeaturePolicy(Policy):
     """A policy that is given features `[B, T, A, …]` for observations."""
 
-    def outputs(self, observations):
+    def outputs(self, observations, training=False):
         shape = [*observations.shape[:2], self.observation_size]
-        return super().outputs(tf.reshape(observations, shape))
+        return super().outputs(tf.reshape(observations, shape), training)
 
 
 def make_learner(mdp, theta, gamma=1.0, baseline="none", kind=Learner, **options):

@@ -151,14 +151,18 @@ def test_how_steps_are_divided_into_chunks_changes_nothing(baseline):
 def test_work_follows_the_env_steps_and_memory_the_chunk():
     # Counts what the policy is asked: 6 chunks of 4 steps for 21 steps, though 2,000 are there.
     policy = make_policy(spaces.Discrete(2), observation_size=3)
-    seen = []
-    outputs = policy.outputs
-    policy.outputs = lambda observations: seen.append(observations.shape) or outputs(observations)  # type: ignore[func-returns-value]
+    seen, outputs = [], policy.outputs
+
+    def counted(observations, training):
+        seen.append((*observations.shape, training))
+        return outputs(observations, training)
+
+    policy.outputs = counted
     valid = np.arange(1000) < np.array([[3], [18]])
     zeros = np.zeros((2, 1000))
     episodes = make_episodes(np.zeros((2, 1000, 3)), zeros.astype(int), zeros, valid)
     make_learner(policy, chunk_size=4).gradient(episodes)
-    assert seen == [(1, 4, 3)] * 6
+    assert seen == [(1, 4, 3, True)] * 6
 
 
 def test_one_trace_for_all_shapes_and_runs():

@@ -1,0 +1,51 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.heads.narrow import NarrowDense
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 7, 8, 9])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_training_changes_neither_outputs_nor_gradients(units, jit_compile):
+    generator = np.random.default_rng(units)
+    features = tf.constant(generator.normal(size=(5, 4, 16)))
+    weights = tf.constant(generator.normal(size=(5, 4, units)))
+    layer = NarrowDense(units, dtype="float64")
+    layer.build(features.shape)
+    layer.set_weights([generator.normal(size=(16, units)), generator.normal(size=units)])
+    expected = features.numpy() @ layer.kernel.numpy() + layer.bias.numpy()
+
+    @tf.function(jit_compile=jit_compile)
+    def outputs_and_gradients(training):
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            outputs = layer(features, training=training)
+            objective = tf.reduce_sum(weights * outputs)
+        return outputs, *tape.gradient(objective, [features, *layer.trainable_variables])
+
+    plain, trained = outputs_and_gradients(False), outputs_and_gradients(True)
+    for values, others in zip(plain, trained, strict=True):
+        assert values.shape == others.shape
+        np.testing.assert_allclose(values, others, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(trained[0], expected, rtol=1e-12, atol=1e-12)
+    columns = features.numpy().reshape(-1, 16), weights.numpy().reshape(-1, units)
+    np.testing.assert_allclose(trained[2], columns[0].T @ columns[1], rtol=1e-12, atol=1e-12)
+
+
+def test_training_reaches_it_through_a_model():
+    inputs = keras.Input((16,))
+    model = keras.Model(inputs, NarrowDense(2)(inputs))
+
+    def operations(training):
+        function = tf.function(lambda x: model(x, training=training))
+        graph = function.get_concrete_function(tf.TensorSpec([4, 16])).graph
+        return [
+            operation.inputs[1].shape.as_list()
+            for operation in graph.get_operations()
+            if operation.type == "MatMul"
+        ]
+
+    assert operations(training=True) == [[8, 16]]  # the kernel, lying on its side
+    assert operations(training=False) == [[16, 2]]
