@@ -116,7 +116,7 @@ class CompiledTraining:
         num_updates: int,
         after: UpdateRecord | None = None,
     ) -> Iterator[UpdateRecord]:
-        """See `Training`; the records of some dozen updates come together."""
+        """See `Training`; the records of one call come together."""
         if after is None:
             self.learner.reset()
         updates = range(after.update + 1 if after else 0, num_updates)
