@@ -3,7 +3,8 @@
 An iteration of REINFORCE asks the network once for each env step when it samples, once more and
 back through it when it learns, and steps the environment. At rates f, g and s a second for these,
 it cannot do more than 1 / (1/f + 1/g + 1/s) env steps a second, unless it takes the network at a
-larger batch than one of the update's episodes: rates are measured at that.
+larger batch than one of the update's episodes: rates are measured at that, and of dense layers as
+Keras writes them.
 """
 
 from collections.abc import Callable

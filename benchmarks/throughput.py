@@ -74,7 +74,8 @@ def measure(row: Row) -> dict[str, Any]:
         memory, started = _peak_memory(), time.process_time()
         episodes = training.sample(np.random.SeedSequence(0))
         mean_length = float(episodes.num_steps.mean())
-        together = _updates_together(row, specification.max_episode_steps, mean_length)
+        max_env_steps = row.num_episodes * specification.max_episode_steps
+        together = _updates_together(row, policy, max_env_steps, mean_length)
         updates = training.updates(episodes, together)
         next(updates)
         compilation = time.process_time() - started
@@ -181,7 +182,7 @@ def _training(
     return Training(sample, sampled)
 
 
-def _updates_together(row: Row, max_episode_steps: int, mean_length: float) -> int:
+def _updates_together(row: Row, policy: "Policy", max_env_steps: int, mean_length: float) -> int:
     """How many updates one call makes.
 
     In the compiled program as many as in training, but fewer where that would take minutes.
@@ -190,9 +191,8 @@ def _updates_together(row: Row, max_episode_steps: int, mean_length: float) -> i
 
     if row.backend == "gymnasium":
         return 1
-    max_env_steps = row.num_episodes * max_episode_steps
     at_most = int(STEPS_PER_CALL / (row.num_episodes * mean_length))
-    return max(1, min(updates_together(max_env_steps), at_most))
+    return max(1, min(updates_together(policy, max_env_steps), at_most))
 
 
 def _sampling(training: Training) -> ceiling.Repeated:

@@ -27,7 +27,7 @@ from pipeline.reinforce.learner import Learner, UpdateStatistics, episodes_signa
 from pipeline.reinforce.records import UpdateRecord, recorded
 
 MIN_UPDATES_PER_CALL, MAX_UPDATES_PER_CALL = 32, 256
-ENV_STEPS_PER_CALL = 2**21  # a second or two: no longer should a progress bar stand still
+MAX_PRODUCTS_PER_CALL = 2**33  # some seconds': no longer should a progress bar stand still
 
 
 def compile_sampler(
@@ -86,7 +86,7 @@ class CompiledTraining:
         self.learner = learner
         self.num_episodes = num_episodes
         self.updates_per_call = updates_per_call or updates_together(
-            num_episodes * environment.max_episode_steps
+            learner.policy, num_episodes * environment.max_episode_steps
         )
         self.last_episodes: Episodes | None = None  # of the last update so far
         self.num_made = 0
@@ -187,9 +187,10 @@ class CompiledTraining:
         )
 
 
-def updates_together(max_env_steps: int) -> int:
+def updates_together(policy: Policy, max_env_steps: int) -> int:
     """How many updates of at most `max_env_steps` each one call makes."""
-    wanted = ENV_STEPS_PER_CALL // max_env_steps
+    products = max_env_steps * policy.network.count_params()
+    wanted = MAX_PRODUCTS_PER_CALL // products
     return min(max(wanted, MIN_UPDATES_PER_CALL), MAX_UPDATES_PER_CALL)
 
 

@@ -12,7 +12,7 @@ from pipeline.assembly.policies import make_policy
 from pipeline.environments.compiled import make_compiled
 from pipeline.environments.specification import inspect_environment
 from pipeline.parameters.schema import PolicyParams
-from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
+from pipeline.reinforce.compiled import CompiledTraining, compile_sampler, updates_together
 from pipeline.reinforce.compiled_sampling import as_episodes, no_episodes, sample_episodes
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
@@ -302,3 +302,10 @@ def test_episodes_have_the_fields_of_all_episodes(sampled):
         "bool",
         "bool",
     ]
+
+
+def test_a_call_makes_more_updates_where_they_are_small():
+    _, small = make("CartPole-v1", hidden_sizes=(64, 64))
+    _, large = make("CartPole-v1", hidden_sizes=(256, 256))
+    assert [updates_together(small, b * 500) for b in (8, 64, 512)] == [256, 58, 32]
+    assert updates_together(large, 8 * 500) == 32
