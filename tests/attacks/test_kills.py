@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 NUM_KILLS = 25  # of each backend
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # Long enough for kills to fall into the training and not all into TensorFlow's start.
-NUM_EPISODES = {"compiled": 4 * 32 * 25, "gymnasium": 4 * 150}
+NUM_EPISODES = {"compiled": 4 * 256 * 10, "gymnasium": 4 * 150}
 
 
 @pytest.fixture(scope="module", params=TASKS)

@@ -24,7 +24,7 @@ TASKS["compiled"] |= {
     "policy": {"hidden_sizes": [8], "activation": "tanh", "normalize_observations": True},
 }
 TASKS["compiled"]["train"] |= {
-    "num_episodes": 4 * 100,  # 4 calls of the program, the last of them not a full one
+    "num_episodes": 4 * 100,
     "learning_rate_schedule": "linear",
     "baseline": "value",
     "value": {"hidden_sizes": [4], "steps_per_update": 2, "optimizer": "rmsprop"},

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.processes.interruption import Interrupted
+from pipeline.reinforce import compiled
 from pipeline.reinforce.records import UpdateRecord
 from pipeline.train import prepare, train
 from pipeline.training.checkpoints import Checkpoints
@@ -24,6 +25,7 @@ def training(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
+        monkeypatch.setattr(compiled, "MAX_UPDATES_PER_CALL", UPDATES["compiled"][0])
         task = prepared(folder, request.param)
         checkpoints = Checkpoints(folder / "runs", key="any", seconds=0)
         yield request.param, checkpoints, prepare(task, checkpoints)
