@@ -8,10 +8,11 @@ from gymnasium import spaces
 from models.heads import make_head
 from models.network import make_policy_network
 from models.policy import Policy
+from tests.models.products import kernels
 
 
-def make_policy(action_space, observation_size=4, hidden_sizes=(64, 64), seed=0):
-    head = make_head(action_space)
+def make_policy(action_space, observation_size=4, hidden_sizes=(64, 64), seed=0, **options):
+    head = make_head(action_space, **options)
     entropy = np.random.SeedSequence(seed)
     network = make_policy_network(observation_size, hidden_sizes, "tanh", head, entropy)
     return Policy(network, head, observation_size)
@@ -67,6 +68,25 @@ def test_outputs_keep_the_leading_dimensions():
     outputs = policy.outputs(observations)
     assert outputs.shape == (2, 5, 6)
     np.testing.assert_allclose(outputs[1], policy.outputs(observations[1]), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("leading", [(5,), (2, 5)])
+@pytest.mark.parametrize(
+    ("space", "options", "units"),
+    [
+        (spaces.Discrete(3), {}, 3),
+        (spaces.MultiDiscrete([2, 3]), {}, 5),
+        (spaces.MultiBinary(3), {}, 3),
+        (spaces.Box(-1, 1, (2,)), {}, 2),
+        (spaces.Box(-1, 1, (2,)), {"state_dependent": True}, 4),
+        (spaces.Box(-1, 1, (2,)), {"squash": True}, 2),
+    ],
+)
+def test_the_last_layer_is_told_of_training(space, options, units, leading):
+    policy = make_policy(space, **options)
+    for training, expected in [(True, [8, 64]), (False, [64, units])]:
+        *_, last = kernels(lambda x, t=training: policy.outputs(x, training=t), [*leading, 4])
+        assert last == expected
 
 
 def test_without_hidden_layers_the_policy_is_a_softmax_of_the_weights():

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from models.heads.narrow import NarrowDense
+from tests.models.products import kernels
 
 
 @pytest.mark.parametrize("units", [1, 2, 3, 7, 8, 9])
@@ -34,18 +35,17 @@ def test_training_changes_neither_outputs_nor_gradients(units, jit_compile):
     np.testing.assert_allclose(trained[2], columns[0].T @ columns[1], rtol=1e-12, atol=1e-12)
 
 
-def test_training_reaches_it_through_a_model():
+@pytest.mark.parametrize(
+    ("units", "training", "expected"),
+    [
+        (2, True, [8, 16]),  # the kernel, lying on its side
+        (7, True, [8, 16]),
+        (2, False, [16, 2]),
+        (1, True, [16, 1]),
+        (8, True, [16, 8]),
+    ],
+)
+def test_what_is_multiplied(units, training, expected):
     inputs = keras.Input((16,))
-    model = keras.Model(inputs, NarrowDense(2)(inputs))
-
-    def operations(training):
-        function = tf.function(lambda x: model(x, training=training))
-        graph = function.get_concrete_function(tf.TensorSpec([4, 16])).graph
-        return [
-            operation.inputs[1].shape.as_list()
-            for operation in graph.get_operations()
-            if operation.type == "MatMul"
-        ]
-
-    assert operations(training=True) == [[8, 16]]  # the kernel, lying on its side
-    assert operations(training=False) == [[16, 2]]
+    model = keras.Model(inputs, NarrowDense(units)(inputs))
+    assert kernels(lambda x: model(x, training=training), [4, 16]) == [expected]

@@ -13,6 +13,7 @@ from models.heads import make_head
 from models.network import make_policy_network, make_value_network
 from models.normalization import RunningNormalization
 from models.policy import Policy
+from pipeline.reinforce.best import BestPolicy
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
 from pipeline.reinforce.value import ValueBaseline
@@ -232,7 +233,8 @@ def test_statistics_by_hand():
     episodes = make_episodes(
         [[1, 0], [1, 0]], [[0, 1], [1, 0]], [[1, 2], [4, 9]], [[True, True], [True, False]]
     )
-    learner = make_learner(policy, gamma=0.5)
+    best = BestPolicy(policy.network, episodes_per_update=2)
+    learner = make_learner(policy, gamma=0.5, best=best)
     np.testing.assert_allclose(learner.mean_distribution(episodes), [1 / 3, 2 / 3], rtol=1e-6)
     statistics = learner.update(episodes)
     assert statistics.num_env_steps == 3
@@ -241,6 +243,8 @@ def test_statistics_by_hand():
     np.testing.assert_allclose(statistics.objective, 3, rtol=1e-6)
     entropy = (2 * (np.log(4) - 0.75 * np.log(3)) + np.log(2)) / 3
     np.testing.assert_allclose(statistics.entropy, entropy, rtol=1e-6)
+    recent_returns = best.variables[0]
+    np.testing.assert_allclose(recent_returns[-1], [3, 4], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
