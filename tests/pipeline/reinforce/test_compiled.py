@@ -12,7 +12,7 @@ from pipeline.assembly.policies import make_policy
 from pipeline.environments.compiled import make_compiled
 from pipeline.environments.specification import inspect_environment
 from pipeline.parameters.schema import PolicyParams
-from pipeline.reinforce.compiled import CompiledTraining, compile_sampler, updates_together
+from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
 from pipeline.reinforce.compiled_sampling import as_episodes, no_episodes, sample_episodes
 from pipeline.reinforce.episodes import Episodes
 from pipeline.reinforce.learner import Learner
@@ -305,7 +305,12 @@ def test_episodes_have_the_fields_of_all_episodes(sampled):
 
 
 def test_a_call_makes_more_updates_where_they_are_small():
-    _, small = make("CartPole-v1", hidden_sizes=(64, 64))
-    _, large = make("CartPole-v1", hidden_sizes=(256, 256))
-    assert [updates_together(small, b * 500) for b in (8, 64, 512)] == [256, 58, 32]
-    assert updates_together(large, 8 * 500) == 32
+    def of_a_call(hidden_sizes, num_episodes, updates_per_call=None):
+        environment, policy = make("CartPole-v1", hidden_sizes)  # at most 500 steps
+        learner = make_learner(policy)
+        training = CompiledTraining(environment, learner, num_episodes, updates_per_call)
+        return training.program.input_signature[0].shape[0]
+
+    assert [of_a_call((64, 64), num_episodes) for num_episodes in (8, 64, 512)] == [256, 58, 32]
+    assert of_a_call((256, 256), 8) == 32
+    assert of_a_call((64, 64), 8, updates_per_call=3) == 3
