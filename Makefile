@@ -17,7 +17,7 @@ FILMS = cartpole pendulum
 
 help:
 	@echo 'make repro    everything: set-up, check of params.yaml, then dvc repro'
-	@echo 'make test     set-up, then format, lint, types and tests'
+	@echo 'make test     set-up, then format, lint, types, imports and tests'
 	@echo 'make test-slow the tests that attack it: kills, full disks, damaged files, mutations'
 	@echo 'make setup    the set-up alone: .venv, with what requirements.txt says'
 	@echo 'make gpu      the set-up with CUDA, for Linux with an NVIDIA GPU; later makes keep it'
@@ -34,13 +34,14 @@ gpu:
 	@sh tools/setup.sh --gpu "$(PYTHON)"
 
 repro: setup
-	$(call in_venv,python -m pipeline.check)
+	$(call in_venv,python -m pipeline check)
 	$(call in_venv,dvc repro)
 
 test: setup
 	$(call in_venv,ruff format --check .)
 	$(call in_venv,ruff check .)
 	$(call in_venv,mypy)
+	$(call in_venv,lint-imports)
 	$(call in_venv,pytest --numprocesses auto --dist loadscope --no-loadscope-reorder)
 
 test-slow: setup

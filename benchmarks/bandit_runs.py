@@ -14,20 +14,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from environments.make import make_compiled
+from environments.protocol import CompiledEnvironment
+from environments.specification import inspect_environment
 from models.heads import make_head
-from models.network import OUTPUT_SCALE
+from models.networks import OUTPUT_SCALE
 from models.policy import Policy
-from pipeline.assembly import learners
-from pipeline.environments.compiled import make_compiled
-from pipeline.environments.compiled.contract import CompiledEnvironment
-from pipeline.environments.specification import inspect_environment
-from pipeline.parameters.schema import TrainParams
-from pipeline.reinforce.compiled import stateless_seeds
-from pipeline.reinforce.compiled_sampling import as_episodes, no_episodes, sample_episodes
+from pipeline.build.learners import make_learner
+from pipeline.task.schema import TrainParams
+from reinforce.sampling.compiled import empty_episodes, sample_into, stateless_seeds
 
 
 class BanditRuns(NamedTuple):
-    """What R runs did."""
+    """The course of R runs."""
 
     distributions: np.ndarray  # [U + 1, R, A] the policies before each update and after the last
     actions: np.ndarray  # [U, R]
@@ -60,7 +59,7 @@ class _BanditOfRuns:
 
 
 class DenseOfRuns(keras.layers.Layer):
-    """What a Dense layer of each run makes of the input 1: numbers of runs `[N, 1]` → `[N, P]`.
+    """A Dense layer of each run, on the input 1: numbers of runs `[N, 1]` → `[N, P]`.
 
     Args:
         kernels: The initial weights, `[R, 1, P]`. The biases `[R, P]` begin at 0, as Dense's do.
@@ -78,7 +77,7 @@ class DenseOfRuns(keras.layers.Layer):
 
 
 def initial_kernels(num_runs: int, num_arms: int) -> np.ndarray:
-    """The last layer's weights of `num_runs` fresh policy networks, `[R, 1, A]`."""
+    """Draw the last layer's weights of `num_runs` fresh policy networks, `[R, 1, A]`."""
     return np.stack(
         [
             keras.initializers.Orthogonal(OUTPUT_SCALE, seed=run)((1, num_arms)).numpy()
@@ -93,9 +92,9 @@ def compile_runs(
     optimizer: Literal["adam", "sgd", "rmsprop"],
     num_updates: int,
 ) -> Callable[[float], BanditRuns]:
-    """Plain REINFORCE on the bandit, one episode per update, as a function of the learning rate.
+    """Compile plain REINFORCE on the bandit, with one episode per update.
 
-    Compiled by XLA at the first call. Every call trains the same initial policies with the same
+    XLA does so at the first call. Every call trains the same initial policies with the same
     random numbers: what differs is the learning rate.
 
     Args:
@@ -103,6 +102,9 @@ def compile_runs(
         kernels: Initial weights of the runs, `[R, 1, A]`.
         optimizer: As in params.yaml.
         num_updates: U.
+
+    Returns:
+        A function of the learning rate.
     """
     num_runs = len(kernels)
     specification = inspect_environment("Bandit-v0", {"probabilities": list(probabilities)})
@@ -121,7 +123,7 @@ def compile_runs(
         max_gradient_norm=None,
         reward_scale=num_runs,  # the loss is a mean over the R episodes, each of another run
     )
-    learner = learners.make_learner(train, policy)
+    learner = make_learner(train, policy)
     initial = network.get_weights()
     seeds = stateless_seeds([np.random.SeedSequence([0, update]) for update in range(num_updates)])
 
@@ -134,9 +136,9 @@ def compile_runs(
     def program() -> BanditRuns:
         def update(previous: BanditRuns, seed: tf.Tensor) -> BanditRuns:
             del previous  # the variables hold what goes from update to update
-            place = no_episodes(environment, policy, num_runs)
-            episodes = as_episodes(sample_episodes(environment, policy, seed, place))
-            learner.learn(episodes)
+            into = empty_episodes(policy, num_runs, environment.max_episode_steps)
+            episodes = sample_into(into, environment, policy, seed)
+            learner.update(episodes)
             return BanditRuns(distributions(), episodes.actions[:, 0], episodes.rewards[:, 0])
 
         before = BanditRuns(distributions(), tf.zeros(num_runs, tf.int64), tf.zeros(num_runs))
@@ -147,7 +149,7 @@ def compile_runs(
 
     def run(learning_rate: float) -> BanditRuns:
         network.set_weights(initial)
-        learner.reset()
+        learner.reset(np.random.SeedSequence(0))  # there is no value network to draw
         learner.optimizer.learning_rate = learning_rate
         return BanditRuns(*(values.numpy() for values in program()))
 

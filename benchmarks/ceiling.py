@@ -1,4 +1,4 @@
-"""What the parts of training can do on one core: each alone, in the faster of two ways.
+"""The parts of training on one core: each alone, in the faster of two ways.
 
 An iteration of REINFORCE asks the network once for each env step when it samples, once more and
 back through it when it learns, and steps the environment. At rates f, g and s a second for these,
@@ -8,31 +8,31 @@ Keras writes them.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium
 import numpy as np
+import tensorflow as tf
 from gymnasium.vector.utils import batch_space
 
 from benchmarks.networks import NumpyNetwork
-from pipeline.environments.parallel.contract import ParallelEnvironments
-from pipeline.environments.specification import EnvironmentSpecification
-
-if TYPE_CHECKING:
-    from models.policy import Policy
+from environments.make import make_compiled
+from environments.specification import EnvironmentSpecification
+from environments.vector.protocol import VectorEnvironments
+from models.policy import Policy
 
 Repeated = Callable[[], int]  # does something many times; returns how often it did it
 
 
 def combined(forward: float, forward_backward: float, step: float) -> float:
-    """The ceiling in env steps a second, from the rates of its parts."""
+    """Compute the ceiling in env steps a second from the rates of its parts."""
     return 1 / (1 / forward + 1 / forward_backward + 1 / step)
 
 
 def network_ways(
-    policy: "Policy", observations: np.ndarray, repetitions: int
+    policy: Policy, observations: np.ndarray, repetitions: int
 ) -> dict[str, dict[str, Repeated]]:
-    """The policy's network on a batch of observations `[N, O]`, in NumPy and in XLA.
+    """Prepare the policy's network on a batch of observations `[N, O]`, in NumPy and in XLA.
 
     Returns:
         For `forward` and `forward_backward` what does it, by `numpy` and `xla`; each counts
@@ -72,15 +72,13 @@ def network_ways(
 
 
 def _compile_network(
-    policy: "Policy", observations: np.ndarray, weights: np.ndarray, repetitions: int
+    policy: Policy, observations: np.ndarray, weights: np.ndarray, repetitions: int
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """Forward, and forward and back, `repetitions` times in one XLA program each.
+    """Compile forward, and forward and back, `repetitions` times in one XLA program each.
 
     What one repetition gives enters the next one's input and weights, by nothing that could be seen
     in float32: else XLA would compute the same only once, or before the first.
     """
-    import tensorflow as tf
-
     variables = policy.network.trainable_variables
     batch, weights = tf.constant(observations), tf.constant(weights)
 
@@ -113,14 +111,10 @@ def _compile_network(
 
 
 def compiled_steps(specification: EnvironmentSpecification, num_envs: int, steps: int) -> Repeated:
-    """Raw stepping of a compiled environment: random actions, drawn before, in one XLA program.
+    """Step a compiled environment by random actions, drawn before, in one XLA program.
 
     A copy whose episode has ended goes on from its first state. Counts env steps.
     """
-    import tensorflow as tf
-
-    from pipeline.environments.compiled import make_compiled
-
     environment = make_compiled(specification)
     space = batch_space(environment.action_space, num_envs)
     space.seed(0)
@@ -153,9 +147,9 @@ def compiled_steps(specification: EnvironmentSpecification, num_envs: int, steps
 
 
 def gymnasium_steps(
-    environments: ParallelEnvironments, action_space: gymnasium.Space[Any], steps: int
+    environments: VectorEnvironments, action_space: gymnasium.Space[Any], steps: int
 ) -> Repeated:
-    """Raw stepping of Gymnasium's environments under random actions.
+    """Step Gymnasium's environments by random actions.
 
     Counts env steps; where copies can only step all at once, those that begin an episode, too.
     """

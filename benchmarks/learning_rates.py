@@ -1,4 +1,4 @@
-"""What the learning rate does on the bandit: 1,000 runs at 0.01 and at 0.1, two optimizers.
+"""The effect of the learning rate on the bandit: 1,000 runs at 0.01 and at 0.1, two optimizers.
 
 The arms win with probability 0.3 (A) and 0.7 (B). Each run is plain REINFORCE as the task `bandit`
 has it: a softmax of a weight and a bias for each arm, 300 episodes, an update after each. All
@@ -17,6 +17,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.bandit_runs import compile_runs, initial_kernels
+from pipeline.arguments import count, file_to_write
 from pipeline.figures.style import (
     BOLD,
     COLORS,
@@ -28,9 +30,8 @@ from pipeline.figures.style import (
     png,
     styled,
 )
-from pipeline.files.artifacts import replacing, write_json
-from pipeline.processes.arguments import count, file_to_write
-from pipeline.processes.stage import one_message, start_tensorflow
+from pipeline.process.messages import one_message
+from pipeline.task.artifacts import replacing, write_json
 
 PROBABILITIES = (0.3, 0.7)
 BETTER_ARM = 1
@@ -58,7 +59,7 @@ class Share(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What the runs of one setting came to. Triples are the 5 %, 50 % and 95 % quantiles."""
+    """The outcome of the runs of one setting. Triples are the 5 %, 50 % and 95 % quantiles."""
 
     final: tuple[float, float, float]  # P(B) after the last episode
     largest_fall: tuple[float, float, float]  # of P(B), from any episode to any later one
@@ -66,11 +67,8 @@ class Summary(NamedTuple):
     locked: Share  # of runs with P(B) < 0.05 in the end: locked onto the wrong arm
 
 
-def measure(num_runs: int) -> Curves:
-    """Trains `num_runs` runs at every setting."""
-    start_tensorflow()
-    from benchmarks.bandit_runs import compile_runs, initial_kernels
-
+def train_settings(num_runs: int) -> Curves:
+    """Train `num_runs` runs at every setting."""
     kernels = initial_kernels(num_runs, len(PROBABILITIES))
     curves: Curves = {}
     for optimizer in OPTIMIZERS:
@@ -82,7 +80,7 @@ def measure(num_runs: int) -> Curves:
 
 
 def summarize(curves: NDArray[np.float64]) -> Summary:
-    """The curves of one setting, `[episodes + 1, runs]`, in a few numbers."""
+    """Sum up the curves of one setting, `[episodes + 1, runs]`, in a few numbers."""
     falls = np.max(np.maximum.accumulate(curves) - curves, axis=0)
     return Summary(
         final=_quantiles(curves[-1]),
@@ -93,8 +91,8 @@ def summarize(curves: NDArray[np.float64]) -> Summary:
 
 
 @styled
-def draw(curves: Curves) -> Figure:
-    """A panel for each setting: median, fans, and the runs that locked onto the wrong arm."""
+def draw_settings(curves: Curves) -> Figure:
+    """Draw a panel for each setting: median, fans, and the runs that locked onto the wrong arm."""
     num_runs = next(iter(curves.values())).shape[1]
     title = f"bandit: the learning rate, {plural(num_runs, 'run')} at each"
     figure = new_figure(6.2, title)
@@ -102,7 +100,7 @@ def draw(curves: Curves) -> Figure:
     for panel, ((optimizer, learning_rate), values) in zip(
         panels.flat, curves.items(), strict=True
     ):
-        locked = _draw_runs(panel, values)
+        locked = _draw_setting(panel, values)
         panel.set_title(
             f"{OPTIMIZERS[optimizer]}, learning rate {learning_rate:g}\nlocked onto arm A: {locked}"
         )
@@ -124,7 +122,7 @@ def draw(curves: Curves) -> Figure:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Prints a table and draws a picture; `--json` writes the numbers."""
+    """Print a table and draw a picture; `--json` writes the numbers."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.learning_rates", description=__doc__.partition("\n")[0]
     )
@@ -141,17 +139,17 @@ def main(arguments: list[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     with one_message(parser.prog):
-        curves = measure(options.runs)
+        curves = train_settings(options.runs)
         summaries = {setting: summarize(values) for setting, values in curves.items()}
-        print(table(summaries))
+        print(format_summaries(summaries))
         with replacing(options.picture) as written:
-            written.write_bytes(png(draw(curves)))
+            written.write_bytes(png(draw_settings(curves)))
         if options.json is not None:
             write_json(options.json, [_as_json(*item) for item in summaries.items()])
 
 
-def table(summaries: dict[Setting, Summary]) -> str:
-    """A line for each setting, under a head."""
+def format_summaries(summaries: dict[Setting, Summary]) -> str:
+    """Format a line for each setting, under a head."""
     quantiles = "median [5 %, 95 %]"
     lines = [
         f"{'':15}  {'learning':8}  {'P(B) in the end':20}  {'P(B) ≥ 0.8':25}  "
@@ -167,8 +165,8 @@ def table(summaries: dict[Setting, Summary]) -> str:
     return "\n".join(lines)
 
 
-def _draw_runs(panel: Axes, values: NDArray[np.float64]) -> Share:
-    """Draws the curves of one setting, `[episodes + 1, runs]`. Returns the share of locked runs."""
+def _draw_setting(panel: Axes, values: NDArray[np.float64]) -> Share:
+    """Draw the curves of one setting, `[episodes + 1, runs]`; return the share of locked runs."""
     episodes = np.arange(len(values))
     low, lower, median, upper, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95], axis=1)
     panel.fill_between(episodes, low, high, color=COLORS[0], alpha=0.2, linewidth=0)

@@ -3,15 +3,14 @@
 In the shapes, N is the number of observations, O their size and P that of the last layer.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.environments.specification import EnvironmentSpecification
-from pipeline.parameters.schema import PolicyParams
-
-if TYPE_CHECKING:
-    from models.policy import Policy
+from environments.specification import EnvironmentSpecification
+from models.policy import Policy
+from pipeline.build.policies import make_policy
+from pipeline.task.schema import PolicyParams
 
 HIDDEN_SIZES = (64, 64)
 # Pushes the cart towards where the pole leans and moves, and slowly back to the centre. Anything
@@ -19,8 +18,8 @@ HIDDEN_SIZES = (64, 64)
 CARTPOLE_GAINS = (0.1, 0.3, 3.0, 1.0)
 
 
-def make_policy(specification: EnvironmentSpecification, kind: str) -> "Policy":
-    """A policy with two hidden layers of 64 tanh units.
+def make_measured_policy(specification: EnvironmentSpecification, kind: str) -> Policy:
+    """Make a policy with two hidden layers of 64 tanh units.
 
     Args:
         specification: The environment.
@@ -30,10 +29,8 @@ def make_policy(specification: EnvironmentSpecification, kind: str) -> "Policy":
     Raises:
         ValueError: If there is no such policy for this environment.
     """
-    from pipeline.assembly import policies
-
     params = PolicyParams(hidden_sizes=HIDDEN_SIZES, activation="tanh")
-    policy = policies.make_policy(params, specification, np.random.SeedSequence(0))
+    policy = make_policy(params, specification, np.random.SeedSequence(0))
     if kind == "balancing":
         if not specification.id.startswith("CartPole"):
             raise ValueError(f"no balancing policy for {specification.id}")
@@ -44,7 +41,7 @@ def make_policy(specification: EnvironmentSpecification, kind: str) -> "Policy":
 
 
 def _balancing(weights: list[np.ndarray]) -> list[np.ndarray]:
-    """A linear controller, through the first unit of each hidden layer."""
+    """Make a linear controller, through the first unit of each hidden layer."""
     (first, b1, second, b2, last, b3) = map(np.zeros_like, weights)
     first[:, 0] = 0.05 * np.array(CARTPOLE_GAINS)  # where tanh is straight
     second[0, 0] = 1.0
@@ -53,7 +50,7 @@ def _balancing(weights: list[np.ndarray]) -> list[np.ndarray]:
 
 
 class Gradients(NamedTuple):
-    """Of one sum over the outputs, by layer."""
+    """The gradients of one sum over the outputs, by layer."""
 
     kernels: list[np.ndarray]  # [inputs, units]
     biases: list[np.ndarray]  # [units]
@@ -66,13 +63,13 @@ class NumpyNetwork:
         policy: The policy; what its network has beside dense layers is left out.
     """
 
-    def __init__(self, policy: "Policy") -> None:
+    def __init__(self, policy: Policy) -> None:
         dense = [layer for layer in policy.network.layers if hasattr(layer, "kernel")]
         self.kernels = [layer.kernel.numpy() for layer in dense]
         self.biases = [layer.bias.numpy() for layer in dense]
 
     def forward(self, observations: np.ndarray) -> list[np.ndarray]:
-        """Observations `[N, O]` → what each layer gives, the outputs `[N, P]` last."""
+        """Compute what each layer gives from observations `[N, O]`, the outputs `[N, P]` last."""
         values = observations
         layers: list[np.ndarray] = []
         for kernel, bias in zip(self.kernels, self.biases, strict=True):
@@ -84,7 +81,7 @@ class NumpyNetwork:
         return layers
 
     def forward_backward(self, observations: np.ndarray, weights: np.ndarray) -> Gradients:
-        """The gradient of Σ weights · outputs, both `[N, P]`."""
+        """Compute the gradient of Σ weights · outputs, both `[N, P]`."""
         layers = self.forward(observations)  # tanh was taken in place
         inputs = [observations, *layers[:-1]]
         kernels, biases, after = [], [], weights

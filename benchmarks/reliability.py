@@ -1,4 +1,4 @@
-"""In how many of many independent runs the tasks are learnt: the final policies, run by run.
+"""The share of independent runs in which the tasks are learnt, by their final policies.
 
 Rollout, training, export and evaluation of each task are run as `dvc repro` runs them, in a folder
 of their own, with more runs than `params.yaml` has. A run counts if the mean return of its
@@ -19,50 +19,51 @@ from scipy import stats
 from tqdm import tqdm
 
 from benchmarks import report
-from benchmarks.stages import run, write_params
-from pipeline.check import check
-from pipeline.files.artifacts import read_table
-from pipeline.files.task_files import TaskFiles
-from pipeline.processes.arguments import count, file_to_write
-from pipeline.processes.stage import one_message
+from benchmarks.stages import copy_params, run_stage_in
+from pipeline.arguments import count, file_to_write
+from pipeline.evaluation.table import means_of_runs
+from pipeline.process.messages import one_message
 from pipeline.statistics import bootstrap_interval, interquartile_mean
+from pipeline.task.artifacts import Table, read_table
+from pipeline.task.check import check_params
+from pipeline.task.files import TaskFiles
 
 COMMAND = "python -m benchmarks.reliability"
 STAGES = ("rollout", "train", "export", "evaluate")
 
 
-class Criterion(NamedTuple):
-    """What a run must reach."""
+class RunCriterion(NamedTuple):
+    """The level that a run must reach."""
 
     threshold: float
     modes: tuple[str, ...]  # greedy, sampled; or `probability_1`, of the policy itself
 
 
 CRITERIA = {
-    "bandit": Criterion(0.8, ("probability_1",)),
-    "cartpole": Criterion(475, ("greedy", "sampled")),
-    "inverted_pendulum": Criterion(950, ("greedy", "sampled")),
-    "pendulum": Criterion(-200, ("greedy",)),
-    "acrobot": Criterion(-84, ("greedy",)),
-    "mountain_car_continuous": Criterion(90, ("greedy",)),
+    "bandit": RunCriterion(0.8, ("probability_1",)),
+    "cartpole": RunCriterion(475, ("greedy", "sampled")),
+    "inverted_pendulum": RunCriterion(950, ("greedy", "sampled")),
+    "pendulum": RunCriterion(-200, ("greedy",)),
+    "acrobot": RunCriterion(-84, ("greedy",)),
+    "mountain_car_continuous": RunCriterion(90, ("greedy",)),
 }
 
 
-def measure(task: str, params: Path, num_runs: int) -> list[dict[str, Any]]:
-    """A row for each mode: `task`, `mode`, `threshold`, `values` by run and their `env_steps`.
+def measure_reliability(task: str, params: Path, num_runs: int) -> list[dict[str, Any]]:
+    """Measure a row for each mode, with `values` and `env_steps` by run.
 
     Raises:
         UserError: If a stage fails.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_params(params, folder, num_workers=None, num_runs=num_runs)
+        copy_params(params, folder, num_workers=None, num_runs=num_runs)
         for stage in STAGES:
-            run(folder, stage, task)
+            run_stage_in(folder, stage, task)
         files = TaskFiles(folder / "data" / task)
         curve = read_table(files.learning_curve, ["run", "num_env_steps"])
         evaluation = read_table(files.evaluation, ["run", "mode", "episode_return"])
-        final = read_table(files.action_distribution, ["run", "num_episodes"])
+        distribution = read_table(files.action_distribution, ["run", "num_episodes"])
     env_steps = [int(curve["num_env_steps"][curve["run"] == r].max()) for r in range(num_runs)]
     criterion = CRITERIA[task]
     return [
@@ -70,24 +71,22 @@ def measure(task: str, params: Path, num_runs: int) -> list[dict[str, Any]]:
             "task": task,
             "mode": mode,
             "threshold": criterion.threshold,
-            "values": [_value(mode, r, evaluation, final) for r in range(num_runs)],
+            "values": _final_values(mode, evaluation, distribution),
             "env_steps": env_steps,
         }
         for mode in criterion.modes
     ]
 
 
-def _value(
-    mode: str, r: int, evaluation: dict[str, np.ndarray], final: dict[str, np.ndarray]
-) -> float:
+def _final_values(mode: str, evaluation: Table, distribution: Table) -> list[float]:
     if mode == "probability_1":
-        return float(final[mode][final["run"] == r][-1])
-    of_run = (evaluation["run"] == r) & (evaluation["mode"] == mode)
-    return float(evaluation["episode_return"][of_run].mean())
+        runs, values = distribution["run"], distribution[mode]
+        return [float(values[runs == run][-1]) for run in np.unique(runs)]
+    return means_of_runs(evaluation, mode, "episode_return").tolist()
 
 
-def summarize(row: dict[str, Any]) -> list[str]:
-    """A row of the table."""
+def table_row(row: dict[str, Any]) -> list[str]:
+    """Format a row of the table."""
     values = np.array(row["values"])
     reached = int((values >= row["threshold"]).sum())
     share = stats.binomtest(reached, len(values)).proportion_ci(method="wilson")
@@ -102,7 +101,7 @@ def summarize(row: dict[str, Any]) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Prints a table; `--json` writes the measurements."""
+    """Print a table; `--json` writes the measurements."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument(
         "tasks",
@@ -115,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     with one_message(COMMAND):
-        known = [task for task in check(options.params).tasks if task in CRITERIA]
+        known = [task for task in check_params(options.params).tasks if task in CRITERIA]
         unknown = sorted(set(options.tasks) - set(known))
         if unknown or not known:
             received = ", ".join(unknown) or f"none of them in {options.params}"
@@ -123,12 +122,11 @@ def main(arguments: list[str] | None = None) -> None:
         tasks: Sequence[str] = options.tasks or known
         rows = []
         for task in tqdm(tasks, unit=" tasks", disable=not sys.stderr.isatty()):
-            rows += measure(task, options.params, options.runs)
+            rows += measure_reliability(task, options.params, options.runs)
         headers = ["task", "mode", "threshold", "runs that reach it", "interquartile mean"]
-        print(
-            report.table([*headers, "worst run", "env steps, at most"], list(map(summarize, rows)))
-        )
-        report.write(options.json, COMMAND, rows)
+        headers += ["worst run", "env steps, at most"]
+        print(report.aligned_table(headers, list(map(table_row, rows))))
+        report.write_measurements(options.json, COMMAND, rows)
 
 
 if __name__ == "__main__":

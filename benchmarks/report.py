@@ -1,4 +1,4 @@
-"""How a benchmark says what it measured: a table, and JSON with all that figures depend on."""
+"""Reports of measurements: tables, and JSON with all that figures depend on."""
 
 import json
 import platform
@@ -11,7 +11,7 @@ PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "gymnasium", "numpy
 
 
 def processor() -> str:
-    """The processor's name, as the system gives it."""
+    """Name the processor, as the system does."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux
@@ -26,12 +26,12 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Python's and those of the packages that speed depends on."""
+    """Look up the versions of Python and of the packages that speed depends on."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text under headers, as Markdown that can be read as it is; numbers to the right."""
+def aligned_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Format rows of text under headers, as Markdown that can be read as it is, aligned right."""
     cells = [list(headers), *map(list, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
 
@@ -42,8 +42,8 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
 
 
-def write(path: Path | None, command: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes measurements as JSON: `command`, `processor`, `versions` and `rows`.
+def write_measurements(path: Path | None, command: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write measurements as JSON: `command`, `processor`, `versions` and `rows`.
 
     Args:
         path: Where to; None: nowhere.

@@ -8,27 +8,27 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from pipeline.errors import UserError
+from pipeline.task.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 
 
-def run(
-    folder: Path, stage: str, task: str, python: Sequence[str] | None = None
+def run_stage_in(
+    folder: Path, stage: str, task: str, python: Sequence[str] = ("-m", "pipeline")
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `python -m pipeline.<stage> <task>` in a folder that has a params.yaml.
+    """Run `python -m pipeline <stage> <task>` in a folder that has a params.yaml.
 
     Args:
         folder: Where `data/<task>` is, or will be.
         stage: Of the pipeline.
         task: A section of `tasks` in the folder's params.yaml.
-        python: What is run of Python, up to the task. Defaults to `-m pipeline.<stage>`.
+        python: The arguments of Python before the stage. Defaults to `-m pipeline`.
 
     Raises:
         UserError: If the stage fails, with what it said.
     """
     done = subprocess.run(
-        [sys.executable, *(python or ["-m", f"pipeline.{stage}"]), task],
+        [sys.executable, *python, stage, task],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
         capture_output=True,
@@ -37,12 +37,12 @@ def run(
     )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
-        raise UserError("\n".join([f"python -m pipeline.{stage} {task} failed:", *said]))
+        raise UserError("\n".join([f"python -m pipeline {stage} {task} failed:", *said]))
     return done
 
 
-def write_params(source: Path, folder: Path, num_workers: int | None, **changes: object) -> None:
-    """Writes a folder's params.yaml: that of `source`, with these changes in every task.
+def copy_params(source: Path, folder: Path, num_workers: int | None, **changes: object) -> None:
+    """Write a folder's params.yaml: that of `source`, with these changes in every task.
 
     Raises:
         UserError: If the source cannot be read.

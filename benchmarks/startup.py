@@ -1,4 +1,4 @@
-"""Where the seconds of each stage go: Python and its imports, and the work that is the stage's own.
+"""The seconds of each stage: of Python and its imports, and of the work that is the stage's own.
 
 The stages of one task are run in an empty folder, one after the other, each as `dvc repro` runs it
 but with one worker and with Python's `-X importtime`. A package's seconds are those of the modules
@@ -17,9 +17,9 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks import report
-from benchmarks.stages import run, write_params
-from pipeline.processes.arguments import file_to_write
-from pipeline.processes.stage import one_message
+from benchmarks.stages import copy_params, run_stage_in
+from pipeline.arguments import file_to_write
+from pipeline.process.messages import one_message
 
 COMMAND = "python -m benchmarks.startup"
 STAGES = ("rollout", "train", "variance", "export", "evaluate", "plot")
@@ -27,9 +27,9 @@ STAGES = ("rollout", "train", "variance", "export", "evaluate", "plot")
 TALKING = """
 import runpy
 from contextlib import nullcontext
-from pipeline.processes import stage
-stage._stderr_withheld = nullcontext
-runpy.run_module("pipeline.%s", run_name="__main__", alter_sys=True)
+from pipeline.process import start
+start._stderr_withheld = nullcontext
+runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
 """
 PACKAGES = ("tensorflow", "tensorflow_probability", "keras", "gymnasium", "matplotlib", "pydantic")
 # import time:  self [µs] | cumulative [µs] | the package, indented by two for each importing one
@@ -37,7 +37,7 @@ IMPORTED = re.compile(r"^import time: +(\d+) \| +(\d+) \| ( *)(\S+)$", re.MULTIL
 
 
 def seconds_of_imports(log: str) -> dict[str, float]:
-    """Seconds that modules took themselves, by the outermost package on whose behalf.
+    """Sum the seconds that modules took themselves, by the outermost package on whose behalf.
 
     Args:
         log: What Python prints under `-X importtime`: a module after those that it imports.
@@ -56,35 +56,36 @@ def seconds_of_imports(log: str) -> dict[str, float]:
     return seconds
 
 
-def measure(task: str, params: Path, stages: Sequence[str]) -> list[dict[str, Any]]:
-    """A row for each stage: `stage`, `total` and `imports` by package, in seconds.
+def measure_startup(task: str, params: Path, stages: Sequence[str]) -> list[dict[str, Any]]:
+    """Measure a row for each stage: `stage`, `total` and `imports` by package, in seconds.
 
     Raises:
         UserError: If a stage fails.
     """
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        write_params(params, Path(folder), num_workers=1)
+        copy_params(params, Path(folder), num_workers=1)
         for stage in tqdm(stages, unit=" stages", disable=not sys.stderr.isatty()):
             begun = time.perf_counter()
-            log = run(Path(folder), stage, task, ["-X", "importtime", "-c", TALKING % stage]).stderr
+            done = run_stage_in(Path(folder), stage, task, ["-X", "importtime", "-c", TALKING])
             total = time.perf_counter() - begun
-            rows.append({"stage": stage, "total": total, "imports": seconds_of_imports(log)})
+            imports = seconds_of_imports(done.stderr)
+            rows.append({"stage": stage, "total": total, "imports": imports})
     return rows
 
 
-def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Seconds: what each stage imports, what it does, and both."""
+def print_startup(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the seconds of each stage's imports, of its work, and of both."""
     lines = []
     for row in rows:
         imports = list(row["imports"].values())
         seconds = [*imports, row["total"] - sum(imports), row["total"]]
         lines.append([row["stage"], *(f"{value:.1f}" for value in seconds)])
-    print(report.table(["stage, seconds", *rows[0]["imports"], "work", "total"], lines))
+    print(report.aligned_table(["stage, seconds", *rows[0]["imports"], "work", "total"], lines))
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Prints a table; `--json` writes the measurements."""
+    """Print a table; `--json` writes the measurements."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("task", nargs="?", default="cartpole", help="default: %(default)s")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
@@ -92,9 +93,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     with one_message(COMMAND):
-        rows = measure(options.task, options.params, options.stages)
-        print_table(rows)
-        report.write(options.json, COMMAND, rows)
+        rows = measure_startup(options.task, options.params, options.stages)
+        print_startup(rows)
+        report.write_measurements(options.json, COMMAND, rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What an env step costs through Gymnasium: the environment itself, the policy, all the rest.
+"""The cost of an env step through Gymnasium: of the environment itself, the policy, all the rest.
 
 Episodes are sampled as in training, a few by each of the copies, which are stepped one after the
 other; by an untrained policy with two hidden layers of 64 tanh units, and in CartPole by one that
@@ -12,16 +12,20 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from typing import Any, TypeVar
 
+import gymnasium
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import networks, report
-from pipeline.environments.specification import inspect_environment
-from pipeline.processes.arguments import count, file_to_write, seconds
-from pipeline.processes.stage import one_message, start_tensorflow
+from benchmarks import report
+from benchmarks.networks import make_measured_policy
+from environments.specification import inspect_environment
+from environments.vector.serial import SerialEnvironments
+from pipeline.arguments import count, file_to_write, seconds
+from pipeline.process.messages import one_message
+from reinforce.sampling.actor import CompiledActor
+from reinforce.sampling.gymnasium import GymnasiumSampler
 
 COMMAND = "python -m benchmarks.stepping"
 ENVIRONMENTS = ("CartPole-v1", "Pendulum-v1", "Acrobot-v1", "InvertedPendulum-v5")
@@ -33,13 +37,13 @@ Result = TypeVar("Result")
 
 
 class Stopwatch:
-    """Sums up the seconds that functions take."""
+    """A sum of the seconds that functions take."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     def timed(self, function: Callable[..., Result]) -> Callable[..., Result]:
-        """The same function, whose calls count."""
+        """Wrap a function so that its calls count."""
 
         def call(*arguments: Any, **keywords: Any) -> Result:
             begun = time.perf_counter()
@@ -51,35 +55,29 @@ class Stopwatch:
         return call
 
     def watch(self, thing: Any, *names: str) -> None:
-        """Makes the calls of a thing's methods of these names count."""
+        """Make the calls of a thing's methods of these names count."""
         for name in names:
             setattr(thing, name, self.timed(getattr(thing, name)))
 
 
-def measure(
+def measure_stepping(
     env_id: str, kind: str, num_envs: int, episodes_per_copy: int, seconds: float
 ) -> dict[str, Any]:
-    """Samples by a policy of this kind for some seconds: µs per env step of each of `PARTS`."""
-    import gymnasium
-
-    from pipeline.assembly.backends import CompiledActor
-    from pipeline.environments.parallel.serial import SerialEnvironments
-    from pipeline.reinforce.sampling import sample_episodes
-
+    """Sample by a policy of this kind for some seconds: µs per env step of each of `PARTS`."""
     specification = inspect_environment(env_id, {})
-    actor = CompiledActor(networks.make_policy(specification, kind))
+    actor = CompiledActor(make_measured_policy(specification, kind))
     copies = [gymnasium.make(env_id) for _ in range(num_envs)]
     environment, policy = Stopwatch(), Stopwatch()
     policy.watch(actor, "act", "log_prob")
     for copy in copies:
         environment.watch(copy, "step", "reset")
     num_steps, of_parts = 0, np.zeros(len(PARTS))
-    with closing(SerialEnvironments(copies)) as environments:
+    num_episodes = episodes_per_copy * num_envs
+    with GymnasiumSampler(lambda: SerialEnvironments(copies), actor, num_episodes) as sampler:
         for seed in np.random.SeedSequence(0).spawn(100_000):
             environment.seconds = policy.seconds = 0.0
             begun = time.perf_counter()
-            num_episodes = episodes_per_copy * num_envs
-            episodes = sample_episodes(environments, actor, num_episodes, seed)
+            episodes = sampler.sample(seed)
             whole = time.perf_counter() - begun
             warm = num_steps >= WARM_UP
             num_steps += int(episodes.num_steps.sum())
@@ -96,10 +94,10 @@ def measure(
     }
 
 
-def print_tables(rows: Sequence[dict[str, Any]]) -> None:
-    """A line for each environment and number of copies."""
+def print_stepping(rows: Sequence[dict[str, Any]]) -> None:
+    """Print a line for each environment and number of copies."""
     print(
-        report.table(
+        report.aligned_table(
             [
                 "environment",
                 "policy",
@@ -120,7 +118,7 @@ def print_tables(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Prints a table; `--json` writes the measurements."""
+    """Print a table; `--json` writes the measurements."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument(
         "environments", nargs="*", metavar="ID", help=f"default: {', '.join(ENVIRONMENTS)}"
@@ -138,7 +136,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     with one_message(COMMAND):
-        start_tensorflow()
         asked = [
             (env_id, kind, num_envs)
             for env_id in options.environments or ENVIRONMENTS
@@ -147,11 +144,11 @@ def main(arguments: list[str] | None = None) -> None:
             for num_envs in options.copies
         ]
         rows = [
-            measure(env_id, kind, num_envs, options.episodes, options.seconds)
+            measure_stepping(env_id, kind, num_envs, options.episodes, options.seconds)
             for env_id, kind, num_envs in tqdm(asked, unit=" rows", disable=not sys.stderr.isatty())
         ]
-        print_tables(rows)
-        report.write(options.json, COMMAND, rows)
+        print_stepping(rows)
+        report.write_measurements(options.json, COMMAND, rows)
 
 
 if __name__ == "__main__":

@@ -12,28 +12,36 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, closing, nullcontext
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from tqdm import tqdm
 
 from benchmarks import ceiling, report
-from benchmarks.networks import make_policy
-from benchmarks.throughput_tables import print_tables
-from pipeline.environments.compiled import why_not_compiled
-from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
-from pipeline.errors import UserError
-from pipeline.processes.arguments import count, file_to_write, seconds
-from pipeline.processes.stage import one_message, start_tensorflow
-
-if TYPE_CHECKING:
-    from models.policy import Policy
-    from pipeline.reinforce.episodes import Episodes
-    from pipeline.reinforce.records import UpdateRecord
+from benchmarks.networks import make_measured_policy
+from benchmarks.processes import call_in_fresh_process
+from benchmarks.throughput_tables import print_throughput
+from environments.compiled.registry import reason_not_compiled
+from environments.make import make_compiled
+from environments.specification import EnvironmentSpecification, inspect_environment
+from environments.vector.make import make_environments
+from models.policy import Policy
+from pipeline.arguments import count, file_to_write, seconds
+from pipeline.process.messages import one_message
+from pipeline.task.errors import UserError
+from reinforce.baselines import BASELINES
+from reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
+from reinforce.episodes import Episodes
+from reinforce.learner import Learner
+from reinforce.records import UpdateRecord
+from reinforce.sampling.actor import CompiledActor
+from reinforce.sampling.compiled import CompiledSampler
+from reinforce.sampling.gymnasium import GymnasiumSampler
+from reinforce.sampling.protocol import Sampler
+from reinforce.train import CompiledTrainer, SampledTrainer, Trainer, default_updates_per_call
 
 EPISODES = {"compiled": (8, 64, 512, 4096), "gymnasium": (8, 64, 512)}
 STEPS_PER_CALL = 4_000_000  # of one call of the compiled program, at most (or one update's)
@@ -42,7 +50,7 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Row(NamedTuple):
-    """What to measure."""
+    """A row of the table, to be measured."""
 
     env_id: str
     backend: str  # compiled or gymnasium
@@ -51,55 +59,44 @@ class Row(NamedTuple):
     seconds: float  # how long to go on measuring
 
 
-class Training(NamedTuple):
-    """What samples and trains in one of the backends."""
-
-    sample: Callable[[np.random.SeedSequence], "Episodes"]
-    updates: Callable[["Episodes", int], Iterator["UpdateRecord"]]  # first episodes, together
-
-
-def measure(row: Row) -> dict[str, Any]:
-    """Measures one row; rates are env steps a second.
+def measure_throughput(row: Row) -> dict[str, Any]:
+    """Measure one row; rates are env steps a second.
 
     Returns:
         The row, the mean length of an episode, `sampling`, `iteration`, the parts of the ceiling
         and which way was the faster, `ceiling`, `share`, seconds of compilation, and the peak of
         the resident set in MiB, before anything was compiled and after the iterations.
     """
-    start_tensorflow()
     specification = inspect_environment(row.env_id, {})
     with ExitStack() as stack:
-        policy = make_policy(specification, row.policy)
-        training = _training(row, specification, policy, stack)
+        policy = make_measured_policy(specification, row.policy)
+        learner = _make_learner(row, policy)
+        sampler = stack.enter_context(_make_sampler(row, specification, policy))
         memory, started = _peak_memory(), time.process_time()
-        episodes = training.sample(np.random.SeedSequence(0))
+        episodes = sampler.sample(np.random.SeedSequence(0))
         mean_length = float(episodes.num_steps.mean())
-        max_env_steps = row.num_episodes * specification.max_episode_steps
-        together = _updates_together(row, policy, max_env_steps, mean_length)
-        updates = training.updates(episodes, together)
-        next(updates)
+        updates_per_call = _updates_per_call(row, policy, specification, mean_length)
+        trainer = _make_trainer(row, specification, learner, sampler, updates_per_call)
+        trainer.reset(np.random.SeedSequence(0))
+        calls = trainer.run(episodes, _seeds_of_update, sys.maxsize)
+        next(calls)
         compilation = time.process_time() - started
-        for _ in range(together - 1):
-            next(updates)
-        work = {
-            "sampling": _sampling(training),
-            "iteration": _iteration(updates, together),
-        }
+        work = {"sampling": _sampling(sampler), "iteration": _iteration(calls)}
         for repeated in work.values():
             repeated()
         figures = {
             "mean_length": mean_length,
-            "updates_together": together,
+            "updates_per_call": updates_per_call,
             "compilation_seconds": compilation,
             "memory_before_mib": memory,
             "memory_mib": _peak_memory(),
         }
         work |= _parts_of_ceiling(row, specification, policy, episodes, stack)
-        return row._asdict() | figures | summarize(_medians(work, row.seconds))
+        return row._asdict() | figures | figures_of_rates(_medians(work, row.seconds))
 
 
-def summarize(rates: dict[str, float]) -> dict[str, Any]:
-    """A row's figures from the rate of each piece of work."""
+def figures_of_rates(rates: dict[str, float]) -> dict[str, Any]:
+    """Compute a row's figures from the rate of each piece of work."""
     parts, ways = {}, {}
     for part in ("forward", "forward_backward"):
         of_part = {way: rates[f"{part} {way}"] for way in ("numpy", "xla")}
@@ -118,7 +115,7 @@ def summarize(rates: dict[str, float]) -> dict[str, Any]:
 
 
 def _medians(work: dict[str, ceiling.Repeated], seconds: float) -> dict[str, float]:
-    """The median rate of each piece of work; they take turns, at least three times."""
+    """Measure the median rate of each piece of work; they take turns, at least three times."""
     rates: dict[str, list[float]] = {name: [] for name in work}
     for repeated in work.values():  # compiles, warms up
         repeated()
@@ -131,89 +128,79 @@ def _medians(work: dict[str, ceiling.Repeated], seconds: float) -> dict[str, flo
     return {name: float(np.median(values)) for name, values in rates.items()}
 
 
-def _training(
-    row: Row, specification: EnvironmentSpecification, policy: "Policy", stack: ExitStack
-) -> Training:
-    import keras
-
-    from pipeline.assembly.backends import CompiledActor
-    from pipeline.environments.compiled import make_compiled
-    from pipeline.environments.parallel.making import make_environments
-    from pipeline.reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
-    from pipeline.reinforce.compiled import CompiledTraining, compile_sampler
-    from pipeline.reinforce.learner import Learner
-    from pipeline.reinforce.sampling import sample_episodes
-    from pipeline.reinforce.training import SampledTraining
-
-    learner: Learner = Learner(
+def _make_learner(row: Row, policy: Policy) -> Learner:
+    return Learner(
         policy,
         keras.optimizers.Adam(0.0),
         gamma=0.99,
-        baseline="per_step",
+        baseline=BASELINES["per_step"],
         normalize_advantages=True,
         entropy_coefficient=0.0,
         max_gradient_norm=None,
         chunk_size=CHUNK_SIZE if row.backend == "compiled" else EAGER_CHUNK_SIZE,
     )
-    num_episodes = row.num_episodes
 
-    def seeds(update: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence([2, update])
 
+def _make_sampler(row: Row, specification: EnvironmentSpecification, policy: Policy) -> Sampler:
+    """Make what samples an update's episodes; training enters it again, with the same copies."""
     if row.backend == "compiled":
-        environment = make_compiled(specification)
-
-        def compiled(first: "Episodes", together: int) -> Iterator["UpdateRecord"]:
-            training = CompiledTraining(environment, learner, num_episodes, together)
-            return training.train_run(first, seeds, sys.maxsize)
-
-        return Training(compile_sampler(environment, policy, num_episodes), compiled)
-
-    actor = CompiledActor(policy)
-    environments = stack.enter_context(closing(make_environments(specification, num_episodes)))
-
-    def sample(seed: np.random.SeedSequence) -> "Episodes":
-        return sample_episodes(environments, actor, num_episodes, seed)
-
-    def sampled(first: "Episodes", _: int) -> Iterator["UpdateRecord"]:
-        training = SampledTraining(learner, lambda: nullcontext(sample))
-        return training.train_run(first, seeds, sys.maxsize)
-
-    return Training(sample, sampled)
+        return CompiledSampler(make_compiled(specification), policy, row.num_episodes)
+    environments = make_environments(specification, row.num_episodes)
+    return GymnasiumSampler(lambda: environments, CompiledActor(policy), row.num_episodes)
 
 
-def _updates_together(row: Row, policy: "Policy", max_env_steps: int, mean_length: float) -> int:
-    """How many updates one call makes.
+def _make_trainer(
+    row: Row,
+    specification: EnvironmentSpecification,
+    learner: Learner,
+    sampler: Sampler,
+    updates_per_call: int,
+) -> Trainer:
+    if row.backend == "gymnasium":
+        return SampledTrainer(learner, sampler)
+    return CompiledTrainer(
+        learner,
+        make_compiled(specification),
+        row.num_episodes,
+        updates_per_call=updates_per_call,
+    )
+
+
+def _updates_per_call(
+    row: Row, policy: Policy, specification: EnvironmentSpecification, mean_length: float
+) -> int:
+    """Choose how many updates one call makes.
 
     In the compiled program as many as in training, but fewer where that would take minutes.
     """
-    from pipeline.reinforce.compiled import updates_together
-
     if row.backend == "gymnasium":
         return 1
+    default = default_updates_per_call(policy, row.num_episodes * specification.max_episode_steps)
     at_most = int(STEPS_PER_CALL / (row.num_episodes * mean_length))
-    return max(1, min(updates_together(policy, max_env_steps), at_most))
+    return max(1, min(default, at_most))
 
 
-def _sampling(training: Training) -> ceiling.Repeated:
-    """Samples the episodes of one update; counts their valid steps."""
+def _seeds_of_update(update: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence([2, update])
+
+
+def _sampling(sampler: Sampler) -> ceiling.Repeated:
+    """Sample the episodes of one update; count their valid steps."""
     seeds = iter(np.random.SeedSequence(1).spawn(100_000))
 
     def run() -> int:
-        return int(training.sample(next(seeds)).num_steps.sum())
+        return int(sampler.sample(next(seeds)).num_steps.sum())
 
     return run
 
 
-def _iteration(updates: Iterator["UpdateRecord"], together: int) -> ceiling.Repeated:
-    """Makes the updates of one call; counts the valid steps of their episodes."""
+def _iteration(calls: Iterator[list[UpdateRecord]]) -> ceiling.Repeated:
+    """Make the updates of one call; count the valid steps of their episodes."""
     so_far = 0
 
     def run() -> int:
         nonlocal so_far
-        before = so_far
-        for _ in range(together):
-            so_far = next(updates).num_env_steps
+        before, so_far = so_far, next(calls)[-1].num_env_steps
         return so_far - before
 
     return run
@@ -222,12 +209,10 @@ def _iteration(updates: Iterator["UpdateRecord"], together: int) -> ceiling.Repe
 def _parts_of_ceiling(
     row: Row,
     specification: EnvironmentSpecification,
-    policy: "Policy",
-    episodes: "Episodes",
+    policy: Policy,
+    episodes: Episodes,
     stack: ExitStack,
 ) -> dict[str, ceiling.Repeated]:
-    from pipeline.environments.parallel.making import make_environments
-
     batch = (row.num_episodes, policy.observation_size)
     observations = np.resize(episodes.observations[episodes.valid], batch)
     repetitions = max(1, REPETITIONS // row.num_episodes)
@@ -244,14 +229,14 @@ def _parts_of_ceiling(
 
 
 def _peak_memory() -> float:
-    """The most that the process has had in memory so far, in MiB."""
+    """Read the most that the process has had in memory so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _rows(options: argparse.Namespace) -> Iterator[Row]:
-    """The rows that were asked for."""
-    reason = why_not_compiled(options.env, {})
+    """Yield the rows that were asked for."""
+    reason = reason_not_compiled(options.env, {})
     balances = options.env == "CartPole-v1"
     for backend in options.backends:
         if backend == "compiled" and reason:
@@ -264,7 +249,7 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Prints tables; `--json` writes the measurements."""
+    """Print tables; `--json` writes the measurements."""
     command = "python -m benchmarks.throughput"
     parser = argparse.ArgumentParser(prog=command, description=__doc__)
     parser.add_argument("--env", default="CartPole-v1", help="default: %(default)s")
@@ -289,13 +274,12 @@ def main(arguments: list[str] | None = None) -> None:
         inspect_environment(options.env, {})
         rows = list(_rows(options))
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # of the processes that measure
-        fresh = ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1)
-        with fresh as processes:
-            results = processes.map(measure, rows)
-            quiet = not sys.stderr.isatty()
-            measured = list(tqdm(results, total=len(rows), unit=" rows", disable=quiet))
-        print_tables(measured)
-        report.write(options.json, command, measured)
+        measured = [
+            call_in_fresh_process(measure_throughput, row)
+            for row in tqdm(rows, unit=" rows", disable=not sys.stderr.isatty())
+        ]
+        print_throughput(measured)
+        report.write_measurements(options.json, command, measured)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `benchmarks.throughput` measured, as tables."""
+"""Tables of the measurements of `benchmarks.throughput`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from benchmarks import report
 
 
-def print_tables(rows: Sequence[dict[str, Any]]) -> None:
-    """The rates, and then what an env step costs as updates get larger."""
+def print_throughput(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the rates, and then the cost of an env step as updates get larger."""
     print(
-        report.table(
+        report.aligned_table(
             [
                 *("backend", "policy", "steps an episode", "episodes per update"),
                 *("sampling, steps/s", "iteration, steps/s", "ceiling, steps/s", "share"),
@@ -28,26 +28,27 @@ def print_tables(rows: Sequence[dict[str, Any]]) -> None:
         )
     )
     sizes = sorted({row["num_episodes"] for row in rows})
-    kinds = list(dict.fromkeys((row["backend"], row["policy"]) for row in rows))
-    costs = {(row["backend"], row["policy"], row["num_episodes"]): row for row in rows}
+    kinds = list(dict.fromkeys(map(_backend_and_policy, rows)))
+    costs = {(*_backend_and_policy(row), row["num_episodes"]): row for row in rows}
 
     def cost(*key: Any) -> str:
         return f"{1e6 / costs[key]['iteration']:.2f}" if key in costs else ""
 
     print("\nµs per env step of an iteration, by episodes per update")
     print(
-        report.table(
+        report.aligned_table(
             ["backend", "policy", *(f"{size:,}" for size in sizes)],
             [[*kind, *(cost(*kind, size) for size in sizes)] for kind in kinds],
         )
     )
     for kind in kinds:
-        if (memory := memory_per_episode([row for row in rows if _kind(row) == kind])) is not None:
+        of_kind = [row for row in rows if _backend_and_policy(row) == kind]
+        if (memory := memory_per_episode(of_kind)) is not None:
             print(f"memory per episode of an update, {' '.join(kind)}: {memory:.0f} KiB")
 
 
 def memory_per_episode(rows: Sequence[dict[str, Any]]) -> float | None:
-    """By how many KiB the peak grows with each episode, between the two largest updates.
+    """Compute by how many KiB each episode raises the peak, between the two largest updates.
 
     None where there are not two.
     """
@@ -59,5 +60,5 @@ def memory_per_episode(rows: Sequence[dict[str, Any]]) -> float | None:
     return 1024 * grown / (large["num_episodes"] - small["num_episodes"])
 
 
-def _kind(row: dict[str, Any]) -> tuple[str, str]:
+def _backend_and_policy(row: dict[str, Any]) -> tuple[str, str]:
     return row["backend"], row["policy"]

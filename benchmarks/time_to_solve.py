@@ -1,4 +1,4 @@
-"""How soon tasks are solved: seconds, env steps and episodes, run by run.
+"""The time until tasks are solved: seconds, env steps and episodes, run by run.
 
 A run is solved at the first update after which the mean return of separate evaluation episodes
 reaches the threshold; their time is not counted. Parameters are the task's in params.yaml, but for
@@ -10,31 +10,36 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
 from benchmarks import report
-from pipeline.files.artifacts import stack_weights
-from pipeline.parameters.schema import TrainParams
-from pipeline.processes.arguments import count, file_to_write
-from pipeline.processes.stage import Task, load_task, one_message, start_tensorflow
-from pipeline.seeds import Purpose, stream
-
-if TYPE_CHECKING:
-    from models.policy import Policy
-    from pipeline.reinforce.sampling import Actor
+from benchmarks.processes import call_in_fresh_process
+from environments.vector.make import make_environments
+from models.policy import Policy
+from pipeline.arguments import count, file_to_write
+from pipeline.build.learners import make_trainer
+from pipeline.build.policies import get_weights, make_policy, set_weights
+from pipeline.build.samplers import make_sampler
+from pipeline.evaluation.exported import Greedy
+from pipeline.process.messages import one_message
+from pipeline.task.artifacts import stack_weights
+from pipeline.task.schema import TrainParams
+from pipeline.task.seeds import Purpose, stream
+from pipeline.task.task import Task, load_task
+from reinforce.sampling.actor import CompiledActor
+from reinforce.sampling.gymnasium import GymnasiumSampler
+from reinforce.sampling.protocol import Actor
 
 COMMAND = "python -m benchmarks.time_to_solve"
 
 
-class Criterion(NamedTuple):
-    """When a task counts as solved."""
+class SolvedCriterion(NamedTuple):
+    """The level at which a task counts as solved."""
 
     threshold: float  # of the mean return
     mode: str  # greedy or sampled: how the policy acts
@@ -44,9 +49,9 @@ class Criterion(NamedTuple):
 
 
 CRITERIA = {
-    "cartpole": Criterion(475, "sampled", 100, 1, 200_000),
-    "inverted_pendulum": Criterion(950, "greedy", 20, 2, 1_000_000),
-    "pendulum": Criterion(-200, "greedy", 100, 10, 1_280_000),
+    "cartpole": SolvedCriterion(475, "sampled", 100, 1, 200_000),
+    "inverted_pendulum": SolvedCriterion(950, "greedy", 20, 2, 1_000_000),
+    "pendulum": SolvedCriterion(-200, "greedy", 100, 10, 1_280_000),
 }
 QUICKEST = {
     "cartpole": {
@@ -58,57 +63,49 @@ QUICKEST = {
 
 
 class Asked(NamedTuple):
-    """What one process is to measure."""
+    """The request to one process: what it is to measure."""
 
     params: Path
     name: str  # of the task
-    criterion: Criterion
+    criterion: SolvedCriterion
     num_runs: int
     since: float  # when the process was asked for, by the system's clock
 
 
-def measure(asked: Asked) -> dict[str, Any]:
-    """Trains runs of a task until they are solved.
+def measure_time_to_solve(asked: Asked) -> dict[str, Any]:
+    """Train runs of a task until they are solved.
 
     Returns:
         `start`: seconds until all is imported and built; `compilation`: until an update has been
         made; and for each of `runs` its `env_steps`, `episodes`, `seconds` of training and whether
         it is `solved`.
     """
-    start_tensorflow()
-    from pipeline.assembly import learners, policies
-    from pipeline.assembly.backends import chunk_size, make_sampler, make_training
-
     task, criterion = load_task(asked.params, asked.name), asked.criterion
     train = task.params.train.model_copy(update=QUICKEST.get(asked.name, {}))
     task = task._replace(params=task.params.model_copy(update={"train": train}))
 
-    def make_policy(run: int) -> "Policy":
+    def initial_policy(run: int) -> Policy:
         seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run)
-        return policies.make_policy(task.params.policy, task.specification, seed)
+        return make_policy(task.params.policy, task.specification, seed)
 
-    policy = make_policy(0)
-    learner = learners.make_learner(train, policy, chunk_size(task))
-    weights = stack_weights([policies.get_weights(make_policy(r)) for r in range(asked.num_runs)])
-    training = make_training(task, learner, updates_per_call=criterion.every)
+    policy = initial_policy(0)
+    weights = stack_weights([get_weights(initial_policy(run)) for run in range(asked.num_runs)])
+    trainer = make_trainer(task, policy, updates_per_call=criterion.every)
     sampler = make_sampler(task, policy, train.episodes_per_update)
-    evaluate = _evaluation(task, policy, criterion)
+    evaluate = _make_evaluation(task, policy, criterion)
     start = time.time() - asked.since
 
     def solve(run: int, max_env_steps: int) -> dict[str, Any]:
         def seeds(update: int) -> np.random.SeedSequence:
             return stream(task.seed, Purpose.TRAINING, run, update)
 
-        learners.begin_run(
-            learner, train, weights, run, stream(task.seed, Purpose.INITIAL_VALUE_WEIGHTS, run)
-        )
-        begun = time.perf_counter()
-        with sampler() as sample:
-            first = sample(stream(task.seed, Purpose.ROLLOUT, run))
-        updates = training.train_run(first, seeds, _num_updates(train, max_env_steps))
-        seconds = time.perf_counter() - begun
-        begun, solved = time.perf_counter(), False
-        for record in updates:
+        set_weights(policy, weights, run)
+        trainer.reset(stream(task.seed, Purpose.INITIAL_VALUE_WEIGHTS, run))
+        begun, seconds, solved = time.perf_counter(), 0.0, False
+        with sampler:
+            first = sampler.sample(stream(task.seed, Purpose.ROLLOUT, run))
+        for records in trainer.run(first, seeds, _num_updates(train, max_env_steps)):
+            record = records[-1]
             if (record.update + 1) % criterion.every:
                 continue
             seconds += time.perf_counter() - begun
@@ -131,43 +128,41 @@ def measure(asked: Asked) -> dict[str, Any]:
 
 
 def _num_updates(train: TrainParams, max_env_steps: int) -> int:
-    """As many as the task makes; where nothing depends on their number, as many as are needed."""
+    """Count the task's updates; as many as are needed where nothing depends on their number."""
     if train.learning_rate_schedule == "constant":
         return max_env_steps
     return train.num_episodes // train.episodes_per_update
 
 
-def _evaluation(task: Task, policy: "Policy", criterion: Criterion) -> Callable[[int, int], float]:
-    """The mean return of the policy as it is, given the numbers of the run and of the update."""
-    import tensorflow as tf
-
-    from pipeline.assembly.backends import CompiledActor
-    from pipeline.environments.parallel.making import make_environments
-    from pipeline.playing.exported import Greedy
-    from pipeline.reinforce.sampling import sample_episodes
-
-    is_greedy = criterion.mode == "greedy"
-    greedy = tf.function(policy.greedy, input_signature=policy.sample_signature[:1])
-    actor: Actor = (
-        Greedy({"serving_default": greedy.get_concrete_function()})
-        if is_greedy
-        else CompiledActor(policy)
+def _make_evaluation(
+    task: Task, policy: Policy, criterion: SolvedCriterion
+) -> Callable[[int, int], float]:
+    """Make a function of the numbers of the run and the update: the policy's mean return."""
+    actor: Actor
+    if criterion.mode == "greedy":
+        greedy = tf.function(policy.greedy, input_signature=policy.sample_signature[:1])
+        actor = Greedy({"serving_default": greedy.get_concrete_function()})
+        purpose = Purpose.GREEDY_EVALUATION
+    else:
+        actor, purpose = CompiledActor(policy), Purpose.SAMPLED_EVALUATION
+    num_episodes = criterion.num_episodes
+    sampler = GymnasiumSampler(
+        lambda: make_environments(task.specification, num_episodes), actor, num_episodes
     )
-    purpose = Purpose.GREEDY_EVALUATION if is_greedy else Purpose.SAMPLED_EVALUATION
 
     def evaluate(run: int, update: int) -> float:
-        seed = stream(task.seed, purpose, run, update)
-        with closing(make_environments(task.specification, criterion.num_episodes)) as copies:
-            episodes = sample_episodes(copies, actor, criterion.num_episodes, seed)
+        with sampler:
+            episodes = sampler.sample(stream(task.seed, purpose, run, update))
         return float(episodes.episode_returns.mean())
 
     return evaluate
 
 
-def print_tables(measured: Sequence[dict[str, Any]]) -> None:
-    """A line for each run, and what they come to."""
+def print_times(measured: Sequence[dict[str, Any]]) -> None:
+    """Print a line for each run, and what they come to."""
     header = ["task", "run", "env steps", "episodes", "seconds of training", "outcome"]
-    print(report.table(header, [line for of_task in measured for line in _lines(of_task)]))
+    rows = [row for of_task in measured for row in _table_rows(of_task)]
+    print(report.aligned_table(header, rows))
     for of_task in measured:
         runs, criterion = of_task["runs"], CRITERIA[of_task["task"]]
         steps, episodes, seconds = (
@@ -184,7 +179,7 @@ def print_tables(measured: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def _lines(of_task: dict[str, Any]) -> list[list[str]]:
+def _table_rows(of_task: dict[str, Any]) -> list[list[str]]:
     return [
         [
             *(of_task["task"], str(number)),
@@ -196,7 +191,7 @@ def _lines(of_task: dict[str, Any]) -> list[list[str]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Prints tables; `--json` writes the measurements."""
+    """Print tables; `--json` writes the measurements."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"default: {', '.join(CRITERIA)}")
     parser.add_argument("--runs", type=count, default=10, help="default: %(default)s")
@@ -207,18 +202,16 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown := set(options.tasks) - set(CRITERIA):
         parser.error(f"expected some of {', '.join(CRITERIA)}, received {', '.join(unknown)}")
     with one_message(COMMAND):
-        fresh = ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1)
         measured = []
-        with fresh as processes:
-            names = options.tasks or list(CRITERIA)
-            for name in tqdm(names, unit=" tasks", disable=not sys.stderr.isatty()):
-                criterion = CRITERIA[name]
-                if options.max_env_steps:
-                    criterion = criterion._replace(max_env_steps=options.max_env_steps)
-                asked = Asked(options.params, name, criterion, options.runs, time.time())
-                measured.append(processes.submit(measure, asked).result())
-        print_tables(measured)
-        report.write(options.json, COMMAND, measured)
+        names = options.tasks or list(CRITERIA)
+        for name in tqdm(names, unit=" tasks", disable=not sys.stderr.isatty()):
+            criterion = CRITERIA[name]
+            if options.max_env_steps:
+                criterion = criterion._replace(max_env_steps=options.max_env_steps)
+            asked = Asked(options.params, name, criterion, options.runs, time.time())
+            measured.append(call_in_fresh_process(measure_time_to_solve, asked))
+        print_times(measured)
+        report.write_measurements(options.json, COMMAND, measured)
 
 
 if __name__ == "__main__":

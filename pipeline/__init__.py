@@ -1,1 +1,1 @@
-"""The stages of the pipeline, `python -m pipeline.<stage> <task>`, and what they are made of."""
+"""The stages of the pipeline, `python -m pipeline <stage> <task>`, and what they are made of."""

@@ -1,102 +1,18 @@
-"""Checks params.yaml, its environments included: `python -m pipeline.check`."""
+"""Check params.yaml, its environments included, and name every mistake in it."""
 
 import argparse
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-from gymnasium import spaces
-
-from pipeline.environments.compiled import why_not_compiled
-from pipeline.environments.specification import ActionSpace, inspect_environment
-from pipeline.errors import UserError
-from pipeline.parameters.mistakes import Mistake, expected
-from pipeline.parameters.schema import EnvParams, Params, PolicyParams, TrainParams
-from pipeline.parameters.validation import validate
+from pipeline.process.messages import one_message
+from pipeline.task.check import check_params
 
 
-def check(path: Path, tasks: Iterable[str] | None = None) -> Params:
-    """Finds all mistakes of params.yaml at once.
-
-    Args:
-        path: Where params.yaml is.
-        tasks: The tasks whose environments are made and inspected. Defaults to all.
-
-    Raises:
-        UserError: If there is any mistake in the file, in one of these environments, or in `tasks`;
-            the message has a line for each.
-    """
-    params, environments, policies, trainings, mistakes = validate(path)
-    names = list(environments) if tasks is None else list(tasks)
-    if params is not None:
-        mistakes += [_unknown_task(name, params) for name in names if name not in params.tasks]
-    for name in names:
-        if name in environments:
-            mistakes += _environment_mistakes(
-                name, environments[name], policies.get(name), trainings.get(name)
-            )
-    if params is None or mistakes:
-        raise UserError("\n".join(mistake.line(path) for mistake in mistakes))
-    return params
-
-
-def _unknown_task(name: str, params: Params) -> Mistake:
-    known = f"the name of a task, one of {', '.join(params.tasks)}"
-    return Mistake(("tasks",), expected(known, name, params.tasks))
-
-
-def _environment_mistakes(
-    name: str, env: EnvParams, policy: PolicyParams | None, train: TrainParams | None
-) -> Iterator[Mistake]:
-    try:
-        specification = inspect_environment(env.id, env.kwargs, env.max_episode_steps)
-    except UserError as error:
-        yield Mistake(("tasks", name, "env"), " ".join(str(error).split()))
-        return
-    reason = why_not_compiled(env.id, env.kwargs)
-    if env.backend == "compiled" and reason:
-        text = f"auto or gymnasium, since there is {reason}"
-        yield Mistake(("tasks", name, "env", "backend"), expected(text, env.backend))
-    if policy is not None:
-        yield from _policy_mistakes(name, policy, specification.action_space)
-    num_steps = specification.max_episode_steps  # of an update, if it has one episode
-    if train and train.normalize_advantages and train.episodes_per_update == num_steps == 1:
-        text = "false, since an update has a single step, whose advantage less its mean is always 0"
-        yield Mistake(("tasks", name, "train", "normalize_advantages"), expected(text, True))
-
-
-def _policy_mistakes(name: str, policy: PolicyParams, space: ActionSpace) -> Iterator[Mistake]:
-    """Yields what a policy is asked for that these actions do not have."""
-    for field in ("standard_deviation", "bounded_actions"):
-        received, default = getattr(policy, field), PolicyParams.model_fields[field].default
-        location = ("tasks", name, "policy", field)
-        if isinstance(space, spaces.Box):
-            low, high = (bound.astype(np.float32) for bound in (space.low, space.high))
-            if received == "squash" and (low >= high).any():
-                text = f"clip, since {space} has bounds that leave nothing to squash to"
-                yield Mistake(location, expected(text, received))
-        elif received != default:
-            text = (
-                f"{default}, since only a Box of actions has a Normal policy, and these are {space}"
-            )
-            yield Mistake(location, expected(text, received))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Prints one line if all is well, else all mistakes. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.check", description=__doc__)
+def main(arguments: list[str] | None = None) -> None:
+    """Print one line if all is well; otherwise exit as `one_message` says, with all mistakes."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline check", description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
     path: Path = parser.parse_args(arguments).params
-    try:
-        params = check(path)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
+    with one_message(parser.prog):
+        params = check_params(path)
     tasks = "1 task" if len(params.tasks) == 1 else f"{len(params.tasks)} tasks"
     print(f"{path}: {tasks} ({', '.join(params.tasks)}), no mistakes")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import UserError
+from pipeline.arguments import file_to_write
 from pipeline.experiments.comparison import (
     METRICS,
     Comparison,
@@ -22,16 +22,17 @@ from pipeline.experiments.comparison import (
     differing_parameters,
     make_result,
 )
+from pipeline.experiments.picture import Curve, draw_comparison
 from pipeline.experiments.revisions import WORKSPACE, Revision, open_revisions
 from pipeline.experiments.text import LEGEND, as_json, caption, describe
-from pipeline.figures.comparison import Curve, draw_comparison
 from pipeline.figures.learning_curve import XAxis, smooth
 from pipeline.figures.style import png
-from pipeline.files.artifacts import replacing, write_json
-from pipeline.files.task_files import TaskFiles
-from pipeline.parameters.mistakes import expected
-from pipeline.processes.arguments import file_to_write
-from pipeline.processes.stage import DATA, one_message
+from pipeline.process.messages import one_message
+from pipeline.task.artifacts import replacing, write_json
+from pipeline.task.errors import UserError
+from pipeline.task.files import TaskFiles
+from pipeline.task.mistakes import expected
+from pipeline.task.task import DATA
 
 PICTURE = Path("report/compare.png")  # beside the report, but of no stage
 
@@ -131,7 +132,7 @@ def _compare_task(task: str, revisions: Sequence[Revision]) -> Comparison:
 
 
 def _result(task: str, revision: Revision) -> Result:
-    """What a revision reached, from its metrics where the episodes are lost."""
+    """Collect what a revision reached, from its metrics where the episodes are lost."""
     evaluation = revision.evaluation(task)
     if evaluation is not None:
         return make_result(revision.name, evaluation)
@@ -180,7 +181,7 @@ def _naming(revision: Revision, path: Path) -> Iterator[None]:
 
 
 def _are_the_same(comparison: Comparison) -> bool:
-    """Whether the learning curves are equal, and none is missing."""
+    """Tell whether the learning curves are equal, and none is missing."""
     first, *others = comparison.curves.values()
     return len(comparison.curves) == len(comparison.results) and all(
         np.array_equal(one, of_other)
@@ -190,7 +191,7 @@ def _are_the_same(comparison: Comparison) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.compare", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pipeline compare", description=__doc__)
     parser.add_argument(
         "revisions",
         nargs="+",
@@ -219,7 +220,3 @@ def _parser() -> argparse.ArgumentParser:
         help="where to write the numbers",
     )
     return parser
-
-
-if __name__ == "__main__":
-    main()

@@ -8,40 +8,37 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from pipeline.environments.description import describe_flattening, describe_space
-from pipeline.files.artifacts import (
+from models.savedmodel import ServablePolicy
+from pipeline.build.policies import make_policy, read_weights, set_weights
+from pipeline.description import describe_flattening, describe_space
+from pipeline.digests import folder_digests
+from pipeline.task.artifacts import (
     Table,
     copy_folder,
-    out_of_step,
     read_table,
     replacing,
+    stale_file,
     write_json,
 )
-from pipeline.files.digests import folder_digests
-from pipeline.processes.stage import Task, run_stage, start_tensorflow
-from pipeline.seeds import Purpose, stream
+from pipeline.task.seeds import Purpose
+from pipeline.task.task import Task
 
 
 def export(task: Task) -> None:
-    """Exports each run's policy as a SavedModel, and once more that of the best run."""
-    start_tensorflow()
-    import tensorflow as tf
-
-    from models.servable import ServablePolicy
-    from pipeline.assembly.policies import make_policy, read_weights, set_weights
-
+    """Export each run's policy as a SavedModel, and once more that of the best run."""
     params, files = task.params, task.files
-    any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
+    any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = make_policy(params.policy, task.specification, any_seed)
     weights = read_weights(files.final_weights, policy, params.num_runs)
     curve = read_table(files.learning_curve, ["run", "mean_return", "kept"])
     if any(curve[n].dtype.kind == "U" or not np.isfinite(curve[n]).all() for n in curve):
-        raise out_of_step(files.learning_curve, "finite numbers", "something else")
+        raise stale_file(files.learning_curve, "finite numbers", "something else")
     returns = final_returns(curve)
     if len(returns) != params.num_runs:
         expected = f"a learning curve of {params.num_runs} runs"
-        raise out_of_step(files.learning_curve, expected, f"one of {len(returns)}")
+        raise stale_file(files.learning_curve, expected, f"one of {len(returns)}")
     chosen = int(np.argmax(returns))
     servable = ServablePolicy(policy)
     with replacing(files.policies) as folder:
@@ -52,7 +49,9 @@ def export(task: Task) -> None:
             except tf.errors.OpError as error:  # a full disk, behind a path that will be gone
                 raise OSError(errno.EIO, error.message.rpartition("; ")[2]) from error
             digests = folder_digests(folder / str(run))
-            write_json(folder / str(run) / "spec.json", describe(task, run) | {"sha256": digests})
+            write_json(
+                folder / str(run) / "spec.json", specification_of(task, run) | {"sha256": digests}
+            )
     copy_folder(files.policies / str(chosen), files.policy)
     print(
         f"{task.name}: policies exported; chose run {chosen} of {params.num_runs}, mean return "
@@ -74,8 +73,8 @@ def final_returns(curve: Table) -> np.ndarray:
     return np.array(means)
 
 
-def describe(task: Task, run: int) -> dict[str, Any]:
-    """What a user of the SavedModel needs to know, as JSON; infinities are "inf" and "-inf"."""
+def specification_of(task: Task, run: int) -> dict[str, Any]:
+    """Describe the SavedModel for its users, as JSON; infinities are "inf" and "-inf"."""
     specification = task.specification
     return _jsonable(
         {
@@ -115,7 +114,3 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_jsonable(element) for element in value]
     return str(value) if isinstance(value, float) and not np.isfinite(value) else value
-
-
-if __name__ == "__main__":
-    run_stage(export)

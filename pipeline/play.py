@@ -10,13 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from pipeline.environments.faults import closing_quietly
-from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
-from pipeline.errors import UserError
-from pipeline.files.artifacts import read_json, replacing
-from pipeline.parameters.mistakes import mistakes_in
-from pipeline.parameters.schema import EnvParams
-from pipeline.playing.acting import Choose, ExportedPolicy, load, loaded_apart
+from environments.faults import closing_quietly
+from environments.specification import EnvironmentSpecification, inspect_environment
+from pipeline.acting import Choose, ExportedPolicy, load, loaded_apart
+from pipeline.arguments import count, file_to_write
+from pipeline.figures.recording import Limits, Recording
 from pipeline.playing.environments import (
     Environment,
     draw_unseen,
@@ -25,15 +23,18 @@ from pipeline.playing.environments import (
     naming,
     picture_rate,
 )
-from pipeline.playing.recording import Limits, Recording
-from pipeline.processes.arguments import count, file_to_write
-from pipeline.processes.stage import DATA, one_message
+from pipeline.process.messages import one_message
+from pipeline.task.artifacts import read_json, replacing
+from pipeline.task.errors import UserError
+from pipeline.task.mistakes import mistakes_in
+from pipeline.task.schema import EnvParams
+from pipeline.task.task import DATA
 
 LIMITS = Limits()
 
 
 class Episode(NamedTuple):
-    """What became of one episode."""
+    """The return and the length of one episode."""
 
     episode_return: float
     length: int  # env steps
@@ -233,7 +234,7 @@ def _report(episodes: Iterator[Episode]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.play", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pipeline play", description=__doc__)
     parser.add_argument(
         "policy",
         metavar="POLICY",
@@ -265,7 +266,3 @@ def _seed(text: str) -> int:
             f"expected an integer from 0 to {2**31 - 1}, received {text!r}"
         )
     return int(text)
-
-
-if __name__ == "__main__":
-    main()

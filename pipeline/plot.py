@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.environments.specification import has_bounds
-from pipeline.errors import UserError
+from environments.specification import has_bounds
 from pipeline.figures.evaluation import draw_evaluation, evaluation_part
+from pipeline.figures.film import film
 from pipeline.figures.learning_curve import draw_learning_curve, progress_part, returns_part
 from pipeline.figures.panel import Part
 from pipeline.figures.plane import draw_plane
@@ -15,11 +15,10 @@ from pipeline.figures.policy import draw_policy, policy_parts
 from pipeline.figures.style import png
 from pipeline.figures.svg import FULL, HALF, svgs
 from pipeline.figures.variance import draw_variance
-from pipeline.files.artifacts import read_table, replacing, write_json
-from pipeline.files.task_files import TaskFiles
-from pipeline.playing.environments import draw_unseen
-from pipeline.playing.film import film
-from pipeline.processes.stage import Task, run_stage
+from pipeline.task.artifacts import read_table, replacing, write_json
+from pipeline.task.errors import UserError
+from pipeline.task.files import TaskFiles
+from pipeline.task.task import Task
 
 
 def plot(task: Task) -> None:
@@ -71,7 +70,7 @@ def draw_pictures(files: TaskFiles, task: str, bounded: bool) -> dict[str, bytes
 
 
 def draw_panels(files: TaskFiles, task: str, bounded: bool) -> dict[str, Any]:
-    """What the report shows of a task: parts by name, each with its note and panels.
+    """Draw what the report shows of a task: parts by name, each with its note and panels.
 
     Args:
         files: Where the tables are.
@@ -113,8 +112,3 @@ def _naming(*paths: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise UserError(f"{', '.join(map(str, paths))}: {error}") from error
-
-
-if __name__ == "__main__":
-    draw_unseen()
-    run_stage(plot)

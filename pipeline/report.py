@@ -3,29 +3,30 @@
 import argparse
 from pathlib import Path
 
-from pipeline.check import check
-from pipeline.errors import UserError
-from pipeline.files.artifacts import replacing
-from pipeline.files.task_files import TaskFiles
 from pipeline.page.commands import read_stages
-from pipeline.page.document import page
+from pipeline.page.document import render_page
 from pipeline.page.inputs import read_pictures, read_results
 from pipeline.page.results import markdown_table
-from pipeline.processes.stage import DATA, one_message
+from pipeline.process.messages import one_message
+from pipeline.task.artifacts import replacing
+from pipeline.task.check import check_params
+from pipeline.task.errors import UserError
+from pipeline.task.files import TaskFiles
+from pipeline.task.task import DATA
 
 REPORT = Path("report/index.html")
 STAGES = Path("dvc.yaml")
 README = Path("README.md")
 # The lines between which README.md has the table of results.
 START, END = (
-    "<!-- results, by `python -m pipeline.report --readme` -->\n",
+    "<!-- results, by `python -m pipeline report --readme` -->\n",
     "<!-- end of results -->\n",
 )
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Writes the page, or the table in README.md; exits as `one_message` says."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.report", description=__doc__)
+    """Write the page, or the table in README.md; exit as `one_message` says."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline report", description=__doc__)
     parser.add_argument(
         "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
     )
@@ -35,32 +36,32 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with one_message(parser.prog):
         if options.readme:
-            write_table_in(README, markdown_table(read_results(check(options.params), DATA)))
+            write_table_in(README, markdown_table(read_results(check_params(options.params), DATA)))
         else:
             report(options.params)
 
 
 def report(params_path: Path) -> None:
-    """Writes the page of all tasks in params.yaml.
+    """Write the page of all tasks in params.yaml.
 
     Raises:
         UserError: If params.yaml holds mistakes, or a file is missing or damaged; the page that was
             there is then left as it is.
     """
-    params = check(params_path)
+    params = check_params(params_path)
     results = read_results(params, DATA)
     pictures = {name: read_pictures(TaskFiles(DATA / name)) for name in params.tasks}
-    text = page(params.seed, results, pictures, read_stages(STAGES))
+    text = render_page(params.seed, results, pictures, read_stages(STAGES))
     with replacing(REPORT) as written:
         written.write_text(text, encoding="utf-8", newline="\n")
     print(f"{REPORT}: {', '.join(params.tasks)}; {len(text.encode()) / 1e6:.1f} MB")
 
 
 def write_table_in(path: Path, table: str) -> None:
-    """Puts the table of results in the place of the one that a Markdown file has.
+    """Put the table of results in the place of the one that a Markdown file has.
 
     Raises:
-        UserError: If the file does not say where.
+        UserError: If it has no place for one.
     """
     text = path.read_text(encoding="utf-8")
     before, start, rest = text.partition(START)
@@ -73,7 +74,3 @@ def write_table_in(path: Path, table: str) -> None:
     with replacing(path) as written:
         written.write_text(f"{before}{start}{table}{end}{after}", encoding="utf-8", newline="\n")
     print(f"{path}: the table of results")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""What independent runs say together: their interquartile mean and its bootstrap interval.
+"""Statistics over independent runs: the interquartile mean and its bootstrap interval.
 
 R is the number of runs and U the number of points of a curve (updates, or a grid of env steps).
 Runs are what is resampled, since they are what is independent: the episodes of one run share its

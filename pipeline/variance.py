@@ -6,25 +6,24 @@ unbiased, E ĝ is the same with each; the signal-to-noise ratios take its norm f
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import tensorflow as tf
 
-from pipeline.environments.faults import located_in_run
-from pipeline.files.artifacts import Table, write_table
-from pipeline.parameters.schema import TrainParams
-from pipeline.processes.stage import Task, run_stage, start_tensorflow
-from pipeline.reinforce.variance import Estimate, measure_noise
-from pipeline.seeds import Purpose, stream
+from pipeline.build.learners import make_learner, make_value_baseline
+from pipeline.build.policies import make_policy, read_weights, set_weights
+from pipeline.build.samplers import make_sampler
 from pipeline.statistics import CONFIDENCE, NUM_RESAMPLES, SEED
-
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-    from pipeline.reinforce.episodes import Episodes
-    from pipeline.reinforce.gradients import Probe
-
-Sample = Callable[[np.random.SeedSequence], "Episodes"]
+from pipeline.task.artifacts import Table, write_table
+from pipeline.task.schema import TrainParams
+from pipeline.task.seeds import Purpose
+from pipeline.task.task import Task
+from reinforce.chunks import EAGER_CHUNK_SIZE
+from reinforce.episodes import Episodes, episodes_signature
+from reinforce.noise.compare import COMPARED, Probe, compile_comparison, probe
+from reinforce.noise.estimate import Estimate, measure_noise
+from reinforce.sampling.protocol import Sampler
+from reinforce.value import compile_fit
 
 MIN_EPISODES_PER_CALL = 16  # that are sampled side by side
 # The baseline `value` is fitted to other episodes of the same policy: to 10,000 env steps of them
@@ -35,10 +34,7 @@ FIT_MINIBATCHES, FIT_MINIBATCH_SIZE = 600, 256
 
 
 def variance(task: Task) -> None:
-    """Measures how noisy the gradient is with each baseline, before and after training."""
-    start_tensorflow()
-    from pipeline.reinforce.gradients import COMPARED
-
+    """Measure how noisy the gradient is with each baseline, before and after training."""
     rows = [
         {"policy": policy, "baseline": baseline, **row}
         for policy, probes in _probe_policies(task)
@@ -53,71 +49,56 @@ def variance(task: Task) -> None:
         f"{task.name}: gradients of {per_batch} episodes, {num_batches} for each policy, number of "
         f"runs {num_runs}; estimates with 95 % intervals"
     )
-    print(describe(table))
+    print(format_table(table))
 
 
-def _probe_policies(task: Task) -> Iterator[tuple[str, list["Probe"]]]:
-    """The initial and the trained policies, with a probe of each run's."""
-    import tensorflow as tf
-
-    from pipeline.assembly import learners, policies
-    from pipeline.assembly.backends import make_sampler
-    from pipeline.reinforce.chunks import EAGER_CHUNK_SIZE
-    from pipeline.reinforce.gradients import compile_comparison, probe
-    from pipeline.reinforce.learner import episodes_signature
-    from pipeline.reinforce.value import ValueBaseline, compile_fit
-
+def _probe_policies(task: Task) -> Iterator[tuple[str, list[Probe]]]:
+    """Yield the initial and the trained policies, with a probe of each run's."""
     params = task.params
-    any_seed = stream(task.seed, Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
-    policy = policies.make_policy(params.policy, task.specification, any_seed)
-    train = _with_value(params.train)
-    learner = learners.make_learner(train, policy, EAGER_CHUNK_SIZE)
-    assert isinstance(learner.baseline, ValueBaseline)
-    compare = compile_comparison(learner)
+    any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
+    policy = make_policy(params.policy, task.specification, any_seed)
+    learner = make_learner(params.train, policy, EAGER_CHUNK_SIZE)
+    one_step = params.train.value.model_copy(update={"steps_per_update": 1})
+    value = make_value_baseline(one_step, policy, EAGER_CHUNK_SIZE)
+    compare = compile_comparison(learner, value)
     returns = tf.function(learner.returns, input_signature=[episodes_signature(policy)])
-    fit = compile_fit(learner.baseline, FIT_MINIBATCHES, FIT_MINIBATCH_SIZE)
+    fit = compile_fit(value, FIT_MINIBATCHES, FIT_MINIBATCH_SIZE)
     per_batch = episodes_per_batch(params.train)
     per_call = -(-MIN_EPISODES_PER_CALL // per_batch) * per_batch
     num_updates = params.train.num_episodes // params.train.episodes_per_update
 
-    with make_sampler(task, policy, per_call)() as sample:
+    with make_sampler(task, policy, per_call) as sampler:
         for name, path, update in [
             ("initial", task.files.initial_weights, 0),
             ("trained", task.files.final_weights, num_updates),
         ]:
-            weights = policies.read_weights(path, policy, params.num_runs)
+            weights = read_weights(path, policy, params.num_runs)
             probes = []
             for run in range(min(params.variance.num_runs, params.num_runs)):
-                seeds = stream(task.seed, Purpose.VARIANCE, run, update).spawn(4)
-                learners.begin_run(learner, train, weights, run, seeds[0])
-                learner.reset()
-                with located_in_run(task, run):
-                    data = _fit_data(returns, sample, seeds[1])
+                seeds = task.stream(Purpose.VARIANCE, run, update).spawn(4)
+                set_weights(policy, weights, run)
+                value.reset(seeds[0])
+                with task.located_in_run(run):
+                    data = _fit_data(returns, sampler, seeds[1])
                 fit(*data, np.random.default_rng(seeds[2]))
-                batches = _batches(sample, seeds[3], params.variance.num_batches, per_batch)
-                with located_in_run(task, run):
+                batches = _batches(sampler, seeds[3], params.variance.num_batches, per_batch)
+                with task.located_in_run(run):
                     probes.append(probe(compare, batches))
             yield name, probes
 
 
 def episodes_per_batch(params: TrainParams) -> int:
-    """As many as of an update, but two at least: some baselines are means over the others."""
+    """Count the episodes of a batch: as an update has, but 2 at least, so that there are others."""
     return max(params.episodes_per_update, 2)
 
 
-def _with_value(params: TrainParams) -> TrainParams:
-    """The same, of a learner whose baseline is `value` and takes one step at a time."""
-    value = params.value.model_copy(update={"steps_per_update": 1})
-    return params.model_copy(update={"baseline": "value", "value": value})
-
-
 def _fit_data(
-    returns_of: Callable[["Episodes"], "tf.Tensor"], sample: Sample, seed: np.random.SeedSequence
+    returns_of: Callable[[Episodes], tf.Tensor], sampler: Sampler, seed: np.random.SeedSequence
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Observations `[N, O]` and returns `[N]` of all steps of complete episodes."""
+    """Sample observations `[N, O]` and returns `[N]`: all steps of complete episodes."""
     observations, returns, num_steps = [], [], 0
     for of_call in seed.spawn(MAX_FIT_CALLS):
-        episodes = sample(of_call)
+        episodes = sampler.sample(of_call)
         observations.append(episodes.observations[episodes.valid])
         returns.append(returns_of(episodes).numpy()[episodes.valid])
         num_steps += len(returns[-1])
@@ -127,19 +108,19 @@ def _fit_data(
 
 
 def _batches(
-    sample: Sample, seed: np.random.SeedSequence, num_batches: int, per_batch: int
-) -> Iterator["Episodes"]:
-    """Batches of complete episodes, sampled some at a time."""
+    sampler: Sampler, seed: np.random.SeedSequence, num_batches: int, per_batch: int
+) -> Iterator[Episodes]:
+    """Yield batches of complete episodes, sampled some at a time."""
     while num_batches > 0:
-        episodes = sample(*seed.spawn(1))
+        episodes = sampler.sample(*seed.spawn(1))
         begins = range(0, len(episodes.valid), per_batch)[:num_batches]
         for begin in begins:
-            yield type(episodes)(*(values[begin : begin + per_batch] for values in episodes))
+            yield Episodes(*(values[begin : begin + per_batch] for values in episodes))
         num_batches -= len(begins)
 
 
-def _noise(task: Task, probes: Sequence["Probe"]) -> Iterator[dict[str, float | int]]:
-    """A row for each baseline: means over the runs' policies."""
+def _noise(task: Task, probes: Sequence[Probe]) -> Iterator[dict[str, float | int]]:
+    """Yield a row for each baseline: means over the runs' policies."""
     per_batch = episodes_per_batch(task.params.train)
     measured = measure_noise(
         np.stack([probe.gram for probe in probes], axis=1),
@@ -165,8 +146,8 @@ def _noise(task: Task, probes: Sequence["Probe"]) -> Iterator[dict[str, float | 
         }
 
 
-def describe(table: Table) -> str:
-    """The table in the terminal: estimates with their intervals, a line for each row."""
+def format_table(table: Table) -> str:
+    """Format the table for the terminal: estimates with their intervals, a line for each row."""
     columns: dict[str, Callable[[int], str]] = {
         "policy": lambda row: str(table["policy"][row]),
         "baseline": lambda row: str(table["baseline"][row]),
@@ -192,7 +173,7 @@ def _interval(table: Table, row: int, name: str, function: Callable[[float], flo
 
 
 def _root(square: float) -> float:
-    """Of a squared norm, whose unbiased estimate may be below 0."""
+    """Return the root of a squared norm, whose unbiased estimate may be below 0."""
     return float(np.sqrt(max(square, 0.0)))
 
 
@@ -206,7 +187,3 @@ def _number(value: float) -> str:
     if np.isinf(value):
         return "∞"
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
-
-
-if __name__ == "__main__":
-    run_stage(variance)

@@ -5,7 +5,7 @@ But XLA's programs are not optimised: they run for moments here, and compiling t
 
 import os
 
-from pipeline.processes.stage import start_tensorflow
+from pipeline.process.start import start_tensorflow
 
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0"

@@ -1,10 +1,14 @@
 """What docs/chapter.md shows is true: its examples run, its numbers are theirs, its links lead."""
 
+import ast
 import doctest
 import re
 from pathlib import Path
 
-PATH = Path(__file__).parents[1] / "docs" / "chapter.md"
+from ruamel.yaml import YAML
+
+REPOSITORY = Path(__file__).parents[1]
+PATH = REPOSITORY / "docs" / "chapter.md"
 PAGE = PATH.read_text()
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BLOCKS = FENCED.findall(PAGE)
@@ -64,8 +68,51 @@ def test_its_sources_are_those_that_it_cites():
     assert set(re.findall(r"\b(?:19|20)\d\d\b", text)) == {year for _, year in listed}
 
 
-def test_every_file_it_names_is_there():
-    names = set(re.findall(r"`((?:pipeline|models|tests)/[\w/]+(?:\.py|/))`", PAGE))
-    assert names
-    for name in names:
-        assert (PATH.parents[1] / name).exists(), name
+def definitions(path):
+    """What a Python file defines: functions, classes and, as `Class.method`, their methods."""
+    names = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            methods = [part for part in node.body if isinstance(part, ast.FunctionDef)]
+            names |= {f"{node.name}.{method.name}" for method in methods}
+    return names
+
+
+def mentions(text):
+    """Each `code` of a text, and the file of this repository that it is linked to, if any."""
+    found = re.findall(r"(?:\[`([^`\n]+)`\]\(\.\./([^)#]+)\))|`([^`\n]+)`", text)
+    return [(linked or code, file) for linked, file, code in found]
+
+
+def is_path(code):
+    return re.fullmatch(r"[\w./-]+(?:\.(?:py|yaml|md)|/)", code) is not None
+
+
+def test_every_path_it_links_is_there():
+    paths = [(code, file) for code, file in mentions(PROSE) if file and is_path(code)]
+    assert paths
+    for code, file in paths:
+        assert code.rstrip("/") == file.rstrip("/")
+        assert (REPOSITORY / file).exists(), file
+
+
+def test_every_function_it_links_is_defined_in_the_linked_file():
+    functions = [(code, file) for code, file in mentions(PROSE) if file and not is_path(code)]
+    assert len(functions) > 10
+    for code, file in functions:
+        assert code in definitions(REPOSITORY / file), (code, file)
+
+
+def test_every_function_and_path_is_a_link_where_a_section_first_names_it():
+    packages = ("environments", "models", "reinforce", "pipeline")
+    files = (file for package in packages for file in (REPOSITORY / package).rglob("*.py"))
+    names = set().union(*map(definitions, files))
+    tasks = YAML().load(REPOSITORY / "params.yaml")["tasks"]  # `bandit` is both
+    for section in re.split(r"^#+ ", PROSE, flags=re.MULTILINE):
+        seen: set[str] = set()
+        for code, file in mentions(section):
+            if (code in names or is_path(code)) and code not in seen | set(tasks):
+                assert file, (code, section.partition("\n")[0])
+            seen.add(code)

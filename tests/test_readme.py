@@ -7,9 +7,9 @@ import numpy as np
 from gymnasium import spaces
 
 from models.heads import make_head
-from models.network import make_policy_network
+from models.networks import make_policy_network
 from models.policy import Policy
-from models.servable import save
+from models.savedmodel import save
 from pipeline import report
 
 REPOSITORY = Path(__file__).parents[1]
@@ -28,18 +28,26 @@ def test_the_example_of_the_exported_policy_runs(tmp_path, monkeypatch, capsys):
     assert "log_prob" in printed
 
 
-def test_every_file_it_names_is_there():
-    tree = README.partition("## What is where")[2].partition("##")[0]
-    folder = REPOSITORY
-    for line in tree.splitlines():
-        if match := re.match(r"( {4,6})([a-z][^ ]*(?:, [a-zA-Z][^ ]*)*)  ", line):
-            indent, names = match.groups()
-            for name in names.split(", "):
-                if "<" not in name:
-                    place = (folder if len(indent) == 6 else REPOSITORY) / name
-                    assert place.exists(), name
-                    if name.endswith("/") and len(indent) == 4:
-                        folder = place
+def test_every_file_it_links_is_there():
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE)
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", prose)
+    files = [link for link in links if not link.startswith("http")]
+    assert len(files) > 30
+    for file in files:
+        assert (REPOSITORY / file).exists(), file
+
+
+def test_architecture_links_files_that_are_there_and_define_what_it_names():
+    page = (REPOSITORY / "docs" / "architecture.md").read_text()
+    for link in re.findall(r"\]\(([^)]+)\)", page):
+        assert (REPOSITORY / "docs" / link).exists(), link
+    rows = re.findall(
+        r"^\| [^|]+ \| \[[^]]+\]\(\.\./([^)]+)\)[^|]* \| `([^|]+)` \|$", page, re.MULTILINE
+    )
+    assert len(rows) > 8
+    for file, names in rows:
+        for name in re.split(r"`, `|\.", names):
+            assert re.search(rf"\b(def|class) {name}\b", (REPOSITORY / file).read_text()), name
 
 
 def test_its_table_of_results_is_what_the_command_writes(monkeypatch, tmp_path):
@@ -48,7 +56,7 @@ def test_its_table_of_results_is_what_the_command_writes(monkeypatch, tmp_path):
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(report, "README", copy)
     report.main(["--readme"])
-    assert copy.read_text() == README, "python -m pipeline.report --readme brings it into step"
+    assert copy.read_text() == README, "python -m pipeline report --readme brings it into step"
 
 
 def test_its_pictures_are_there():

@@ -1,4 +1,4 @@
-"""What a policy needs to know of an action space."""
+"""The protocol of an action head."""
 
 from typing import Protocol
 

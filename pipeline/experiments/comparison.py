@@ -1,4 +1,4 @@
-"""What differs between revisions of a task: parameters, and returns as far as runs tell.
+"""The differences between revisions of a task: parameters, and returns as far as runs tell.
 
 R is the number of runs of one revision.
 """
@@ -10,12 +10,12 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluate import MODES, means_of_runs, summarize
+from pipeline.evaluation.table import MODES, means_of_runs, metrics_of
 from pipeline.figures.learning_curve import Smoothed
 from pipeline.figures.series import numbers
-from pipeline.files.artifacts import Table
-from pipeline.parameters.schema import TaskParams
 from pipeline.statistics import MIN_RUNS, Interval, difference_interval, interquartile_mean
+from pipeline.task.artifacts import Table
+from pipeline.task.schema import TaskParams
 
 # What is compared of the metrics of a mode, by what follows it in their names.
 MEAN, LOW, HIGH, WORST = "", "_low", "_high", "_worst_run"
@@ -30,16 +30,16 @@ Verdict = Literal[
 
 
 class Result(NamedTuple):
-    """What one revision of a task reached."""
+    """The result of one revision of a task."""
 
     revision: str  # its name
     num_runs: int | None
-    metrics: dict[str, float | None]  # as of `evaluate.summarize`
+    metrics: dict[str, float | None]  # as of `evaluate.metrics_of`
     means: dict[str, NDArray[np.float64]]  # mode → mean return of each run, [R]; empty where lost
 
 
 class Difference(NamedTuple):
-    """How far the returns of one revision are from those of another."""
+    """The difference between the returns of two revisions."""
 
     first: str
     second: str
@@ -61,11 +61,11 @@ class Comparison(NamedTuple):
 
 
 def make_result(revision: str, evaluation: Table) -> Result:
-    """What one revision reached, from its evaluation episodes.
+    """Make the result of one revision from its evaluation episodes.
 
     Args:
         revision: Its name.
-        evaluation: As `evaluate.summarize` takes it.
+        evaluation: As `evaluate.metrics_of` takes it.
 
     Raises:
         ValueError: If a mode has no episodes, or returns are not finite numbers.
@@ -73,7 +73,7 @@ def make_result(revision: str, evaluation: Table) -> Result:
     for column in ("run", "episode_return", "discounted_return"):
         numbers(evaluation, column)
     means = {mode: means_of_runs(evaluation, mode, "episode_return") for mode in MODES}
-    return Result(revision, len(means["greedy"]), summarize(evaluation), means)
+    return Result(revision, len(means["greedy"]), metrics_of(evaluation), means)
 
 
 def differences(results: Sequence[Result]) -> list[Difference]:

@@ -16,12 +16,12 @@ from dvc.exceptions import DvcException
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import UserError
-from pipeline.files.artifacts import Table, read_json, read_table
-from pipeline.files.task_files import TaskFiles
-from pipeline.parameters.mistakes import value_at
-from pipeline.parameters.yaml_file import read_yaml
-from pipeline.processes.stage import DATA
+from pipeline.task.artifacts import Table, read_json, read_table
+from pipeline.task.errors import UserError
+from pipeline.task.files import TaskFiles
+from pipeline.task.mistakes import value_at
+from pipeline.task.task import DATA
+from pipeline.task.yaml_file import read_yaml
 
 WORKSPACE = "workspace"
 PARAMS, LOCK = "params.yaml", "dvc.lock"
@@ -44,7 +44,7 @@ class Revision(NamedTuple):
         return list(tasks) if isinstance(tasks, dict) else []
 
     def parameters(self, task: str) -> dict[str, Any]:
-        """What the task's stages ran with, `train.learning_rate` and so on, `seed` among them.
+        """Collect the parameters that the task's stages ran with, `seed` among them.
 
         Those of params.yaml where none has run.
         """

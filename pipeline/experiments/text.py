@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.evaluate import MODES
+from pipeline.evaluation.table import MODES
 from pipeline.experiments.comparison import (
     HIGH,
     LOW,
@@ -35,7 +35,7 @@ _WORDS: dict[Verdict, str] = {
 
 
 def describe(task: str, comparison: Comparison) -> str:
-    """A task's comparison: a line on what differs, a table, a sentence for each pair, notes."""
+    """Describe a task: a line on what differs, a table, a sentence for each pair, notes."""
     lines = [f"{task}: {_parameters(comparison)}; {_code(comparison)}", ""]
     lines += [f"  {line}" for line in _table(comparison)]
     if not _is_all_the_same(comparison):
@@ -46,7 +46,7 @@ def describe(task: str, comparison: Comparison) -> str:
 
 
 def sentence(difference: Difference) -> str:
-    """What the runs say of one pair: `b against a, greedy: +1.5 [+0.5, +2.5], higher`."""
+    """Say what the runs tell of a pair: `b against a, greedy: +1.5 [+0.5, +2.5], higher`."""
     words = _WORDS[difference.verdict]
     if difference.verdict != "same":
         interval = ""
@@ -58,7 +58,7 @@ def sentence(difference: Difference) -> str:
 
 
 def caption(revision: str, comparison: Comparison) -> str:
-    """What tells a revision's parameters from the others', in short: `learning_rate 0.003`."""
+    """Name the parameters that set a revision apart, in short: `learning_rate 0.003`."""
     parameters = list(comparison.parameters.items())
     lines = [
         f"{name.rpartition('.')[2]} {_value(values[revision])}"
@@ -68,7 +68,7 @@ def caption(revision: str, comparison: Comparison) -> str:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison, but for the curves, as JSON has it."""
+    """Return the comparison, but for the curves, as JSON has it."""
     return {
         "parameters": comparison.parameters,
         "code": comparison.code,
@@ -113,7 +113,7 @@ def _is_all_the_same(comparison: Comparison) -> bool:
 
 
 def _table(comparison: Comparison) -> list[str]:
-    """Its lines, columns aligned."""
+    """Return its lines, columns aligned."""
     head = ["revision", *comparison.parameters, "runs"]
     head += [column for mode in MODES for column in (mode, "worst run")]
     results = comparison.results
@@ -139,7 +139,7 @@ def _row(comparison: Comparison, result: Result) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, or the first few and how many others there are."""
+    """Return `a`, `a and b`, or the first few and how many others there are."""
     shown = list(names[:MAX_NAMED])
     if len(names) > MAX_NAMED:
         shown.append(f"{len(names) - MAX_NAMED} more")

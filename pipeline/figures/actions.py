@@ -1,4 +1,4 @@
-"""Which parameters of an action distribution are drawn, and what they are called.
+"""The parameters of an action distribution that are drawn, and their names.
 
 An *action* stands for one of the actions of a categorical distribution, for one value of one
 component of a factorised one, or for one dimension of a normal one.
@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.figures.series import by_run, numbered, numbers_of
 from pipeline.figures.style import COLORS
-from pipeline.files.artifacts import Table
+from pipeline.task.artifacts import Table
 
 # More lines than there are colors cannot be told apart.
 MAX_ACTIONS = len(COLORS)
@@ -20,7 +20,7 @@ BEFORE_BOUNDS = "actions as they are drawn, before they are brought within bound
 
 
 class ShownActions(NamedTuple):
-    """Which parameters of the action distribution are drawn."""
+    """The parameters of the action distribution that are drawn."""
 
     kind: str  # probability or mean: the prefix of the columns
     actions: list[str]  # what follows it in the names of the columns: 2, or 0_2
@@ -86,7 +86,7 @@ def _shown(
 
 
 def axis_label(shown: ShownActions, kind: str) -> str:
-    """What an axis of such parameters is called; `kind` may also be standard_deviation."""
+    """Name an axis of such parameters; `kind` may also be standard_deviation."""
     if kind == "probability":
         if len(shown.nouns) == 1:
             return f"P({shown.nouns[0]})"

@@ -26,8 +26,8 @@ from pipeline.figures.style import (
     plural,
     styled,
 )
-from pipeline.files.artifacts import Table
 from pipeline.statistics import bootstrap_interval, interquartile_mean
+from pipeline.task.artifacts import Table
 from pipeline.wording import number, with_interval
 
 # A point that averages fewer episodes shows their noise rather than the policy: a bandit's batch of
@@ -161,7 +161,7 @@ def _mark_kept(
 
 
 def _summary(x: NDArray[np.float64], y: NDArray[np.float64], label: str) -> str:
-    """Where the mean over runs begins and ends."""
+    """Say where the mean over runs begins and ends."""
     common, aligned = on_common_x(x, y)
     if common.size == 0:
         return f"The runs share no number of {label}."
@@ -177,7 +177,7 @@ def _summary(x: NDArray[np.float64], y: NDArray[np.float64], label: str) -> str:
 
 
 def _lines(smoothed: Smoothed) -> str:
-    """What the lines are, in sentences."""
+    """Explain the lines, in sentences."""
     num_runs, window = len(smoothed.values), smoothed.window
     points = f"Each point is {f'a mean over {window} updates' if window > 1 else 'one update'}."
     if num_runs == 1:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 
 class Panel(NamedTuple):
-    """What is drawn on one pair of axes."""
+    """A panel: the drawing on one pair of axes."""
 
     title: str  # what is drawn over what: "Entropy over training episodes"
     summary: str  # its numbers, in a sentence for those who do not see it

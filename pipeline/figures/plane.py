@@ -1,4 +1,4 @@
-"""What the policy does over a plane of states, as a map."""
+"""A map of what the policy does over a plane of states."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from pipeline.figures.series import numbered, numbers
 from pipeline.figures.style import new_figure, styled
-from pipeline.files.artifacts import Table
+from pipeline.task.artifacts import Table
 
 COLOR_MAP = "cividis"  # for colour-blind readers, and ever lighter in grey prints
 MAX_PANELS = 3  # side by side
@@ -61,7 +61,7 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
 
 
 def _choose_drawn(plane: Table) -> dict[str, str]:
-    """Which columns are drawn, and what stands above each."""
+    """Choose the columns to draw, and a title for each."""
     if means := numbered(plane, "mean"):
         names = [n for m in means for n in (m, m.replace("mean", "standard_deviation"))]
         titles = [f"{name.rpartition('_')[0].replace('_', ' ')} of the action" for name in names]

@@ -1,4 +1,4 @@
-"""What the policy does: its action distribution over training, and over what it observes.
+"""The policy in pictures: its action distribution over training, and over what it observes.
 
 What an *action* stands for is said in `actions`.
 """
@@ -30,7 +30,7 @@ from pipeline.figures.style import (
     plural,
     styled,
 )
-from pipeline.files.artifacts import Table
+from pipeline.task.artifacts import Table
 from pipeline.wording import number
 
 MAX_OBSERVATIONS = 8
@@ -148,7 +148,7 @@ def _title(label: str, over: str) -> str:
 
 
 def _summary(shown: ShownActions, ends: Sequence[Any], first: str, last: str) -> str:
-    """What each line begins and ends with."""
+    """Say what each line begins and ends with."""
     names = [f"{noun}: " for noun in shown.nouns] if len(shown.nouns) > 1 else [""]
     lines = [
         f"{name}{number(begin)} {first}, {number(end)} {last}"

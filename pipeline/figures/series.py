@@ -8,7 +8,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.files.artifacts import Table
+from pipeline.task.artifacts import Table
 
 # A line of 900 pixels shows no more.
 MAX_POINTS = 300

@@ -1,4 +1,4 @@
-"""How every picture looks, and how it becomes bytes."""
+"""The style of every picture, and its PNG."""
 
 import io
 from collections.abc import Sequence

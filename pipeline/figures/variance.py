@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.figures.series import numbers
 from pipeline.figures.style import COLORS, legend_below, new_figure, plural, styled
-from pipeline.files.artifacts import Table
+from pipeline.task.artifacts import Table
 
 MARKERS = ("o", "s", "^", "D")  # which, too, tell the baselines apart
 MAX_DECADES = 6  # of an axis; an arrow at its edge points to what lies beyond

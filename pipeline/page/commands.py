@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.errors import UserError
-from pipeline.parameters.yaml_file import read_yaml
+from pipeline.task.errors import UserError
+from pipeline.task.yaml_file import read_yaml
 
 
 class Stage(NamedTuple):
@@ -15,12 +15,12 @@ class Stage(NamedTuple):
     is_for_each_task: bool
 
     def command_for(self, task: str) -> str:
-        """What DVC runs for a task."""
+        """Return what DVC runs for a task."""
         return self.command.replace("${key}", task)
 
 
 def read_stages(path: Path) -> list[Stage]:
-    """The stages, in the order of the file.
+    """Read the stages, in the order of the file.
 
     Raises:
         UserError: If the file is missing or damaged.

@@ -1,16 +1,25 @@
-"""What the page is made from: the files of each task, read and checked."""
+"""The files of each task that the page is made from, read and checked."""
 
 import io
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from gymnasium import spaces
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.environments.specification import EnvironmentSpecification, inspect_environment
-from pipeline.files.artifacts import Table, out_of_step, read_json, read_table
-from pipeline.files.task_files import TaskFiles
-from pipeline.parameters.schema import Params, TaskParams
+from environments.specification import EnvironmentSpecification, inspect_environment
+from pipeline.task.artifacts import read_json, read_table, stale_file
+from pipeline.task.files import TaskFiles
+from pipeline.task.schema import Params, TaskParams
+
+# The name of the policy's distribution, by the space of the actions.
+_DISTRIBUTIONS = {
+    spaces.Discrete: "Categorical",
+    spaces.MultiDiscrete: "Categoricals",
+    spaces.MultiBinary: "Bernoullis",
+    spaces.Box: "Normal",
+}
 
 
 class _Read(BaseModel):
@@ -51,7 +60,7 @@ class DrawnPart(_Read):
 
 
 class DrawnParts(_Read):
-    """All that `plot` draws for the page."""
+    """All panels that `plot` draws for the page."""
 
     returns: DrawnPart
     progress: DrawnPart
@@ -60,19 +69,19 @@ class DrawnParts(_Read):
     observations: DrawnPart
 
 
-class Episode(_Read):
+class FilmedEpisode(_Read):
     """The episode that is shown."""
 
     episode_return: float
     num_steps: int
     seconds: float  # that are shown
-    is_cut: bool  # whether the episode goes on after them
+    is_cut: bool  # the episode goes on after them
 
 
 class Film(NamedTuple):
     """An episode in pictures."""
 
-    episode: Episode
+    episode: FilmedEpisode
     gif: bytes
     size: tuple[int, int]  # width and height in pixels
     first_frame: bytes  # a PNG, for those who want no motion, and for paper
@@ -81,21 +90,37 @@ class Film(NamedTuple):
 class Variance(NamedTuple):
     """The noise of the gradient with each baseline."""
 
-    table: Table  # the columns policy, baseline and signal_to_noise
+    ratios: list[tuple[Any, ...]]  # policy, baseline and signal-to-noise ratio of each row
     picture: bytes  # a PNG
 
 
 class TaskResult(NamedTuple):
-    """What is told of one task in tables."""
+    """A task and its results, for tables."""
 
     name: str
     params: TaskParams
     specification: EnvironmentSpecification
     metrics: Metrics
 
+    @property
+    def environment(self) -> str:
+        """Its environment in words: `Bandit-v0, probabilities [0.3, 0.7]`."""
+        env = self.params.env
+        return ", ".join([env.id, *(f"{name} {value}" for name, value in env.kwargs.items())])
+
+    @property
+    def policy(self) -> str:
+        """Its policy in words: `Normal, 64-64`."""
+        space = self.specification.action_space
+        distribution = next(
+            name for kind, name in _DISTRIBUTIONS.items() if isinstance(space, kind)
+        )
+        sizes = self.params.policy.hidden_sizes
+        return f"{distribution}, {'-'.join(map(str, sizes)) or 'no hidden layer'}"
+
 
 class TaskPictures(NamedTuple):
-    """What is shown of one task."""
+    """A task's pictures."""
 
     parts: DrawnParts
     film: Film | str  # a sentence where there is none: why
@@ -104,7 +129,7 @@ class TaskPictures(NamedTuple):
 
 
 def read_results(params: Params, data: Path) -> list[TaskResult]:
-    """The results of all tasks.
+    """Read the results of all tasks.
 
     Args:
         params: The checked parameters.
@@ -124,10 +149,7 @@ def read_results(params: Params, data: Path) -> list[TaskResult]:
 
 
 def read_pictures(files: TaskFiles) -> TaskPictures:
-    """What is shown of one task.
-
-    Args:
-        files: The task's.
+    """Read the pictures of one task.
 
     Raises:
         UserError: If something is missing or damaged.
@@ -147,7 +169,7 @@ def _read_film(folder: Path) -> Film | str:
     played = read_json(path, ["why_not"])
     if played["why_not"] is not None:
         return str(played["why_not"])
-    episode = _validated(Episode, path, played)
+    episode = _validated(FilmedEpisode, path, played)
     gif = _read_bytes(folder / "film.gif")
     first_frame = io.BytesIO()
     try:
@@ -155,20 +177,22 @@ def _read_film(folder: Path) -> Film | str:
             size = image.size
             image.convert("RGB").save(first_frame, "PNG")
     except (OSError, EOFError, ValueError, SyntaxError) as error:  # Pillow's, of damaged files
-        raise out_of_step(folder / "film.gif", "a GIF", str(error)) from error
+        raise stale_file(folder / "film.gif", "a GIF", str(error)) from error
     return Film(episode, gif, size, first_frame.getvalue())
 
 
 def _read_variance(files: TaskFiles) -> Variance:
-    table = read_table(files.variance, ["policy", "baseline", "signal_to_noise"])
-    return Variance(table, _read_bytes(files.plots / "variance.png"))
+    columns = ["policy", "baseline", "signal_to_noise"]
+    table = read_table(files.variance, columns)
+    ratios = list(zip(*(table[name] for name in columns), strict=True))
+    return Variance(ratios, _read_bytes(files.plots / "variance.png"))
 
 
 def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise out_of_step(path, "a picture", "no such file") from error
+        raise stale_file(path, "a picture", "no such file") from error
 
 
 Model = TypeVar("Model", bound=_Read)
@@ -180,4 +204,4 @@ def _validated(model: type[Model], path: Path, value: object) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "all of it"
-        raise out_of_step(path, "what its stage writes", f"at {place}: {first['msg']}") from error
+        raise stale_file(path, "what its stage writes", f"at {place}: {first['msg']}") from error

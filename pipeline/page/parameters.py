@@ -4,22 +4,18 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.page.elements import Html, element, joined
-from pipeline.parameters.schema import TaskParams
+from pipeline.task.schema import TaskParams
 
 
-def parameters(task: TaskParams) -> Html:
-    """What params.yaml sets, and folded away what holds where it says nothing."""
+def parameter_listings(task: TaskParams) -> tuple[str, str]:
+    """List what params.yaml sets, and what holds where it says nothing."""
     given = task.model_dump(exclude_unset=True)
-    shown = [_listing(given)]
-    if defaults := _without(task.model_dump(), given):
-        summary = element("summary", "Left at their defaults")
-        shown.append(element("details", summary, _listing(defaults)))
-    return joined(shown)
+    defaults = _without(task.model_dump(), given)
+    return "\n".join(_lines(given)), "\n".join(_lines(defaults))
 
 
 def _without(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields, those of sections too, that are not given."""
+    """Return the fields, those of sections too, that are not given."""
     others = {}
     for name, value in values.items():
         if name not in given:
@@ -33,12 +29,8 @@ def _is_section(name: str, value: Any) -> bool:
     return isinstance(value, dict) and name != "kwargs"  # which is one value
 
 
-def _listing(values: Mapping[str, Any]) -> Html:
-    return element("pre", element("code", "\n".join(_lines(values, ""))))
-
-
-def _lines(values: Mapping[str, Any], indent: str) -> Iterator[str]:
-    """As params.yaml is written."""
+def _lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Yield lines as params.yaml has them."""
     for name, value in values.items():
         if _is_section(name, value):
             yield f"{indent}{name}:"

@@ -11,9 +11,9 @@ from typing import Any
 import gymnasium
 from gymnasium.wrappers import FlattenObservation
 
-from pipeline.environments.faults import ANYTHING, close_quietly
-from pipeline.environments.specification import EnvironmentSpecification
-from pipeline.errors import UserError
+from environments.faults import ANYTHING, close_quietly
+from environments.specification import EnvironmentSpecification
+from pipeline.task.errors import TOLD, UserError
 
 DEFAULT_RATE = 30.0  # pictures a second of an environment that does not say
 # Modules in which MuJoCo's pictures fail where there is no OpenGL, and packages of such.
@@ -33,7 +33,7 @@ def draw_unseen() -> None:
 
 
 def has_display() -> bool:
-    """Whether there is a screen to show a window on."""
+    """Tell whether there is a screen to show a window on."""
     return sys.platform != "linux" or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
@@ -89,7 +89,7 @@ def naming(place: str) -> Iterator[None]:
                 f"libosmesa6. Received {type(causes[-1]).__name__}: {causes[-1]}"
             ) from error
         text = " ".join(str(error).split())
-        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        kind = "" if isinstance(error, TOLD) else f"{type(error).__name__}: "
         raise UserError(f"{place}: {kind}{text}") from error
 
 

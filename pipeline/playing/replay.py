@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from pipeline.errors import UserError
-from pipeline.files.artifacts import Table
 from pipeline.playing.environments import Environment, naming
+from pipeline.task.artifacts import Table
+from pipeline.task.errors import UserError
 
 SEED = 0  # as `play` has it where it is told no other: there the same episode can be seen whole
 RELATIVE_TOLERANCE = 1e-6  # of rewards, which the table has with nine digits

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.processes.stage import load_task
 from pipeline.rollout import rollout
+from pipeline.task.task import load_task
 from pipeline.train import train
 from tests.pipeline.resuming import REPOSITORY
-from tests.pipeline.task import BANDIT, write_params
+from tests.pipeline.small_task import BANDIT, write_params
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +107,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path):
 
 def run_stage(stage, folder):
     return subprocess.run(
-        [sys.executable, "-m", f"pipeline.{stage}", "task"],
+        [sys.executable, "-m", "pipeline", stage, "task"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": "/tmp"},
         capture_output=True,

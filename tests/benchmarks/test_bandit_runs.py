@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from gymnasium import spaces
 
 from benchmarks.bandit_runs import compile_runs, initial_kernels
 from models.heads import make_head
-from models.network import make_policy_network
+from models.networks import make_policy_network
 from models.policy import Policy
-from pipeline.assembly.learners import make_learner
-from pipeline.parameters.schema import TrainParams
-from pipeline.reinforce.episodes import Episodes
+from pipeline.build.learners import make_learner
+from pipeline.task.schema import TrainParams
+from reinforce.episodes import Episodes, episodes_signature
 
 ARMS = (0.3, 0.7)
 NUM_RUNS, NUM_UPDATES = 1000, 60
@@ -18,18 +19,18 @@ RATE = 0.1
 
 
 def fresh_policy(seed=0):
-    """The policy of the task `bandit`, as `pipeline.assembly.policies` makes it."""
+    """Make the policy of the task `bandit`, as `pipeline.build.policies` makes it."""
     head = make_head(spaces.Discrete(2))
     network = make_policy_network(1, (), "tanh", head, np.random.SeedSequence(seed))
     return Policy(network, head, observation_size=1)
 
 
-def kernels():
+def random_kernels():
     return np.random.default_rng(0).normal(scale=0.01, size=(NUM_RUNS, 1, 2)).astype(np.float32)
 
 
 def alone(optimizer, kernels, actions, rewards):
-    """Runs by the product's learner, one after the other: `[U + 1, R, 2]`.
+    """Train runs by the product's learner, one after the other: `[U + 1, R, 2]`.
 
     Args:
         optimizer: Its name.
@@ -50,13 +51,16 @@ def alone(optimizer, kernels, actions, rewards):
         max_gradient_norm=None,
     )
     learner = make_learner(train, policy)
+    signature = [episodes_signature(policy)]
+    update = tf.function(learner.update, input_signature=signature)
+    mean_distribution = tf.function(learner.mean_distribution, input_signature=signature)
     distributions = []
     for run, kernel in enumerate(kernels):
         policy.network.set_weights([kernel, np.zeros(2)])
         episodes = [one_pull(*pull) for pull in zip(actions[:, run], rewards[:, run], strict=True)]
-        learner.reset()
-        before = [learner.update(pull).distribution for pull in episodes]
-        distributions.append([*before, learner.mean_distribution(episodes[0])])
+        learner.reset(np.random.SeedSequence(0))
+        before = [update(pull).distribution for pull in episodes]
+        distributions.append([*before, mean_distribution(episodes[0])])
     return np.stack(distributions, axis=1)
 
 
@@ -73,30 +77,31 @@ def one_pull(action, reward):
 
 
 @pytest.fixture(scope="module", params=["adam", "sgd"])
-def trained(request):
+def trained_runs(request):
     """The optimizer, what trains the runs by learning rate, and what it gave at `RATE`."""
-    run = compile_runs(ARMS, kernels(), request.param, NUM_UPDATES)
+    run = compile_runs(ARMS, random_kernels(), request.param, NUM_UPDATES)
     return request.param, run, run(RATE)
 
 
-def test_each_run_is_what_the_learner_makes_of_its_episodes(trained):
-    optimizer, _, runs = trained
+def test_each_run_is_what_the_learner_makes_of_its_episodes(trained_runs):
+    optimizer, _, runs = trained_runs
     assert runs.distributions.shape == (NUM_UPDATES + 1, NUM_RUNS, 2)
     rows = [0, 1, NUM_RUNS - 1]
-    expected = alone(optimizer, kernels()[rows], runs.actions[:, rows], runs.rewards[:, rows])
+    kernels = random_kernels()[rows]
+    expected = alone(optimizer, kernels, runs.actions[:, rows], runs.rewards[:, rows])
     np.testing.assert_allclose(runs.distributions[:, rows], expected, rtol=0, atol=1e-6)
     assert (np.ptp(expected, axis=0) > 0.1).all()  # they have learnt something
 
 
-def test_another_learning_rate_leaves_nothing_behind(trained):
-    _, run, runs = trained
+def test_another_learning_rate_leaves_nothing_behind(trained_runs):
+    _, run, runs = trained_runs
     assert (run(0.01).distributions != runs.distributions).any()
     for first, again in zip(runs, run(RATE), strict=True):
         np.testing.assert_array_equal(again, first)
 
 
-def test_arms_are_drawn_and_win_with_their_probabilities(trained):
-    _, _, runs = trained
+def test_arms_are_drawn_and_win_with_their_probabilities(trained_runs):
+    _, _, runs = trained_runs
     # 60,000 draws with P(B) = p, of standard deviation √(Σ p (1 − p)) ≤ √(60,000 / 4) = 122.
     assert abs((runs.actions - runs.distributions[:-1, :, 1]).sum()) < 5 * 122
     for arm, probability in enumerate(ARMS):

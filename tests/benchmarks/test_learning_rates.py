@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import learning_rates
-from benchmarks.learning_rates import Curves, draw, main, summarize
+from benchmarks.learning_rates import Curves, draw_settings, main, summarize
 
 CHAPTER = (Path(__file__).parents[2] / "docs" / "chapter.md").read_text()
 
@@ -49,14 +49,14 @@ def test_one_below_the_bounds_is_not_counted():
 @pytest.mark.filterwarnings("error")
 def test_a_locked_run_is_drawn():
     curves: Curves = {("adam", rate): np.linspace(0.5, [0.9, 0.01], 5) for rate in (1, 2, 3, 4)}
-    panel = draw(curves).axes[0]
+    panel = draw_settings(curves).axes[0]
     ends = [np.asarray(line.get_ydata())[-1] for line in panel.lines]
     np.testing.assert_allclose(ends, [0.01, (0.9 + 0.01) / 2])  # the run, the median
     assert "locked onto arm A: 50.0 %" in panel.get_title()
 
 
-def numbers(text):
-    """The numbers of a line, percentages as shares."""
+def parsed_numbers(text):
+    """Find the numbers of a line, percentages as shares."""
     found = re.findall(r"(\d+\.?\d*)( %)?", text)
     return [float(number) / (100 if percent else 1) for number, percent in found]
 
@@ -69,7 +69,9 @@ def test_the_command_prints_what_the_chapter_shows(tmp_path, capsys):
     [shown] = re.findall(r"^( +learning .*?)^```", CHAPTER, re.DOTALL | re.MULTILINE)
     assert re.sub(r"[\d.]+", "", shown).split() == re.sub(r"[\d.]+", "", printed).split()
     for line, expected in zip(shown.splitlines(), printed.splitlines(), strict=True):
-        np.testing.assert_allclose(numbers(line), numbers(expected), rtol=0, atol=0.003)
+        np.testing.assert_allclose(
+            parsed_numbers(line), parsed_numbers(expected), rtol=0, atol=0.003
+        )
     assert struct.unpack(">I", picture.read_bytes()[16:20]) == (900,)
     settings = json.loads(measured.read_text())
     assert [setting["learning_rate"] for setting in settings] == [0.01, 0.1, 0.01, 0.1]
@@ -83,7 +85,7 @@ def test_mistakes_end_in_one_message(tmp_path, monkeypatch, capsys):
     assert exit_.value.code == 2
     assert "--runs: expected an integer of at least 1, received '0'" in capsys.readouterr().err
     curves: Curves = {("adam", rate): np.full((3, 1), 0.5) for rate in (1, 2, 3, 4)}
-    monkeypatch.setattr(learning_rates, "measure", lambda num_runs: curves)
+    monkeypatch.setattr(learning_rates, "train_settings", lambda num_runs: curves)
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit, match="file"):
         main(["--picture", str(tmp_path / "file" / "picture.png")])

@@ -8,14 +8,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from benchmarks import reliability
-from tests.pipeline.task import BANDIT, write_params
+from tests.pipeline.small_task import BANDIT, write_params
 
 
 def test_a_row_says_how_many_runs_reach_the_threshold():
     row = {"task": "cartpole", "mode": "greedy", "threshold": 475.0}
     row |= {"values": [500.0] * 3 + [474.9], "env_steps": [1000, 3000, 2000, 1500]}
     # Wilson's interval of 3 of 4: 0.3006 to 0.9544.
-    *names, share, mean, worst, steps = reliability.summarize(row)
+    *names, share, mean, worst, steps = reliability.table_row(row)
     assert names == ["cartpole", "greedy", "475"]
     assert share == "3 of 4 [30%, 95%]"
     assert mean.startswith("500 [")  # the lowest and the highest are left out
@@ -47,7 +47,7 @@ def test_tasks_without_a_threshold_are_passed_over(tmp_path, capsys, monkeypatch
         measured.append(task)
         return []
 
-    monkeypatch.setattr(reliability, "measure", measure)
+    monkeypatch.setattr(reliability, "measure_reliability", measure)
     path = write_params(tmp_path, mine=BANDIT, bandit=copy.deepcopy(BANDIT))
     reliability.main(["--params", str(path)])
     assert measured == ["bandit"]

@@ -26,7 +26,7 @@ def test_a_module_counts_for_the_package_that_wanted_it():
     assert {name: value for name, value in seconds.items() if value} == pytest.approx(expected)
 
 
-def write_params(path, **changed):
+def write_bandit_params(path, **changed):
     yaml = YAML()
     params = yaml.load(Path("params.yaml").read_text())
     params["tasks"] = {"bandit": params["tasks"]["bandit"] | changed}
@@ -34,7 +34,7 @@ def write_params(path, **changed):
 
 
 def test_the_command_runs_stages(tmp_path, capsys):
-    write_params(tmp_path / "params.yaml", num_runs=1)
+    write_bandit_params(tmp_path / "params.yaml", num_runs=1)
     options = ["--params", str(tmp_path / "params.yaml"), "--json", str(tmp_path / "measured.json")]
     main(["bandit", "--stages", "rollout", *options])
     [row] = json.loads((tmp_path / "measured.json").read_text())["rows"]
@@ -44,6 +44,6 @@ def test_the_command_runs_stages(tmp_path, capsys):
 
 
 def test_a_stage_that_fails_is_one_message(tmp_path):
-    write_params(tmp_path / "params.yaml", num_runs=0)
+    write_bandit_params(tmp_path / "params.yaml", num_runs=0)
     with pytest.raises(SystemExit, match="num_runs: expected"):
         main(["bandit", "--stages", "rollout", "--params", str(tmp_path / "params.yaml")])

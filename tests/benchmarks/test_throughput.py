@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import ceiling, report, throughput, throughput_tables
-from benchmarks.networks import NumpyNetwork, make_policy
-from pipeline.environments.parallel.making import make_environments
-from pipeline.environments.specification import inspect_environment
+from benchmarks.networks import NumpyNetwork, make_measured_policy
+from environments.specification import inspect_environment
+from environments.vector.make import make_environments
 
 CARTPOLE = inspect_environment("CartPole-v1", {})
 
@@ -22,7 +22,7 @@ def test_the_ceiling_is_what_remains_when_all_parts_take_turns():
 
 @pytest.fixture(scope="module")
 def untrained():
-    return make_policy(CARTPOLE, "untrained")
+    return make_measured_policy(CARTPOLE, "untrained")
 
 
 def test_the_network_is_the_one_that_is_stated(untrained):
@@ -50,7 +50,7 @@ def test_the_network_in_numpy_is_the_policys(untrained):
 
 
 def test_the_balancing_policy_keeps_the_pole_up():
-    policy = make_policy(CARTPOLE, "balancing")
+    policy = make_measured_policy(CARTPOLE, "balancing")
     greedy = tf.function(policy.greedy)
     env = gymnasium.make("CartPole-v1")
     for seed in range(3):
@@ -66,9 +66,9 @@ def test_the_balancing_policy_keeps_the_pole_up():
 
 def test_there_is_no_other_policy():
     with pytest.raises(ValueError, match="no balancing policy for Pendulum-v1"):
-        make_policy(inspect_environment("Pendulum-v1", {}), "balancing")
+        make_measured_policy(inspect_environment("Pendulum-v1", {}), "balancing")
     with pytest.raises(ValueError, match="no policy of the kind 'trained'"):
-        make_policy(CARTPOLE, "trained")
+        make_measured_policy(CARTPOLE, "trained")
 
 
 def test_raw_steps_are_counted():
@@ -89,7 +89,7 @@ RATES = {
 
 
 def test_a_rows_share_is_that_of_the_faster_ways():
-    figures = throughput.summarize(RATES)
+    figures = throughput.figures_of_rates(RATES)
     # 1 / (1/200 + 1/100 + 1/100) = 40, of which 20 are a half.
     assert figures["ceiling"] == pytest.approx(40)
     assert figures["share"] == pytest.approx(0.5)
@@ -104,13 +104,13 @@ def row(num_episodes, **fields):
         "mean_length": 22.0,
         "compilation_seconds": 5.0,
         "memory_mib": 100.0,
-        **throughput.summarize(RATES),
+        **throughput.figures_of_rates(RATES),
         **fields,
     }
 
 
 def test_tables_say_what_an_env_step_costs_and_an_episode_takes(capsys):
-    throughput_tables.print_tables([row(8), row(64, memory_mib=156.0, iteration=40.0)])
+    throughput_tables.print_throughput([row(8), row(64, memory_mib=156.0, iteration=40.0)])
     output = capsys.readouterr().out
     # 1e6 / 20 and 1e6 / 40 µs; 56 MiB for 56 episodes.
     assert "| compiled | untrained | 50000.00 | 25000.00 |" in output
@@ -124,10 +124,9 @@ def test_memory_per_episode_needs_two_sizes():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backends", [["gymnasium"], ["compiled", "gymnasium"]], ids=" ".join)
-def test_the_command_measures(backends, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(throughput, "REPETITIONS", 8)
+def test_the_command_measures(backends, tmp_path, capsys):
     path = tmp_path / "measured.json"
-    arguments = ["--episodes", "2", "--policies", "untrained", "--seconds", "0"]
+    arguments = ["--episodes", "2", "--policies", "untrained", "--seconds", "0.01"]
     throughput.main([*arguments, "--backends", *backends, "--json", str(path)])
     measured = json.loads(path.read_text())
     assert measured["command"] == "python -m benchmarks.throughput"

@@ -24,7 +24,7 @@ def batches(num, seed=0):
 
 
 def test_it_is_the_identity_before_the_first_update():
-    values = tf.constant([[1e5, -3.25], [0.0, 1e-30]])  # beyond where normalised ones are clipped
+    values = tf.constant([[1e5, -3.25], [0.0, 1e-30]])  # beyond where normalized ones are clipped
     np.testing.assert_array_equal(make_layer()(values), values)
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from models.heads import make_head
-from models.network import make_policy_network
+from models.networks import make_policy_network
 from models.policy import Policy
 from tests.models.products import kernels
 

@@ -30,7 +30,7 @@ class Tab:
             self.send(f"{domain}.enable")
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
-        """Sends a command and returns its result."""
+        """Send a command and return its result."""
         self._num_sent += 1
         message: dict[str, Any] = {"id": self._num_sent, "method": method, "params": params}
         if self._session:
@@ -45,7 +45,7 @@ class Tab:
     def open(
         self, path: Path, width: int, scheme: str = "light", motion: str = "no-preference"
     ) -> None:
-        """Opens a file without network, in a window of this width with these preferences."""
+        """Open a file without network, in a window of this width with these preferences."""
         self.send("Network.emulateNetworkConditions", offline=True, latency=0, **_NO_LIMITS)
         self.send(
             "Emulation.setDeviceMetricsOverride",
@@ -65,13 +65,13 @@ class Tab:
             self.events.append(self._next())
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression."""
+        """Return the value of a JavaScript expression."""
         answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
     def of(self, method: str) -> list[dict[str, Any]]:
-        """What was reported under this name since the page was opened."""
+        """Return what was reported under this name since the page was opened."""
         return [event["params"] for event in self.events if event["method"] == method]
 
     def _next(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ os.execv(command[0], command)
 
 @contextmanager
 def open_tab(profile: Path) -> Iterator[Tab]:
-    """Starts the browser with a profile of its own; it ends with the context."""
+    """Start the browser with a profile of its own; it ends with the context."""
     assert CHROMIUM is not None
     read_commands, commands = os.pipe()
     reports, write_reports = os.pipe()

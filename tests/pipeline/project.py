@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.environments.specification import inspect_environment
-from pipeline.files.artifacts import write_json, write_table
-from pipeline.files.task_files import TaskFiles
+from environments.specification import inspect_environment
 from pipeline.plot import plot
-from tests.pipeline.task import write_params
+from pipeline.task.artifacts import write_json, write_table
+from pipeline.task.files import TaskFiles
+from tests.pipeline.small_task import write_params
 
 REPOSITORY = Path(__file__).parents[2]
 METRICS = {

@@ -2,17 +2,16 @@
 
 import copy
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.processes.interruption import ASKING
-from pipeline.processes.stage import Task, load_task
 from pipeline.rollout import rollout
+from pipeline.task.task import Task, load_task
 from pipeline.train import train
-from tests.pipeline.task import BANDIT, write_params
+from tests.pipeline.signals import hear_signals
+from tests.pipeline.small_task import BANDIT, write_params
 
 REPOSITORY = Path(__file__).parents[2]
 TASKS: dict[str, dict[str, Any]] = {
@@ -63,7 +62,7 @@ def start_training(folder: Path, name: str, num_workers: int = 1) -> "subprocess
     text = params.replace("num_workers: 1", f"num_workers: {num_workers}\ncheckpoint_seconds: 0")
     (folder / "attacked.yaml").write_text(text)
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.train", name, "--params", "attacked.yaml"],
+        [sys.executable, "-m", "pipeline", "train", name, "--params", "attacked.yaml"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,
@@ -71,9 +70,3 @@ def start_training(folder: Path, name: str, num_workers: int = 1) -> "subprocess
         text=True,
         preexec_fn=hear_signals,
     )
-
-
-def hear_signals() -> None:
-    """Undoes that `nohup` and a shell's `&` make their children deaf."""
-    for number in ASKING:
-        signal.signal(number, signal.SIG_DFL)

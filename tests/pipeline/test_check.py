@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from pipeline import check as module
-from pipeline.check import check, main
-from pipeline.environments.specification import inspect_environment
-from pipeline.errors import UserError
-from pipeline.parameters.validation import load_params
+from environments.faults import EnvironmentFault
+from environments.specification import inspect_environment
+from pipeline.check import main
+from pipeline.task import check as module
+from pipeline.task.check import check_params
+from pipeline.task.errors import UserError
+from pipeline.task.validation import load_params
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,7 +66,7 @@ def inspected(monkeypatch):
     def inspect(env_id, kwargs, max_episode_steps):
         seen.append((env_id, kwargs, max_episode_steps))
         if env_id == "Bad-v0":
-            raise UserError("expected a good one,\n    received Bad-v0")
+            raise EnvironmentFault("expected a good one,\n    received Bad-v0")
         return inspect_environment("Bandit-v0", {})
 
     monkeypatch.setattr(module, "inspect_environment", inspect)
@@ -73,21 +75,21 @@ def inspected(monkeypatch):
 
 def message(path, tasks=None):
     with pytest.raises(UserError) as error:
-        check(path, tasks)
+        check_params(path, tasks)
     return str(error.value)
 
 
 def test_a_good_file_gives_its_params(write):
     path = write()
-    assert check(path) == load_params(path)
+    assert check_params(path) == load_params(path)
 
 
 def test_the_committed_file_and_its_environments_are_good():
-    assert check(ROOT / "params.yaml")
+    assert check_params(ROOT / "params.yaml")
 
 
 def test_every_environment_is_inspected_with_its_keyword_arguments(write, inspected):
-    check(write(("{id: CartPole-v1}", "{id: CartPole-v1, max_episode_steps: 77}")))
+    check_params(write(("{id: CartPole-v1}", "{id: CartPole-v1, max_episode_steps: 77}")))
     assert inspected == [
         ("Bandit-v0", {"probabilities": [0.3, 0.7]}, None),
         ("CartPole-v1", {}, 77),
@@ -96,7 +98,7 @@ def test_every_environment_is_inspected_with_its_keyword_arguments(write, inspec
 
 
 def test_only_the_named_tasks_environments_are_inspected(write, inspected):
-    check(write(("Bandit-v0", "Bad-v0")), ["cartpole"])
+    check_params(write(("Bandit-v0", "Bad-v0")), ["cartpole"])
     assert inspected == [("CartPole-v1", {}, None)]
 
 
@@ -147,7 +149,7 @@ def test_an_environment_without_a_time_limit(write):
         "which an episode is cut off, since Blackjack-v1 has no time limit of its own; received "
         "none"
     )
-    assert check(write(("{id: CartPole-v1}", "{id: Blackjack-v1, max_episode_steps: 30}")))
+    assert check_params(write(("{id: CartPole-v1}", "{id: Blackjack-v1, max_episode_steps: 30}")))
 
 
 @pytest.mark.parametrize(
@@ -174,14 +176,14 @@ def test_what_only_a_normal_policy_has(write, env_id, option, mistake):
     path = write(("{id: Bandit-v0, kwargs: {probabilities: [0.3, 0.7]}}", f"{{id: {env_id}}}"))
     path.write_text(path.read_text().replace("activation: tanh", f"activation: tanh, {option}", 1))
     if mistake is None:
-        assert check(path)
+        assert check_params(path)
     else:
         assert message(path) == f"{path}: tasks.bandit.policy.{mistake}"
 
 
 def test_a_backend_that_there_is_not(write):
     compiled = "{id: CartPole-v1, backend: compiled}"
-    assert check(write(("{id: CartPole-v1}", compiled)))
+    assert check_params(write(("{id: CartPole-v1}", compiled)))
     path = write(("{id: FrozenLake-v1}", "{id: FrozenLake-v1, backend: compiled}"))
     assert message(path) == (
         f"{path}: tasks.frozen_lake.env.backend: expected auto or gymnasium, since there is no "
@@ -201,7 +203,7 @@ def test_bounds_without_width_cannot_be_squashed_to(width, write, monkeypatch):
 @pytest.mark.usefixtures("inspected")
 def test_the_command_says_that_all_is_well(write, capsys):
     path = write()
-    assert main(["--params", str(path)]) == 0
+    main(["--params", str(path)])
     assert capsys.readouterr() == (
         f"{path}: 3 tasks (bandit, cartpole, frozen_lake), no mistakes\n",
         "",
@@ -212,14 +214,14 @@ def test_the_command_says_that_all_is_well(write, capsys):
 def test_the_command_counts_one_task(tmp_path, capsys):
     path = tmp_path / "params.yaml"
     path.write_text(VALID.partition("  cartpole:")[0])
-    assert main(["--params", str(path)]) == 0
+    main(["--params", str(path)])
     assert capsys.readouterr().out == f"{path}: 1 task (bandit), no mistakes\n"
 
 
 def test_the_command_tells_mistakes_on_stderr_and_fails_without_a_traceback(write):
     path = write(("seed: 0", "seed: -1"), ("CartPole-v1", "CartPool-v1"))
     ended = subprocess.run(
-        [sys.executable, "-m", "pipeline.check", "--params", path],
+        [sys.executable, "-m", "pipeline", "check", "--params", path],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -243,5 +245,5 @@ def test_advantages_that_are_always_0_are_refused(write):
         f"{path}: tasks.bandit.train.normalize_advantages: expected false, since an update has a "
         "single step, whose advantage less its mean is always 0, received true"
     )
-    check(write(one_step[0]))
-    check(write(one_step[1]))
+    check_params(write(one_step[0]))
+    check_params(write(one_step[1]))

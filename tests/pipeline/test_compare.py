@@ -14,11 +14,11 @@ import pytest
 from dvc import cli as dvc_cli
 
 from pipeline.compare import PICTURE, main
-from pipeline.evaluate import summarize
-from pipeline.files.artifacts import write_json, write_table
-from pipeline.files.task_files import TaskFiles
+from pipeline.evaluation.table import metrics_of
 from pipeline.statistics import difference_interval
-from tests.pipeline.task import write_params
+from pipeline.task.artifacts import write_json, write_table
+from pipeline.task.files import TaskFiles
+from tests.pipeline.small_task import write_params
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,7 +64,7 @@ def write_task(root, name, means):
         "discounted_return": returns,
     }
     write_table(files.evaluation, evaluation)
-    write_json(files.metrics, {name: summarize(evaluation)})
+    write_json(files.metrics, {name: metrics_of(evaluation)})
     index, update = (i.ravel() for i in np.indices((len(means), 5)))
     curve = {
         "run": index,

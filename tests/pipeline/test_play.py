@@ -16,15 +16,15 @@ from gymnasium import spaces
 from PIL import Image, ImageSequence
 
 from models.heads import make_head
-from models.network import make_policy_network
+from models.networks import make_policy_network
 from models.policy import Policy
-from models.servable import save
+from models.savedmodel import save
 from pipeline import play
-from pipeline.errors import UserError
+from pipeline.acting import load
+from pipeline.evaluation.exported import distribution_parameters
+from pipeline.figures.recording import Limits
 from pipeline.playing import environments as playing
-from pipeline.playing.acting import load
-from pipeline.playing.exported import distribution_parameters
-from pipeline.playing.recording import Limits
+from pipeline.task.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
 CARTPOLE: dict[str, Any] = {"id": "CartPole-v1", "kwargs": {}, "max_episode_steps": 45}
@@ -217,7 +217,7 @@ def test_parameters_follow_the_numbers_in_their_names():
 def command(*arguments, **variables):
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "-m", "pipeline.play", *map(str, arguments)],
+        [sys.executable, "-m", "pipeline", "play", *map(str, arguments)],
         env=kept | {"PYTHONPATH": str(REPOSITORY)} | variables,
         capture_output=True,
         text=True,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from pipeline.errors import UserError
 from pipeline.figures.actions import BEFORE_BOUNDS
-from pipeline.files.artifacts import read_json, write_table
-from pipeline.files.task_files import TaskFiles
 from pipeline.plot import plot
+from pipeline.task.artifacts import read_json, write_table
+from pipeline.task.errors import UserError
+from pipeline.task.files import TaskFiles
 from tests.pipeline.project import plotted, write_tables
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from pipeline import report
-from pipeline.files.artifacts import read_table, write_json, write_table
+from pipeline.task.artifacts import read_table, write_json, write_table
 from tests.pipeline.project import METRICS, write_project
-from tests.pipeline.task import BANDIT
+from tests.pipeline.small_task import BANDIT
 
 VOID = {"br", "img", "meta", "source", "wbr"}
 HEADINGS = ["h1", "h2", "h3"]
@@ -64,7 +64,7 @@ class Page(HTMLParser):
         return [element for element in self.elements if element["tag"] in tags]
 
     def texts(self, *tags):
-        return [element["text"] for element in self.of(*tags)]
+        return [" ".join(element["text"].split()) for element in self.of(*tags)]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     named = copy.deepcopy(BANDIT)
     named["env"] = {
-        "id": "tests.pipeline.environments.made_up:RepeatDiscrete-v0",
+        "id": "tests.environments.made_up:RepeatDiscrete-v0",
         "kwargs": {"name": "</code><script>alert('1')</script>"},
     }
     write_project(folder, {"bandit": BANDIT, "long_name-2": named})
@@ -82,7 +82,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def project(finished, tmp_path, monkeypatch):
-    """A copy of it, to be changed; the current folder."""
+    """Copy it, to be changed; the copy is the current folder."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -94,7 +94,7 @@ def written(project):
 
 
 def refusal(*arguments):
-    """The one message with which it ends, at status 1."""
+    """Return the one message with which it ends, at status 1."""
     with pytest.raises(SystemExit) as end:
         report.main(list(arguments))
     assert isinstance(end.value.code, str)  # which exits with status 1
@@ -152,21 +152,31 @@ def test_tables_have_captions_and_headers_and_the_numbers(project):
     page = Page(written(project))
     assert len(page.of("table")) == len(page.texts("caption")) == 1 + 2
     assert all(element["scope"] in ("col", "row") for element in page.of("th"))
-    rows = [row["text"] for row in page.of("tr")]
-    expected = (
+    rows = page.texts("tr")
+    assert rows[1] == (
         "bandit Bandit-v0 Categorical, no hidden layer leave_one_out 2 × 40 −146 [−153, −140] "
         "worst run −157 0.664 [0.654, 0.674] worst run 0.632"
     )
-    assert rows[1].replace(" ", "") == expected.replace(" ", "")
-    assert "Greedy−146−153 to −140−157" in rows
+    assert "Greedy −146 −153 to −140 −157" in rows
     assert "was −5.00 before training and is 12.3 after it" in " ".join(page.texts("p"))
 
 
 def test_the_commands_are_those_of_dvc_yaml(project):
     commands = Page(written(project)).texts("li")
     for stage in ("rollout", "train", "export", "evaluate", "plot"):
-        command = f"python -m pipeline.{stage} long_name-2 "
+        command = f"python -m pipeline {stage} long_name-2 "
         assert [text for text in commands if text.startswith(command)]
+
+
+def test_parameters_that_the_file_leaves_out_are_folded_away(project):
+    page = Page(written(project))
+    given, defaults = page.texts("pre")[:2]
+    assert "learning_rate: 0.05" in given
+    assert "reward_scale" not in given
+    folded = [fold["text"] for fold in page.of("details") if "open" not in fold]
+    assert len(folded) == 2
+    assert defaults in " ".join(folded[0].split())
+    assert "reward_scale: 1.0" in defaults
 
 
 def test_nobody_has_to_see_it_move(project):
@@ -211,8 +221,8 @@ def test_without_a_film_it_says_why(project):
     page = Page(written(project))
     assert len([image for image in page.of("img") if "gif" in image["src"][:20]]) == 1
     assert "No film: Bandit-v0: no render mode" in page.texts("p")
-    assert "pipeline.play bandit" not in "".join(page.texts("main"))
-    assert "pipeline.play long_name-2" in "".join(page.texts("main"))
+    assert "pipeline play bandit" not in "".join(page.texts("main"))
+    assert "pipeline play long_name-2" in "".join(page.texts("main"))
 
 
 def test_the_noise_of_the_gradient_is_shown(project):

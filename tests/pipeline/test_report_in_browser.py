@@ -7,7 +7,7 @@ import pytest
 from pipeline import report
 from tests.pipeline.browser import CHROMIUM, open_tab
 from tests.pipeline.project import write_project
-from tests.pipeline.task import BANDIT
+from tests.pipeline.small_task import BANDIT
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium on PATH (Debian and Ubuntu: apt-get install chromium)"

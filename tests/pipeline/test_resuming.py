@@ -7,12 +7,13 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.processes.interruption import Interrupted
-from pipeline.reinforce import compiled
-from pipeline.reinforce.records import UpdateRecord
-from pipeline.train import prepare, train
-from pipeline.training.checkpoints import Checkpoints
+from pipeline.process.interruption import Interrupted
+from pipeline.runs.checkpoints import Checkpoints
+from pipeline.task.errors import UserError
+from pipeline.train import train
+from pipeline.train_run import prepare_training
+from reinforce import train as module
+from reinforce.records import UpdateRecord
 from tests.pipeline.resuming import TASKS, prepared, start_training, trained
 
 # Updates between checkpoints, and of a run: the compiled program's last call is not a full one.
@@ -25,10 +26,10 @@ def training(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(compiled, "MAX_UPDATES_PER_CALL", UPDATES["compiled"][0])
+        monkeypatch.setattr(module, "MAX_UPDATES_PER_CALL", UPDATES["compiled"][0])
         task = prepared(folder, request.param)
         checkpoints = Checkpoints(folder / "runs", key="any", seconds=0)
-        yield request.param, checkpoints, prepare(task, checkpoints)
+        yield request.param, checkpoints, prepare_training(task, checkpoints, folder / "logs")
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,9 @@ def test_a_killed_process_is_continued_by_the_next(
         path.unlink()
     process = start_training(folder, name, num_workers)
     wait_for_checkpoint(folder, process, name)
-    with pytest.raises(UserError, match=rf"lock: held by process {process.pid}, which trains"):
+    with pytest.raises(
+        UserError, match=rf"lock: held by process {process.pid}, which has been training"
+    ):
         train(task)
     os.kill(process.pid, sent)
     out, err = process.communicate()

@@ -9,15 +9,15 @@ import pytest
 from pipeline import play
 from pipeline.evaluate import evaluate
 from pipeline.export import export
-from pipeline.files.artifacts import read_table
 from pipeline.plot import plot
 from pipeline.rollout import rollout
+from pipeline.task.artifacts import read_table
 from pipeline.train import train
 from pipeline.variance import variance
-from tests.pipeline.task import BANDIT
+from tests.pipeline.small_task import BANDIT
 from tests.pipeline.test_stages import run_stages
 
-MADE_UP = "tests.pipeline.environments.made_up"
+MADE_UP = "tests.environments.made_up"
 SQUASHED = {"bounded_actions": "squash", "standard_deviation": "state_dependent"}
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.assembly import backends, learners
-from pipeline.errors import UserError
+from pipeline.build import learners, samplers
 from pipeline.evaluate import evaluate
-from pipeline.export import describe, export, final_returns
-from pipeline.files.artifacts import (
+from pipeline.evaluation import run as evaluate_run
+from pipeline.export import export, final_returns, specification_of
+from pipeline.plot import plot
+from pipeline.rollout import rollout
+from pipeline.task.artifacts import (
     read_arrays,
     read_json,
     read_table,
@@ -23,21 +25,20 @@ from pipeline.files.artifacts import (
     write_json,
     write_table,
 )
-from pipeline.plot import plot
-from pipeline.processes.stage import load_task
-from pipeline.reinforce import sampling
-from pipeline.rollout import rollout
-from pipeline.seeds import Purpose
+from pipeline.task.errors import UserError
+from pipeline.task.seeds import Purpose
+from pipeline.task.task import load_task
 from pipeline.train import train, worthwhile_workers
 from pipeline.variance import variance
-from tests.pipeline.task import BANDIT, SEED, write_params
+from reinforce.sampling import gymnasium as sampling
+from tests.pipeline.small_task import BANDIT, SEED, write_params
 
 REPOSITORY = Path(__file__).parents[2]
 STAGES = (rollout, train, variance, export, evaluate, plot)
 
 
 def run_stages(folder, monkeypatch, name="task", params=BANDIT, stages=STAGES):
-    """Runs stages in `folder` as `python -m pipeline.<stage> <task>` there would."""
+    """Runs stages in `folder` as `python -m pipeline <stage> <task>` there would."""
     monkeypatch.chdir(folder)
     task = load_task(write_params(folder, **{name: params}), name)
     for stage in stages:
@@ -190,7 +191,7 @@ def test_spec_json_writes_infinite_bounds_and_arguments_as_text(tmp_path, monkey
     task = load_task(write_params(tmp_path, task=params), "task")
     kwargs = {"frame_skip": 2, "range": (1, float("inf"))}  # Hopper-v5 takes such a one
     task = task._replace(specification=task.specification._replace(kwargs=kwargs))
-    spec = json.loads(json.dumps(describe(task, 0), allow_nan=False))
+    spec = json.loads(json.dumps(specification_of(task, 0), allow_nan=False))
     assert spec["observation_space"]["low"] == ["-inf"] * 4
     assert spec["observation_space"]["high"] == ["inf"] * 4
     assert spec["action_space"]["low"] == [-3.0]
@@ -338,7 +339,8 @@ def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_
         monkeypatch.setattr(module, name, watched)
 
     monkeypatch.setattr(sampling, "sample_episodes", sample_episodes)
-    watch(backends, "CompiledActor", of_actor, 0)
+    monkeypatch.setattr(evaluate_run, "sample_episodes", sample_episodes)
+    watch(samplers, "CompiledActor", of_actor, 0)
     watch(learners, "make_learner", of_learner, 1)
     run_stages(tmp_path, monkeypatch, stages=(rollout, train, export, evaluate))
     assert seeds == [
@@ -457,7 +459,7 @@ def test_a_mistake_ends_a_command_with_one_message(tmp_path):
     bad = copy.deepcopy(BANDIT)
     bad["train"]["gamma"] = 1.5
     write_params(tmp_path, bandit=bad)
-    result = command(tmp_path, "pipeline.train", "bandit")
+    result = command(tmp_path, "pipeline", "train", "bandit")
     assert result.returncode == 1
     expected = (
         "params.yaml: tasks.bandit.train.gamma: expected a number from 0 to 1, received 1.5\n"
@@ -467,7 +469,7 @@ def test_a_mistake_ends_a_command_with_one_message(tmp_path):
 
 def test_commands_are_quiet_and_say_one_line(tmp_path):
     write_params(tmp_path, bandit=BANDIT)
-    result = command(tmp_path, "pipeline.rollout", "bandit")
+    result = command(tmp_path, "pipeline", "rollout", "bandit")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith(
         "bandit: initial policies, number of runs 2, episodes of each 6"

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.assembly import learners
-from pipeline.files.artifacts import read_arrays, read_table, write_arrays
-from pipeline.parameters.schema import TrainParams
-from pipeline.reinforce import sampling
+from pipeline.build.learners import make_value_baseline
 from pipeline.rollout import rollout
-from pipeline.seeds import Purpose
+from pipeline.task.artifacts import read_arrays, read_table, write_arrays
+from pipeline.task.schema import TrainParams
+from pipeline.task.seeds import Purpose
 from pipeline.train import train
-from pipeline.variance import describe, episodes_per_batch, variance
-from tests.pipeline.reinforce.test_gradients import VARIANCES
-from tests.pipeline.task import BANDIT, SEED
+from pipeline.variance import episodes_per_batch, format_table, variance
+from reinforce.sampling import gymnasium as sampling
+from tests.pipeline.small_task import BANDIT, SEED
 from tests.pipeline.test_stages import run_stages
+from tests.reinforce.noise.test_compare import VARIANCES
 
 STAGES = (rollout, train, variance)
 COUNTS = ["num_runs", "num_batches", "num_episodes"]
@@ -88,7 +88,7 @@ def test_says_what_it_found_and_the_same_again(measured, capsys, monkeypatch):
         "task: gradients of 2 episodes, 150 for each policy, number of runs 2; "
         "estimates with 95 % intervals"
     )
-    assert table == describe(measured.table).splitlines()
+    assert table == format_table(measured.table).splitlines()
 
 
 @pytest.mark.parametrize(("per_update", "expected"), [(1, 2), (2, 2), (32, 32)])
@@ -122,21 +122,22 @@ def test_every_sample_has_a_stream_of_its_own_and_value_is_fitted_to_other_episo
 
 def test_statistics_of_observations_stand_still_and_value_begins_anew(tmp_path, monkeypatch):
     made: list[Any] = []
-    original = learners.make_learner
 
-    def make_learner(*arguments):
-        made.append(original(*arguments))
+    def watched(*arguments):
+        made.append(make_value_baseline(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(learners, "make_learner", make_learner)
+    monkeypatch.setattr("pipeline.variance.make_value_baseline", watched)
     params = copy.deepcopy(BANDIT)
     params["env"] = {"id": "CartPole-v1"}
     params["policy"]["normalize_observations"] = True
     task = run_stages(tmp_path, monkeypatch, params=params, stages=STAGES)
     count = read_arrays(task.files.final_weights)["normalization/count"][-1]
-    assert float(made[-1].normalizer.count.numpy()) == count > 0
+    (value,) = made
+    normalizer = value.network.get_layer("normalization")
+    assert float(normalizer.count.numpy()) == count > 0
     # Of the last policy alone: 600 minibatches of 256 steps.
-    assert float(made[-1].baseline.targets.count.numpy()) == 600 * 256
+    assert float(value.targets.count.numpy()) == 600 * 256
     # The returns of CartPole depend on what is observed, if little at so short a training.
     table = read_table(task.files.variance, COUNTS)
     explained = table["explained_variance"][table["baseline"] == "value"]
@@ -158,7 +159,7 @@ def test_a_policy_that_has_settled_has_no_noise_and_no_ratio(tmp_path, monkeypat
     assert np.isnan(table["signal_to_noise"][trained]).all()
     assert (table["num_episodes_for_1_low"][trained] == 0).all()
     assert (table["num_episodes_for_1_high"][trained] == np.inf).all()
-    assert describe(table).splitlines()[-1].split()[-9:] == [*["0", "[0,", "0]"] * 2, *"–––"]
+    assert format_table(table).splitlines()[-1].split()[-9:] == [*["0", "[0,", "0]"] * 2, *"–––"]
 
 
 def test_numbers_in_the_table():
@@ -174,11 +175,11 @@ def test_numbers_in_the_table():
         "num_episodes_for_1_low": np.array([7.25]),
         "num_episodes_for_1_high": np.array([np.inf]),
     }
-    titles, row = describe(table).splitlines()
+    titles, row = format_table(table).splitlines()
     cells = ["initial", "none", "25%", "2 [0, 3]", *["4 [-1, 9]"] * 3, "12,345 [7.25, ∞]"]
     assert re.split("  +", row) == cells
     for title, cell in zip(re.split("  +", titles), cells, strict=True):
         assert titles.index(title) == row.index(cell, titles.index(title))
     table |= {"explained_variance": np.array([np.nan]), "num_episodes_for_1": np.array([np.nan])}
-    cells = re.split("  +", describe(table).splitlines()[1])
+    cells = re.split("  +", format_table(table).splitlines()[1])
     assert [cells[2], cells[-1]] == ["–", "–"]

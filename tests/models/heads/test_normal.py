@@ -79,7 +79,7 @@ def network(*, state_dependent):
 FEATURES = np.array([[0, 0, 0], [1, -2, 3]], np.float32)
 
 
-def test_standard_deviations_are_learnt_and_the_same_in_every_state():
+def test_standard_deviations_are_learned_and_the_same_in_every_state():
     head, model = network(state_dependent=False)
     assert [variable.path for variable in model.trainable_variables] == [
         "mean/kernel",

@@ -1,11 +1,11 @@
-"""What differs between revisions of a task, and in which words."""
+"""The differences between revisions of a task, and their words."""
 
 import json
 
 import numpy as np
 import pytest
 
-from pipeline.evaluate import summarize
+from pipeline.evaluation.table import metrics_of
 from pipeline.experiments.comparison import (
     Comparison,
     Difference,
@@ -40,7 +40,7 @@ def result(revision, *means):
 def test_a_result_has_the_metrics_and_the_mean_of_each_run():
     reached = result("a", 4, 7, 1)
     assert reached.num_runs == 3
-    assert reached.metrics == summarize(evaluation(4, 7, 1))
+    assert reached.metrics == metrics_of(evaluation(4, 7, 1))
     assert reached.metrics["sampled"] == 5
     np.testing.assert_array_equal(reached.means["greedy"], [4, 7, 1])
     np.testing.assert_array_equal(reached.means["sampled"], [5, 8, 2])
@@ -99,7 +99,7 @@ def test_a_single_run_has_a_difference_without_interval():
 
 
 def test_metrics_alone_give_a_difference_without_interval():
-    metrics = Result("old", 5, summarize(evaluation(1, 2, 3)), {})
+    metrics = Result("old", 5, metrics_of(evaluation(1, 2, 3)), {})
     found = difference(metrics, result("new", 6, 6, 6), "sampled")
     assert found == Difference("old", "new", "sampled", 4, None, "runs missing")
 

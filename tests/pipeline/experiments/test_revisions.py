@@ -1,4 +1,4 @@
-"""What a revision's dvc.lock and params.yaml say of its tasks.
+"""A revision's tasks, as its dvc.lock and params.yaml have them.
 
 That revisions of a real project are read, the tests of `compare` show.
 """

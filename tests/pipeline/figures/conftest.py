@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from pipeline.files.artifacts import Table
+from pipeline.task.artifacts import Table
 
 
 class Tables(NamedTuple):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import UserError
 from pipeline.page.commands import Stage, read_stages
+from pipeline.task.errors import UserError
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -25,8 +25,8 @@ def test_stages_in_their_order_with_their_commands(tmp_path):
 
 def test_the_projects_own_are_all_described():
     stages = read_stages(REPOSITORY / "dvc.yaml")
-    assert stages[0].command_for("x") == "python -m pipeline.rollout x"
-    assert stages[-1].command == "python -m pipeline.report"
+    assert stages[0].command_for("x") == "python -m pipeline rollout x"
+    assert stages[-1].command == "python -m pipeline report"
     assert all(stage.description for stage in stages)
 
 

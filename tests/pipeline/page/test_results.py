@@ -1,16 +1,24 @@
-"""The table of results, in HTML and in Markdown."""
+"""The table of results, on the page and in Markdown."""
 
 import re
 
 import pytest
 from gymnasium import spaces
 
-from pipeline.environments.specification import EnvironmentSpecification
-from pipeline.page.inputs import Metrics, TaskResult
-from pipeline.page.results import html_table, markdown_table, policy_of
-from pipeline.parameters.schema import TaskParams
+from environments.specification import EnvironmentSpecification
+from pipeline.page.document import render_page
+from pipeline.page.inputs import (
+    DrawnPart,
+    DrawnParts,
+    Metrics,
+    TaskPictures,
+    TaskResult,
+    Variance,
+)
+from pipeline.page.results import markdown_table
+from pipeline.task.schema import TaskParams
 from tests.pipeline.project import METRICS
-from tests.pipeline.task import BANDIT
+from tests.pipeline.small_task import BANDIT
 
 
 def result(name="the_task", space=None, metrics=(), **env):
@@ -22,18 +30,26 @@ def result(name="the_task", space=None, metrics=(), **env):
     return TaskResult(name, TaskParams.model_validate(task), specification, measured)
 
 
+def html_table(shown):
+    """Return the first table of a page of one task without pictures."""
+    part = DrawnPart(title="", note="", panels=[])
+    parts = DrawnParts(**dict.fromkeys(DrawnParts.model_fields, part))
+    pictures = {shown.name: TaskPictures(parts, "none", Variance([], b""), None)}
+    return render_page(0, [shown], pictures, []).partition("</table>")[0]
+
+
 def cells(table):
     return [
-        [re.sub(r"\s+", " ", re.sub("<[^>]*>", "", cell)).strip() for cell in row]
+        [" ".join(re.sub("<[^>]*>", "", cell).split()) for cell in row]
         for row in (
-            re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)
-            for row in re.findall(r"<tr>(.*?)</tr>", table)
+            re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+            for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)
         )
     ]
 
 
 def test_a_row_in_html():
-    header, row = cells(html_table([result(kwargs={"probabilities": [0.3, 0.7]})]))
+    header, row = cells(html_table(result(kwargs={"probabilities": [0.3, 0.7]})))
     assert row == [
         "the_task",
         "Bandit-v0, probabilities [0.3, 0.7]",
@@ -58,7 +74,7 @@ def test_a_row_in_markdown():
 def test_what_would_end_a_cell_does_not():
     (row,) = markdown_table([result(kwargs={"name": "a|b"})]).splitlines()[2:]
     assert r"`Bandit-v0, name a\|b`" in row
-    table = html_table([result(kwargs={"name": "</td><script>"})])
+    table = html_table(result(kwargs={"name": "</td><script>"}))
     assert "&lt;/td&gt;&lt;script&gt;" in table
     assert "<script" not in table
 
@@ -67,7 +83,7 @@ def test_one_run_has_no_interval():
     ends = {f"{mode}_{end}": None for mode in ("greedy", "sampled") for end in ("low", "high")}
     only = result(metrics=ends)
     assert "| −146 | 0.664 |" in markdown_table([only])
-    assert "[" not in "".join(cells(html_table([only]))[1])
+    assert "[" not in "".join(cells(html_table(only))[1])
 
 
 @pytest.mark.parametrize(
@@ -80,9 +96,9 @@ def test_one_run_has_no_interval():
     ],
 )
 def test_the_policy_is_named_by_its_distribution(space, name):
-    assert policy_of(result(space=space)) == f"{name}, no hidden layer"
+    assert result(space=space).policy == f"{name}, no hidden layer"
 
 
 def test_rows_lead_to_the_tasks_sections():
-    table = html_table([result("a_b")])
+    table = html_table(result("a_b"))
     assert '<th scope="row"><a href="#task-a_b">a_<wbr>b</a></th>' in table

@@ -1,0 +1,1 @@
+"""Environments: what a policy acts in. Knows nothing of tasks, parameters or files."""

@@ -1,0 +1,113 @@
+"""A check that a compiled environment begins as Gymnasium's does."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gymnasium
+import numpy as np
+import tensorflow as tf
+from scipy import stats
+
+from environments.checker.nests import (
+    ReadState,
+    cast_as,
+    copied,
+    named_leaves,
+    stacked,
+)
+from environments.protocol import CompiledEnvironment, State
+
+# That any of the tests fails though the distributions are the same. Seeds are fixed: a check that
+# passes goes on passing until the environment, or TensorFlow's or NumPy's random numbers, change.
+P_VALUE = 1e-4
+NUM_PROJECTIONS = 8
+
+
+def check_initial_states(
+    compiled: CompiledEnvironment,
+    env: gymnasium.Env[Any, Any],
+    read_state: ReadState,
+    num_resets: int,
+    seed: int,
+    compared: Callable[[State], Any] = lambda state: state,
+) -> None:
+    """Compares the distributions of initial states.
+
+    Each component is compared by the two-sample test of Kolmogorov and Smirnov, and so are a few
+    random projections of all of them, since components may depend on each other. A component that
+    is constant in Gymnasium must have the same value.
+
+    Args:
+        compiled: The environment under test.
+        env: The Gymnasium environment.
+        read_state: Reads its state as the compiled environment holds it.
+        num_resets: How many initial states of each are compared, N.
+        seed: Of both.
+        compared: What of a state is compared. Defaults to all of it.
+
+    Raises:
+        AssertionError: If the distributions differ. The message names the component.
+    """
+    env.action_space.seed(seed)
+    action = env.action_space.sample()
+    env.reset(seed=seed)
+    rows = []
+    for _ in range(num_resets):
+        env.step(action)  # what it draws is not what the next episode's will
+        env.reset()
+        rows.append(copied(read_state(env)))
+    # By XLA, which draws other numbers from a seed than eager execution does.
+    reset = tf.function(
+        lambda seed: compiled.reset(num_resets, seed), jit_compile=True, autograph=False
+    )
+    states = reset(tf.constant([seed, 0]))
+    expected = compared(cast_as(stacked(rows), states))
+    varying = []
+    for name, ours, theirs in _components(compared(states), expected):
+        if np.ptp(theirs) > 0:
+            varying.append((name, ours, theirs))
+        elif not np.allclose(ours, theirs[0], rtol=1e-6, atol=1e-6):
+            raise AssertionError(
+                f"Initial {name}: expected {theirs[0]}, as always, received {_quartiles(ours)}"
+            )
+    if len(varying) > 1:
+        varying = [*varying, *_projections(varying, seed)]
+    for name, ours, theirs in varying:
+        p_value = stats.ks_2samp(ours, theirs, method="asymp").pvalue
+        if p_value < P_VALUE / len(varying):
+            raise AssertionError(
+                f"Initial {name}: expected the distribution of least value, quartiles and greatest "
+                f"value {_quartiles(theirs)}, received {_quartiles(ours)} (Kolmogorov-Smirnov, "
+                f"p = {p_value:.0e})"
+            )
+
+
+Component = tuple[str, np.ndarray, np.ndarray]  # name, compiled [N], Gymnasium's [N]
+
+
+def _components(received: Any, expected: Any) -> Iterator[Component]:
+    leaves = zip(named_leaves(expected, "state"), tf.nest.flatten(received), strict=True)
+    for (name, theirs), ours in leaves:
+        ours = np.asarray(ours, np.float64)
+        for index in np.ndindex(theirs.shape[1:]):
+            where = f"{name}{list(index)}" if index else name
+            yield where, ours[:, *index], theirs[:, *index].astype(np.float64)
+
+
+def _projections(components: list[Component], seed: int) -> Iterator[Component]:
+    """Yields random projections of all components.
+
+    Two distributions are the same if and only if all their projections are (Cramér & Wold 1936).
+    """
+    generator = np.random.default_rng(seed)
+    means = [theirs.mean() for _, _, theirs in components]
+    deviations = [theirs.std() for _, _, theirs in components]
+    ours = (np.stack([ours for _, ours, _ in components], axis=1) - means) / deviations  # [N, K]
+    theirs = (np.stack([theirs for _, _, theirs in components], axis=1) - means) / deviations
+    for _ in range(NUM_PROJECTIONS):
+        direction = generator.normal(size=len(components))
+        yield "components together", ours @ direction, theirs @ direction
+
+
+def _quartiles(values: np.ndarray) -> list[float]:
+    return np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).round(4).tolist()

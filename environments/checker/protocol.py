@@ -1,0 +1,131 @@
+"""A check that a compiled environment keeps to `CompiledEnvironment`."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from gymnasium.vector.utils import batch_space
+
+from environments.checker.nests import named_leaves
+from environments.protocol import CompiledEnvironment, State
+
+NUM_ENVS = 64  # E
+
+
+def check_protocol(compiled: CompiledEnvironment, num_steps: int, seed: int) -> None:
+    """Checks shapes, dtypes, seeds, and that copies do not depend on each other.
+
+    And that numbers stay finite behind the end of an episode.
+
+    Args:
+        compiled: The environment under test.
+        num_steps: How far copies are stepped, whether or not their episodes end, T; the time limit
+            if that is less.
+        seed: Of states and actions.
+
+    Raises:
+        AssertionError: If it does not keep to the contract. The message says to what.
+    """
+    num_steps = min(num_steps, compiled.max_episode_steps)
+    space = batch_space(compiled.action_space, NUM_ENVS)
+    space.seed(seed)
+    actions = np.stack([space.sample() for _ in range(num_steps)])  # [T, E, …]
+    reset = tf.function(
+        lambda seed: compiled.reset(NUM_ENVS, seed), jit_compile=True, autograph=False
+    )
+    state = reset(tf.constant([seed, 0]))
+    _hold_types(compiled, state, tf.constant(actions[0]))
+    assert _same(state, reset(tf.constant([seed, 0]))), "Expected one seed to give one state."
+    first = tf.nest.map_structure(lambda leaf: np.broadcast_to(leaf[:1], leaf.shape), state)
+    assert _same(state, first) or not _same(state, reset(tf.constant([seed, 1]))), (
+        "Expected another seed to give other states."
+    )
+    run = tf.function(
+        lambda *arguments: _run(compiled, *arguments), jit_compile=True, autograph=False
+    )
+    num_taken, *numbers = run(state, actions)
+    for name, leaf in zip(("observations", "rewards"), numbers, strict=True):
+        assert np.isfinite(leaf).all(), (
+            "Expected finite numbers, whether or not an episode has ended. Received after "
+            f"{num_taken} env steps: {name} = {leaf.numpy().tolist()}"
+        )
+    assert _same(numbers, run(state, actions)[1:]), (
+        "Expected a step to be a function of the state and the actions. Received: two results"
+    )
+    _hold_copies_apart(compiled, state, tf.constant(actions[0]))
+
+
+def _hold_types(compiled: CompiledEnvironment, state: State, actions: tf.Tensor) -> None:
+    """Compares structures, shapes and dtypes with those of the contract."""
+    for name, leaf in named_leaves(state, "state of reset"):
+        assert leaf.shape[:1] == [NUM_ENVS], f"Expected {name} [E, …]. Received: {leaf.shape}"
+    next_state, rewards, terminated = compiled.step(state, actions)
+    expected = {
+        "observe": tf.TensorSpec([NUM_ENVS, *compiled.observation_space.shape], tf.float32),
+        "rewards": tf.TensorSpec([NUM_ENVS], tf.float32),
+        "terminated": tf.TensorSpec([NUM_ENVS], tf.bool),
+        **_types(state),
+    }
+    received = {
+        **_types(compiled.observe(state), "observe"),
+        **_types(rewards, "rewards"),
+        **_types(terminated, "terminated"),
+        **_types(next_state),
+    }
+    for name in expected | received:
+        one, other = expected.get(name), received.get(name)
+        assert one == other, f"{name}: expected {one}, received {other}"
+
+
+def _hold_copies_apart(compiled: CompiledEnvironment, state: State, actions: tf.Tensor) -> None:
+    """Takes a step of some copies in another order, which must change none of them."""
+    some = list(reversed(range(NUM_ENVS - 1)))
+
+    def of_some(nest: Any) -> Any:
+        return tf.nest.map_structure(lambda leaf: tf.gather(leaf, some), nest)
+
+    alone, together = (
+        named_leaves(nest, "state")
+        for nest in (
+            compiled.step(of_some(state), of_some(actions))[0],
+            of_some(compiled.step(state, actions)[0]),
+        )
+    )
+    for (name, one), (_, other) in zip(alone, together, strict=True):
+        assert np.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True), (
+            f"Expected a copy's step to depend on that copy alone. Received another {name} among "
+            "others"
+        )
+
+
+def _types(nest: Any, name: str = "state after a step") -> dict[str, tf.TypeSpec]:
+    return {where: tf.type_spec_from_value(leaf) for where, leaf in named_leaves(nest, name)}
+
+
+def _run(
+    compiled: CompiledEnvironment, state: State, actions: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Steps until a number is not finite or actions [T, E, …] are used up, in one loop.
+
+    Returns:
+        Env steps taken, and the last one's observations [E, O] and rewards [E].
+    """
+
+    def is_finite(
+        num_steps: tf.Tensor, _: State, observations: tf.Tensor, rewards: tf.Tensor
+    ) -> tf.Tensor:
+        finite = [tf.reduce_all(tf.math.is_finite(numbers)) for numbers in (observations, rewards)]
+        return (num_steps < actions.shape[0]) & tf.reduce_all(finite)
+
+    def step(num_steps: tf.Tensor, state: State, *_: tf.Tensor) -> tuple[Any, ...]:
+        state, rewards, _ = compiled.step(state, actions[num_steps])
+        return num_steps + 1, state, compiled.observe(state), rewards
+
+    initial = (0, state, compiled.observe(state), tf.zeros([NUM_ENVS]))
+    num_taken, _, observations, rewards = tf.while_loop(is_finite, step, initial)
+    return num_taken, observations, rewards
+
+
+def _same(one: Any, other: Any) -> bool:
+    pairs = zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True)
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)

@@ -1,0 +1,1 @@
+"""Environments written in TensorFlow, for XLA to compile together with the policy's update."""

@@ -1,0 +1,98 @@
+"""The registry of environments written in TensorFlow, by the Gymnasium id that they stand for.
+
+An id is registered with an entry point, which is imported when the environment is made: asking
+whether there is a compiled version does not import TensorFlow.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+
+class _Entry(NamedTuple):
+    """A compiled environment that can be made."""
+
+    entry_point: str  # module:Class
+    kwargs: frozenset[str]  # the names of the keyword arguments that it knows
+
+
+_registry: dict[str, _Entry] = {}  # by Gymnasium's id, without a module
+
+
+def register(env_id: str, entry_point: str, kwargs: Iterable[str] = ()) -> None:
+    """Register a compiled version of a Gymnasium environment.
+
+    Args:
+        env_id: The id under which Gymnasium knows the environment, without a module.
+        entry_point: `module:Class`, the `CompiledEnvironment`. The class takes `max_episode_steps`
+            and the environment's keyword arguments. The module is imported when one is made.
+        kwargs: Names of the environment's keyword arguments that the class takes. A task that has
+            others runs in Gymnasium. Defaults to none.
+
+    Raises:
+        ValueError: If `entry_point` is not of this form, `env_id` names a module, or another entry
+            point is registered for it.
+    """
+    if len(entry_point.split(":")) != 2 or not all(entry_point.split(":")):
+        raise ValueError(
+            "Received an invalid value for `entry_point`, expected `module:Class`. "
+            f"Received: entry_point={entry_point!r}"
+        )
+    if ":" in env_id:
+        raise ValueError(
+            "Received an invalid value for `env_id`, expected the id as Gymnasium registers it, "
+            f"without a module. Received: env_id={env_id!r}"
+        )
+    entry = _Entry(entry_point, frozenset(kwargs))
+    if _registry.setdefault(env_id, entry) != entry:
+        raise ValueError(
+            f"A compiled {env_id} is registered already: {_registry[env_id]}. Received: {entry}"
+        )
+
+
+def reason_not_compiled(env_id: str, kwargs: Mapping[str, Any]) -> str | None:
+    """Say why an environment cannot be compiled; None if it can.
+
+    Args:
+        env_id: A Gymnasium id. The module of `module:Id` must have been imported, as
+            `inspect_environment` does, since it may register a compiled version.
+        kwargs: The environment's keyword arguments.
+
+    Returns:
+        The reason, as in "no compiled FrozenLake-v1" or "no compiled CartPole-v1 with the keyword
+        argument g".
+    """
+    name = _without_module(env_id)
+    if name not in _registry:
+        return f"no compiled {name}"
+    if unknown := [kwarg for kwarg in kwargs if kwarg not in _registry[name].kwargs]:
+        return f"no compiled {name} with the keyword argument {unknown[0]}"
+    return None
+
+
+def entry_point_of(env_id: str) -> str:
+    """Look up the entry point, `module:Class`, of a Gymnasium id that is registered."""
+    return _registry[_without_module(env_id)].entry_point
+
+
+def _without_module(env_id: str) -> str:
+    """`Id` of `Id` or `module:Id`."""
+    return env_id.rpartition(":")[2]
+
+
+register("Acrobot-v1", "environments.compiled.acrobot:CompiledAcrobot")
+register("Bandit-v0", "environments.compiled.bandit:CompiledBandit", ["probabilities", "payouts"])
+register("CartPole-v1", "environments.compiled.cartpole:CompiledCartPole", ["sutton_barto_reward"])
+register(
+    "InvertedPendulum-v5",
+    "environments.compiled.inverted_pendulum:CompiledInvertedPendulum",
+    ["frame_skip", "reset_noise_scale"],
+)
+register(
+    "MountainCar-v0", "environments.compiled.mountain_car:CompiledMountainCar", ["goal_velocity"]
+)
+register(
+    "MountainCarContinuous-v0",
+    "environments.compiled.mountain_car:CompiledMountainCarContinuous",
+    ["goal_velocity"],
+)
+register("Pendulum-v1", "environments.compiled.pendulum:CompiledPendulum", ["g"])

@@ -1,0 +1,1 @@
+"""Copies of one Gymnasium environment that are stepped together."""

@@ -1,0 +1,1 @@
+"""From a task to its policy, its learner, and what samples its episodes."""

@@ -1,0 +1,133 @@
+"""From a task's parameters: its learner, and what trains its policy."""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from models.networks import make_value_network
+from models.normalization import RunningNormalization
+from models.policy import Policy
+from pipeline.build.samplers import make_compiled_environment, make_sampler
+from pipeline.task.schema import TrainParams, ValueParams
+from pipeline.task.task import Task
+from reinforce.baselines import BASELINES, Baseline
+from reinforce.best import BestPolicy
+from reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
+from reinforce.learner import Learner
+from reinforce.train import CompiledTrainer, SampledTrainer, Trainer
+from reinforce.value import ValueBaseline
+
+
+def make_trainer(task: Task, policy: Policy, updates_per_call: int | None = None) -> Trainer:
+    """Make what trains `policy` as the task says, with fresh optimizers.
+
+    Args:
+        task: The task.
+        policy: The policy.
+        updates_per_call: See CompiledTrainer. Defaults to its default.
+
+    Raises:
+        UserError: See `make_compiled_environment`.
+    """
+    params = task.params.train
+    chunk_size = CHUNK_SIZE if task.is_compiled else EAGER_CHUNK_SIZE
+    learner = make_learner(params, policy, chunk_size)
+    normalizer, best = _normalizer(policy), None
+    if params.keep == "best":
+        best = BestPolicy(policy.network, params.episodes_per_update)
+    if task.is_compiled:
+        return CompiledTrainer(
+            learner,
+            make_compiled_environment(task, policy, params.episodes_per_update),
+            params.episodes_per_update,
+            updates_per_call=updates_per_call,
+            normalizer=normalizer,
+            best=best,
+        )
+    sampler = make_sampler(task, policy, params.episodes_per_update)
+    return SampledTrainer(learner, sampler, normalizer=normalizer, best=best)
+
+
+def make_learner(params: TrainParams, policy: Policy, chunk_size: int = CHUNK_SIZE) -> Learner:
+    """Make what updates `policy` by REINFORCE, with fresh optimizers.
+
+    Args:
+        params: The task's `train`.
+        policy: The policy.
+        chunk_size: Env steps that are differentiated at a time. Defaults to what suits XLA.
+    """
+    return Learner(
+        policy,
+        _make_optimizer(params.optimizer, learning_rate(params)),
+        gamma=params.gamma,
+        reward_scale=params.reward_scale,
+        baseline=_make_baseline(params, policy, chunk_size),
+        normalize_advantages=params.normalize_advantages,
+        entropy_coefficient=params.entropy_coefficient,
+        max_gradient_norm=params.max_gradient_norm,
+        chunk_size=chunk_size,
+    )
+
+
+def learning_rate(params: TrainParams) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """Make the learning rate, or Keras's schedule of it over the updates of a run."""
+    initial, final = params.learning_rate, params.final_learning_rate
+    num_updates = params.num_episodes // params.episodes_per_update
+    schedules = keras.optimizers.schedules
+    match params.learning_rate_schedule:
+        case "linear":
+            return schedules.PolynomialDecay(initial, num_updates, final)
+        case "cosine":
+            return schedules.CosineDecay(initial, num_updates, alpha=final / initial)
+        case "exponential":
+            return schedules.ExponentialDecay(initial, num_updates, final / initial)
+    return initial
+
+
+def get_state(trainer: Trainer) -> dict[str, np.ndarray]:
+    """Copy all that training has changed, by name."""
+    return {name: variable.numpy() for name, variable in trainer.state.items()}
+
+
+def set_state(trainer: Trainer, state: Mapping[str, np.ndarray]) -> None:
+    """Bring a trainer to where it was when `get_state` gave `state`."""
+    for name, variable in trainer.state.items():
+        variable.assign(state[name])
+
+
+def _make_optimizer(
+    name: str, rate: float | keras.optimizers.schedules.LearningRateSchedule
+) -> keras.Optimizer:
+    return keras.optimizers.get({"class_name": name, "config": {"learning_rate": rate}})
+
+
+def _make_baseline(params: TrainParams, policy: Policy, chunk_size: int) -> Baseline:
+    if params.baseline != "value":
+        return BASELINES[params.baseline]
+    return make_value_baseline(params.value, policy, chunk_size)
+
+
+def make_value_baseline(
+    params: ValueParams, policy: Policy, chunk_size: int = CHUNK_SIZE
+) -> ValueBaseline:
+    """Make the baseline `value`; its network shares the policy's normalization of observations."""
+    normalizer = _normalizer(policy)
+
+    def make_network(seed: np.random.SeedSequence) -> keras.Model:
+        return make_value_network(
+            policy.observation_size, params.hidden_sizes, params.activation, seed, normalizer
+        )
+
+    return ValueBaseline(
+        make_network,
+        _make_optimizer(params.optimizer, params.learning_rate),
+        steps_per_update=params.steps_per_update,
+        normalize_targets=params.normalize_targets,
+        chunk_size=chunk_size,
+    )
+
+
+def _normalizer(policy: Policy) -> RunningNormalization | None:
+    layers = policy.network.layers
+    return next((layer for layer in layers if isinstance(layer, RunningNormalization)), None)

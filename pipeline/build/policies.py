@@ -1,0 +1,69 @@
+"""A policy, from the parameters of a task, and its weights."""
+
+from pathlib import Path
+
+import numpy as np
+
+from environments.specification import EnvironmentSpecification
+from models.heads import make_head
+from models.networks import make_policy_network
+from models.normalization import RunningNormalization
+from models.policy import Policy
+from pipeline.task.artifacts import Weights, read_arrays, stale_file
+from pipeline.task.schema import PolicyParams
+
+
+def make_policy(
+    params: PolicyParams, specification: EnvironmentSpecification, seed: np.random.SeedSequence
+) -> Policy:
+    """A policy with fresh weights for an environment.
+
+    Args:
+        params: The network.
+        specification: The environment.
+        seed: Determines the initial weights.
+    """
+    head = make_head(
+        specification.action_space,
+        state_dependent=params.standard_deviation == "state_dependent",
+        squash=params.bounded_actions == "squash",
+    )
+    size = specification.observation_size
+    normalizer = (
+        RunningNormalization(name="normalization") if params.normalize_observations else None
+    )
+    network = make_policy_network(
+        size, params.hidden_sizes, params.activation, head, seed, normalizer
+    )
+    return Policy(network, head, size)
+
+
+def get_weights(policy: Policy) -> dict[str, np.ndarray]:
+    """The weights of a policy's network by variable path, statistics of observations included."""
+    return {variable.path: variable.numpy() for variable in policy.network.weights}
+
+
+def set_weights(policy: Policy, weights: Weights, run: int) -> None:
+    """Sets the weights of a policy's network to those of one run."""
+    for variable in policy.network.weights:
+        variable.assign(weights[variable.path][run])
+
+
+def read_weights(path: Path, policy: Policy, num_runs: int) -> Weights:
+    """Reads the weights of `num_runs` runs of policies like `policy`.
+
+    Raises:
+        UserError: If the file is missing or damaged, or holds other weights than these.
+    """
+    weights = read_arrays(path)
+    variables = policy.network.weights
+    expected = {v.path: (num_runs, *v.shape) for v in variables}
+    received = {path: values.shape for path, values in weights.items()}
+    if received != expected:
+        raise stale_file(path, f"weights of shape {expected}", received)
+    dtypes = {v.path: np.dtype(v.dtype) for v in variables}
+    if (received_dtypes := {path: values.dtype for path, values in weights.items()}) != dtypes:
+        raise stale_file(path, f"weights of type {dtypes}", received_dtypes)
+    if not all(np.isfinite(values).all() for values in weights.values()):
+        raise stale_file(path, "finite weights", "some that are not")
+    return weights

@@ -1,1 +1,0 @@
-"""Parallel copies of a Gymnasium environment."""

@@ -1,0 +1,1 @@
+"""The evaluation of exported policies: episodes played, tabulated and summarized."""

@@ -1,0 +1,93 @@
+"""Acting with an exported SavedModel: TensorFlow alone, no Keras and none of the policy's code."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from models.policy import Action
+from pipeline.digests import folder_digests
+from pipeline.task.artifacts import read_json, stale_file
+from reinforce.sampling.actor import direct_call
+from reinforce.sampling.protocol import Actor
+
+Signatures = Mapping[str, Any]  # name → compiled function of keyword tensors
+
+
+def load_signatures(folder: Path) -> Signatures:
+    """The signatures of a SavedModel.
+
+    Raises:
+        UserError: If there is none in `folder`, or it is damaged.
+    """
+    _require_whole(folder)
+    try:
+        model = tf.saved_model.load(str(folder))
+    except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
+        # IndexError is TensorFlow's for a file of weights that ends too early.
+        first_line = str(error).splitlines()[0]
+        raise stale_file(folder, "a policy's SavedModel", first_line) from error
+    return dict(model.signatures)  # each keeps the model's variables alive
+
+
+def _require_whole(folder: Path) -> None:
+    """Raises UserError unless the files are those whose digests the spec.json beside them has."""
+    if not (folder / "spec.json").exists():
+        return
+    digests = read_json(folder / "spec.json", []).get("sha256", {})
+    found = folder_digests(folder)
+    if differing := [name for name, digest in digests.items() if found.get(name) != digest]:
+        received = f"another {differing[0]}, or none"
+        raise stale_file(folder, "the files that spec.json has the digests of", received)
+
+
+class Greedy(Actor):
+    """Takes the greedy action (see `Policy.greedy`), with probability 1."""
+
+    def __init__(self, signatures: Signatures) -> None:
+        self._serve = direct_call(signatures["serving_default"])
+
+    def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
+        """See `Actor`; nothing is drawn, and the outputs `[N, 0]` say nothing."""
+        del seed
+        (action,) = self._serve(observations)
+        return Action(action, raw_action=action, outputs=np.empty((len(action), 0), np.float32))
+
+    def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
+        """See `Actor`."""
+        del raw_actions
+        return np.zeros(len(outputs), np.float32)
+
+
+class Sampled(Actor):
+    """Draws actions from the policy."""
+
+    def __init__(self, signatures: Signatures) -> None:
+        self._sample = direct_call(signatures["sample"])
+
+    def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
+        """See `Actor`; the outputs `[N, 1]` are the log-probabilities."""
+        action, log_prob, raw_action = self._sample(observations, seed)  # by name
+        return Action(action, raw_action, outputs=log_prob[:, np.newaxis])
+
+    def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
+        """See `Actor`."""
+        del raw_actions
+        return outputs[:, 0]
+
+
+def distribution_parameters(
+    signatures: Signatures, observations: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The action distribution's parameters, by name `[N]`, at observations `[N, O]`."""
+    parameters = signatures["distribution"](observation=tf.constant(observations))
+    return {name: parameters[name].numpy() for name in sorted(parameters, key=_natural)}
+
+
+def _natural(name: str) -> list[Any]:
+    """Sorts by all numbers in a name: `probability_10` and `probability_0_10` behind `…_9`."""
+    parts = re.split(r"(-?\d+)", name)  # text and numbers by turns, text first
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]

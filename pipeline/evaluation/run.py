@@ -1,0 +1,101 @@
+"""Evaluate the runs of a task, one after the other: what a worker of stage `evaluate` does."""
+
+from contextlib import closing
+
+import numpy as np
+
+from environments.faults import closing_quietly
+from environments.specification import EnvironmentSpecification
+from environments.vector.make import make_environments
+from pipeline.evaluation import exported
+from pipeline.evaluation.planes import choose_plane, grid
+from pipeline.evaluation.table import EvaluatedRun, concatenated, discounted
+from pipeline.playing.environments import make_environment
+from pipeline.playing.replay import record
+from pipeline.runs.workers import Perform, Report
+from pipeline.task.artifacts import Table
+from pipeline.task.seeds import Purpose
+from pipeline.task.task import Task
+from reinforce.episodes import Episodes
+from reinforce.sampling.gymnasium import sample_episodes
+from reinforce.sampling.protocol import Actor
+
+NUM_VISITED = 2000  # steps of the chosen policy that are kept for the picture of what it does
+PLANE_POINTS = 61  # along each side of the plane
+
+
+def prepare_evaluation(task: Task, chosen: int) -> Perform[EvaluatedRun]:
+    """Build what evaluates a task's runs, one after the other.
+
+    Args:
+        task: The task.
+        chosen: The run whose policy was exported as the task's.
+    """
+    num_episodes = task.params.evaluate.num_episodes
+
+    def perform(run: int, _: Report) -> EvaluatedRun:
+        signatures = exported.load_signatures(task.files.policies / str(run))
+        ways = {
+            "greedy": (exported.Greedy(signatures), Purpose.GREEDY_EVALUATION),
+            "sampled": (exported.Sampled(signatures), Purpose.SAMPLED_EVALUATION),
+        }
+        tables = []
+        with closing(make_environments(task.specification, num_episodes)) as environments:
+            for mode, (actor, purpose) in ways.items():
+                seed = task.stream(purpose, run)
+                episodes = sample_episodes(environments, actor, num_episodes, seed)
+                tables.append(_tabulate(task, episodes, run, mode))
+        visited = plane = episode = None
+        if run == chosen:  # the episodes are those that it sampled
+            observations = _thinned(episodes.observations[episodes.valid], NUM_VISITED)
+            visited = _columns("observation", observations)
+            visited |= exported.distribution_parameters(signatures, observations)
+            plane, observations = _plane(task.specification.id, observations)
+            plane |= exported.distribution_parameters(signatures, observations)
+            episode = _record(task.specification, ways["greedy"][0])
+        return EvaluatedRun(concatenated(tables), visited, plane, episode)
+
+    return perform
+
+
+def _record(specification: EnvironmentSpecification, actor: Actor) -> Table:
+    """Play a greedy episode in an environment of its own, for the film."""
+    no_seed = np.zeros(2, np.int32)  # nothing is drawn
+    with closing_quietly(make_environment(specification, None)) as env:
+        return record(env, lambda seen: actor.act(seen, no_seed).action, specification.id)
+
+
+def _tabulate(task: Task, episodes: Episodes, run: int, mode: str) -> Table:
+    """Tabulate episodes, a row for each."""
+    num_episodes = len(episodes.valid)
+    return {
+        "run": np.full(num_episodes, run),
+        "mode": np.full(num_episodes, mode),
+        "episode": np.arange(num_episodes),
+        "episode_return": episodes.episode_returns,
+        "discounted_return": discounted(episodes.rewards, episodes.valid, task.params.train.gamma),
+        "num_steps": episodes.num_steps,
+        "terminated": episodes.terminated.any(axis=1).astype(int),
+    }
+
+
+def _thinned(values: np.ndarray, num: int) -> np.ndarray:
+    """Take at most `num` rows, evenly spaced."""
+    return values[np.linspace(0, len(values) - 1, min(num, len(values))).astype(int)]
+
+
+def _plane(env_id: str, visited: np.ndarray) -> tuple[Table, np.ndarray]:
+    """Choose where on a plane of states the policy is shown: two axes, and the observations there.
+
+    One point of it, where the environment has no plane: its observations do not vary enough.
+    """
+    plane = choose_plane(env_id, visited)
+    if plane is None:
+        return _columns("observation", visited[:1]), visited[:1]
+    x, y, observations = grid(plane, PLANE_POINTS)
+    return {plane.x.label: x, plane.y.label: y}, observations
+
+
+def _columns(name: str, values: np.ndarray) -> Table:
+    """Split `[N, O]` into O columns `name_0`, `name_1`, and so on."""
+    return {f"{name}_{i}": values[:, i] for i in range(values.shape[1])}

@@ -1,0 +1,62 @@
+"""The episode that `evaluate` recorded, as an animated GIF for the report."""
+
+from pathlib import Path
+from typing import Any
+
+from environments.faults import closing_quietly
+from environments.specification import EnvironmentSpecification
+from pipeline.figures.recording import Limits, Recording
+from pipeline.playing.environments import make_environment, picture_rate
+from pipeline.playing.replay import column_names, replay
+from pipeline.task.artifacts import Table, read_table, replacing, write_json
+from pipeline.task.errors import TOLD
+from pipeline.task.task import Task
+
+LIMITS = Limits(max_seconds=6, max_size=(320, 320), max_rate=15, max_colors=64)
+MAX_BYTES = 200_000  # the report holds the films of all tasks
+
+
+def film(task: Task) -> None:
+    """Films the recorded episode of the exported policy; where that cannot be, says why."""
+    columns = column_names(task.specification.action_space)
+    episode = read_table(task.files.episode, columns)
+    with replacing(task.files.film) as folder:
+        folder.mkdir()
+        try:
+            shown = film_episode(task.specification, episode, folder / "film.gif")
+            reason = None
+        except TOLD as error:
+            shown, reason = {}, str(error)
+        write_json(folder / "film.json", {"why_not": reason} | shown)
+    print(f"{task.name}: {reason or 'an episode'}; in {task.files.film}")
+
+
+def film_episode(
+    specification: EnvironmentSpecification, episode: Table, gif: Path
+) -> dict[str, Any]:
+    """Plays an episode once more and writes the film of its beginning, of at most `MAX_BYTES`.
+
+    Args:
+        specification: The environment.
+        episode: As `replay.record` returns it.
+        gif: Where to write the film.
+
+    Returns:
+        What became of the episode, and how much of it is shown.
+
+    Raises:
+        UserError: If the environment cannot be drawn here, fails or does not repeat itself.
+    """
+    with closing_quietly(make_environment(specification, "rgb_array")) as env:
+        recording = Recording(picture_rate(env), LIMITS)
+        replay(env, episode, specification.id, lambda: recording.offer(env.render))
+    recording.save(gif)
+    while gif.stat().st_size > MAX_BYTES and len(recording.frames) > 1:
+        recording.halve()
+        recording.save(gif)
+    return {
+        "episode_return": float(episode["reward"].sum()),
+        "num_steps": len(episode["reward"]),
+        "seconds": sum(recording.durations) / 1000,
+        "is_cut": recording.is_cut,
+    }

@@ -1,1 +1,0 @@
-"""params.yaml: its fields, the rules between them, and the mistakes in it."""

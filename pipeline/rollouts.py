@@ -1,0 +1,123 @@
+"""The files of stage `rollout`: initial policies, and episodes that are verified to be theirs."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from models.policy import Policy
+from pipeline.build.policies import read_weights, set_weights
+from pipeline.digests import weights_digest
+from pipeline.task.artifacts import Weights, read_arrays, stale_file, write_arrays
+from pipeline.task.files import TaskFiles
+from reinforce.episodes import Episodes, episodes_signature
+
+LOG_PROB_TOLERANCE = 1e-5  # absolute and relative, between sampling and recomputing
+DIGESTS = "weights_sha256"  # the array that names, run by run, the weights that sampled
+
+
+class Rollouts(NamedTuple):
+    """The output of stage `rollout`, which stage `train` begins with."""
+
+    weights: Weights  # the initial policies, [R, …]
+    episodes: list[Episodes]  # R batches, sampled by these policies
+
+
+def write_rollouts(files: TaskFiles, rollouts: Rollouts) -> None:
+    """Write the initial policies and their episodes, with the digests of the weights."""
+    runs = range(len(rollouts.episodes))
+    digests = np.array([weights_digest(rollouts.weights, run) for run in runs])
+    write_arrays(files.initial_weights, rollouts.weights)
+    write_arrays(files.rollouts, _stack(rollouts.episodes)._asdict() | {DIGESTS: digests})
+
+
+def _stack(runs: Sequence[Episodes]) -> Episodes:
+    """Stack R batches of B episodes: every field `[R, B, T, …]`, padded to the longest of all."""
+    num_steps = max(episodes.valid.shape[1] for episodes in runs)
+
+    def pad(values: np.ndarray) -> np.ndarray:
+        missing = num_steps - values.shape[1]
+        return np.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2))
+
+    return Episodes(*(np.stack([pad(v) for v in field]) for field in zip(*runs, strict=True)))
+
+
+def read_rollouts(
+    files: TaskFiles, policy: Policy, num_runs: int, num_episodes: int, max_episode_steps: int
+) -> Rollouts:
+    """Read the initial policies and their episodes, and refuse what is not on-policy.
+
+    REINFORCE may learn only from episodes that its current policy sampled, so each run's episodes
+    must name the digest of its weights, and their log-probabilities, recomputed here, must agree.
+
+    Args:
+        files: Where to read from.
+        policy: A policy of the right shape; its weights are overwritten.
+        num_runs: R, how many runs there should be.
+        num_episodes: How many episodes of each there should be, at least.
+        max_episode_steps: The longest that an episode may be.
+
+    Raises:
+        UserError: If a file is missing or damaged, or if weights or episodes are not those of this
+            task's parameters or do not belong together.
+    """
+    weights = read_weights(files.initial_weights, policy, num_runs)
+    arrays = read_arrays(files.rollouts)
+    digests = [weights_digest(weights, run) for run in range(num_runs)]
+    if list(arrays.pop(DIGESTS, [])) != digests:
+        raise stale_file(
+            files.rollouts,
+            f"episodes sampled by the policies in {files.initial_weights}",
+            "episodes whose digests name other weights",
+        )
+    if set(arrays) != set(Episodes._fields):
+        raise stale_file(files.rollouts, f"arrays {Episodes._fields}", str(tuple(arrays)))
+    stacked = Episodes(**arrays)
+    if stacked.valid.ndim != 3:
+        raise stale_file(files.rollouts, "valid of rank 3", f"one of rank {stacked.valid.ndim}")
+    if stacked.valid.shape[1] < num_episodes or stacked.valid.shape[2] > max_episode_steps:
+        raise stale_file(
+            files.rollouts,
+            f"at least {num_episodes} episodes of at most {max_episode_steps} steps",
+            f"{stacked.valid.shape[1]} of at most {stacked.valid.shape[2]}",
+        )
+    _check_arrays(files, policy, stacked, num_runs)
+    episodes = [Episodes(*(field[run] for field in stacked)) for run in range(num_runs)]
+    for run in range(num_runs):
+        set_weights(policy, weights, run)
+        _check_log_probs(files, policy, episodes[run], run)
+    return Rollouts(weights, episodes)
+
+
+def _check_arrays(files: TaskFiles, policy: Policy, stacked: Episodes, num_runs: int) -> None:
+    """Raise UserError unless the arrays, `[R, B, T, …]`, are those of complete episodes."""
+    outer = (num_runs, *stacked.valid.shape[1:])
+    for name, values, spec in zip(
+        Episodes._fields, stacked, episodes_signature(policy), strict=True
+    ):
+        expected = (spec.dtype.as_numpy_dtype, (*outer, *spec.shape[2:]))
+        if (values.dtype, values.shape) != expected:
+            dtype, shape = np.dtype(expected[0]), expected[1]
+            received = f"{values.dtype} of shape {values.shape}"
+            raise stale_file(files.rollouts, f"{name} of {dtype} of shape {shape}", received)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise stale_file(files.rollouts, f"finite {name}", "some that are not")
+    ends = stacked.terminated | stacked.truncated  # [R, B, T]
+    last = stacked.valid & ~np.pad(stacked.valid[..., 1:], [(0, 0), (0, 0), (0, 1)])
+    if not (stacked.valid[..., 0].all() and (ends == last).all() and (last.sum(-1) == 1).all()):
+        expected_text = "complete episodes, each from its first step to an end"
+        raise stale_file(files.rollouts, expected_text, "others")
+
+
+def _check_log_probs(files: TaskFiles, policy: Policy, episodes: Episodes, run: int) -> None:
+    """Raise UserError unless `policy` gives the log-probabilities that the episodes carry."""
+    steps = Episodes(*(values[episodes.valid] for values in episodes))  # [N, …]
+    outputs = policy.outputs(steps.observations)
+    log_probs = policy.head.log_prob(outputs, steps.actions).numpy()
+    difference = np.abs(log_probs - steps.log_probs)
+    if not np.all(difference <= LOG_PROB_TOLERANCE * (1 + np.abs(log_probs))):
+        raise stale_file(
+            files.rollouts,
+            f"log-probabilities of the initial policy of run {run} (within {LOG_PROB_TOLERANCE})",
+            f"log-probabilities that differ by up to {difference.max():.3g}",
+        )

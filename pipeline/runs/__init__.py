@@ -1,0 +1,1 @@
+"""The independent runs of a task: worker processes, checkpoints, progress."""

@@ -1,0 +1,91 @@
+"""The key of a task's checkpoints: everything that the result of training depends on."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+
+from pipeline.digests import file_digest
+from pipeline.runs.imports import ROOT, imported_files
+from pipeline.task.task import Task
+
+PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "gymnasium", "mujoco")
+# Of the environment: what chooses between ways to compute the same numbers.
+VARIABLES = ("CUDA_VISIBLE_DEVICES", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS")
+CPU_FACTS = ("vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features")
+
+
+def checkpoint_key(task: Task) -> dict[str, Any]:
+    """Collect what the results of stage `train` depend on, as JSON can hold it.
+
+    The number of runs is there through the files, which hold all runs.
+
+    Raises:
+        UserError: If a file is missing or cannot be read.
+    """
+    params = task.params.model_dump(include={"env", "policy", "train"})
+    return {
+        "task": task.name,
+        "seed": task.seed,
+        "params": json.loads(json.dumps(params)),  # lists for tuples
+        "input": {
+            path.name: file_digest(path)
+            for path in (task.files.initial_weights, task.files.rollouts)
+        },
+        "code": {
+            str(path): file_digest(ROOT / path)
+            for path in imported_files("pipeline.__main__", "pipeline.train")
+        },
+        "environment": _environment_code(task.params.env.id),
+        "version": {"python": platform.python_version()}
+        | {package: _version(package) for package in PACKAGES},
+        "processor": _processor(),
+        "variable": {name: os.environ.get(name) for name in VARIABLES},
+    }
+
+
+def _environment_code(env_id: str) -> dict[str, str]:
+    """Digest the modules that a Gymnasium environment is made by."""
+    module, _, name = env_id.rpartition(":")  # of a third party's; it has been imported
+    spec = gymnasium.spec(name)
+    modules = [module]
+    modules += map(_module_of, (spec.entry_point, spec.vector_entry_point))
+    digests = {}
+    for module in filter(None, modules):
+        found = importlib.util.find_spec(module)
+        if found is not None and found.origin is not None and Path(found.origin).is_file():
+            digests[module] = file_digest(Path(found.origin))
+    return digests
+
+
+def _module_of(entry_point: str | Callable[..., Any] | None) -> str:
+    if isinstance(entry_point, str):
+        return entry_point.partition(":")[0]
+    return getattr(entry_point, "__module__", "")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> dict[str, Any]:
+    """Describe the processor, whose instructions compilers choose from, and the GPUs."""
+    facts: dict[str, Any] = {"machine": platform.machine(), "system": platform.system()}
+    cpus = Path("/proc/cpuinfo")  # of Linux; one paragraph for each core
+    if cpus.exists():
+        for line in cpus.read_text().partition("\n\n")[0].splitlines():
+            name, _, value = (part.strip() for part in line.partition(":"))
+            if name in CPU_FACTS:
+                facts[name] = value
+    else:
+        facts["model name"] = platform.processor()
+    return facts | {"gpus": sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))}

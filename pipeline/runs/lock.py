@@ -1,0 +1,43 @@
+"""A lock that the operating system takes back when its holder ends, however it ends."""
+
+import datetime
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipeline.task.errors import UserError
+
+SECONDS_TO_REMOVE = 0.1  # a holder that ends removes the file, then gives up the lock
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of this name; its file is removed with it.
+
+    The file says who holds it; that it is held does not depend on what it says.
+
+    Raises:
+        UserError: If another process holds it. The message says which, and since when.
+    """
+    lock = FileLock(path, SECONDS_TO_REMOVE, poll_interval=0.02, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"{path}: held by {_holder(path)}; wait for it, or end it") from error
+    try:
+        now = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        path.write_text(f"process {os.getpid()}, which has been training since {now}")
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text() or "another process"
+    except (OSError, ValueError):
+        return "another process"

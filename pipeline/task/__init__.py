@@ -1,0 +1,1 @@
+"""A task: its section of params.yaml, checked; its seeds; its files."""

@@ -1,0 +1,82 @@
+"""All mistakes of params.yaml, those that only the environments themselves can tell included."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from gymnasium import spaces
+
+from environments.compiled.registry import reason_not_compiled
+from environments.faults import EnvironmentFault
+from environments.specification import ActionSpace, inspect_environment
+from pipeline.task.errors import UserError
+from pipeline.task.mistakes import Mistake, expected
+from pipeline.task.schema import EnvParams, Params, PolicyParams, TrainParams
+from pipeline.task.validation import validate
+
+
+def check_params(path: Path, tasks: Iterable[str] | None = None) -> Params:
+    """Find all mistakes of params.yaml at once.
+
+    Args:
+        path: Where params.yaml is.
+        tasks: The tasks whose environments are made and inspected. Defaults to all.
+
+    Raises:
+        UserError: If there is any mistake in the file, in one of these environments, or in `tasks`;
+            the message has a line for each.
+    """
+    params, environments, policies, trainings, mistakes = validate(path)
+    names = list(environments) if tasks is None else list(tasks)
+    if params is not None:
+        mistakes += [_unknown_task(name, params) for name in names if name not in params.tasks]
+    for name in names:
+        if name in environments:
+            mistakes += _environment_mistakes(
+                name, environments[name], policies.get(name), trainings.get(name)
+            )
+    if params is None or mistakes:
+        raise UserError("\n".join(mistake.line(path) for mistake in mistakes))
+    return params
+
+
+def _unknown_task(name: str, params: Params) -> Mistake:
+    known = f"the name of a task, one of {', '.join(params.tasks)}"
+    return Mistake(("tasks",), expected(known, name, params.tasks))
+
+
+def _environment_mistakes(
+    name: str, env: EnvParams, policy: PolicyParams | None, train: TrainParams | None
+) -> Iterator[Mistake]:
+    try:
+        specification = inspect_environment(env.id, env.kwargs, env.max_episode_steps)
+    except EnvironmentFault as error:
+        yield Mistake(("tasks", name, "env"), " ".join(str(error).split()))
+        return
+    reason = reason_not_compiled(env.id, env.kwargs)
+    if env.backend == "compiled" and reason:
+        text = f"auto or gymnasium, since there is {reason}"
+        yield Mistake(("tasks", name, "env", "backend"), expected(text, env.backend))
+    if policy is not None:
+        yield from _policy_mistakes(name, policy, specification.action_space)
+    num_steps = specification.max_episode_steps  # of an update, if it has one episode
+    if train and train.normalize_advantages and train.episodes_per_update == num_steps == 1:
+        text = "false, since an update has a single step, whose advantage less its mean is always 0"
+        yield Mistake(("tasks", name, "train", "normalize_advantages"), expected(text, True))
+
+
+def _policy_mistakes(name: str, policy: PolicyParams, space: ActionSpace) -> Iterator[Mistake]:
+    """Yields what a policy is asked for that these actions do not have."""
+    for field in ("standard_deviation", "bounded_actions"):
+        received, default = getattr(policy, field), PolicyParams.model_fields[field].default
+        location = ("tasks", name, "policy", field)
+        if isinstance(space, spaces.Box):
+            low, high = (bound.astype(np.float32) for bound in (space.low, space.high))
+            if received == "squash" and (low >= high).any():
+                text = f"clip, since {space} has bounds that leave nothing to squash to"
+                yield Mistake(location, expected(text, received))
+        elif received != default:
+            text = (
+                f"{default}, since only a Box of actions has a Normal policy, and these are {space}"
+            )
+            yield Mistake(location, expected(text, received))

@@ -1,0 +1,73 @@
+"""One task of params.yaml, checked: what every stage is given."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from environments.compiled.registry import reason_not_compiled
+from environments.faults import EnvironmentFault
+from environments.specification import EnvironmentSpecification, inspect_environment
+from pipeline.task.check import check_params
+from pipeline.task.files import TaskFiles
+from pipeline.task.schema import TaskParams
+from pipeline.task.seeds import Purpose, stream
+
+DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
+
+
+class Task(NamedTuple):
+    """One task as a stage sees it."""
+
+    name: str
+    seed: int  # root of all random streams
+    params: TaskParams
+    specification: EnvironmentSpecification
+    files: TaskFiles
+    num_workers: int | None = 1  # runs performed side by side; None: see `perform_runs`
+    checkpoint_seconds: float = 30.0  # between a run's checkpoints, at least
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of its checkpoints (see `pipeline.runs.checkpoints`)."""
+        return CHECKPOINTS / self.name
+
+    @property
+    def is_compiled(self) -> bool:
+        """True if the policies are rolled out and trained in a compiled environment."""
+        env = self.params.env
+        return env.backend != "gymnasium" and reason_not_compiled(env.id, env.kwargs) is None
+
+    def stream(self, purpose: Purpose, run: int, update: int = 0) -> np.random.SeedSequence:
+        """Make the random stream of one purpose, run and update; see `seeds.stream`."""
+        return stream(self.seed, purpose, run, update)
+
+    @contextmanager
+    def located_in_run(self, run: int) -> Iterator[None]:
+        """Put the task, its environment and the run in front of an environment's fault."""
+        try:
+            yield
+        except EnvironmentFault as fault:
+            place = f"{self.name}: {self.specification.id}: run {run}"
+            raise EnvironmentFault(f"{place}: {fault}") from fault
+
+
+def load_task(params_path: Path, name: str) -> Task:
+    """Read and check the parameters of one task.
+
+    Raises:
+        UserError: If params.yaml holds mistakes, or no such task.
+    """
+    params = check_params(params_path, [name])
+    task = params.tasks[name]
+    return Task(
+        name=name,
+        seed=params.seed,
+        params=task,
+        specification=inspect_environment(task.env.id, task.env.kwargs, task.env.max_episode_steps),
+        files=TaskFiles(DATA / name),
+        num_workers=params.num_workers,
+        checkpoint_seconds=params.checkpoint_seconds,
+    )

@@ -1,0 +1,116 @@
+"""Train the runs of a task, one after the other: what a worker of stage `train` does."""
+
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from environments.faults import EnvironmentFault
+from pipeline.build.learners import get_state, make_trainer, set_state
+from pipeline.build.policies import get_weights, make_policy, set_weights
+from pipeline.process.interruption import Interrupted
+from pipeline.rollouts import read_rollouts
+from pipeline.runs.checkpoints import Checkpoints, RunCheckpoint
+from pipeline.runs.live import LiveScalars
+from pipeline.runs.results import TrainedRun
+from pipeline.runs.workers import Perform, Report
+from pipeline.task.errors import UserError
+from pipeline.task.seeds import Purpose
+from pipeline.task.task import Task
+from reinforce.episodes import episodes_signature
+from reinforce.records import DivergenceError, UpdateRecord
+
+
+def prepare_training(task: Task, checkpoints: Checkpoints, live: Path) -> Perform[TrainedRun]:
+    """Build what trains a task's runs, one after the other.
+
+    Args:
+        task: The task.
+        checkpoints: Where runs are continued from, and saved.
+        live: The folder of the task's scalars for TensorBoard.
+
+    Returns:
+        A function that trains a run, from its checkpoint if there is one. It reports the record of
+        each update, those of the checkpoint included.
+
+    Raises:
+        UserError: If the rollouts are not those of the task's policies.
+    """
+    params = task.params
+    num_updates = params.train.num_episodes // params.train.episodes_per_update
+    any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
+    policy = make_policy(params.policy, task.specification, any_seed)
+    rollouts = read_rollouts(
+        task.files,
+        policy,
+        params.num_runs,
+        params.train.episodes_per_update,
+        task.specification.max_episode_steps,
+    )
+    trainer = make_trainer(task, policy)
+    mean_distribution = tf.function(
+        trainer.learner.mean_distribution, input_signature=[episodes_signature(policy)]
+    )
+
+    def perform(run: int, report: Report) -> TrainedRun:
+        saved = checkpoints.read(run)
+        if saved is None:
+            set_weights(policy, rollouts.weights, run)
+            trainer.reset(task.stream(Purpose.INITIAL_VALUE_WEIGHTS, run))
+            saved = RunCheckpoint([], {})
+        else:
+            set_state(trainer, saved.state)
+        with LiveScalars(live / f"run-{run}", num_updates) as scalars:
+
+            def show(record: UpdateRecord) -> signal.Signals | None:
+                scalars.show(record)
+                return report(record)
+
+            for record in saved.records:
+                show(record)
+            distribution = saved.distribution
+            if distribution is None:
+                distribution = train_on(run, saved.records, show)
+        names = tuple(policy.head.parameter_names)
+        kept = trainer.best.kept_update if trainer.best is not None else None
+        return TrainedRun(saved.records, kept, get_weights(policy), distribution, names)
+
+    def train_on(run: int, records: list[UpdateRecord], show: Report) -> np.ndarray:
+        """Make the updates of a run that `records` lacks; return its final distribution."""
+
+        def seeds(update: int) -> np.random.SeedSequence:
+            return task.stream(Purpose.TRAINING, run, update)
+
+        first = rollouts.episodes[run].take(params.train.episodes_per_update)
+        last = records[-1] if records else None
+        due = time.monotonic() + checkpoints.seconds
+        try:
+            for made in trainer.run(first, seeds, num_updates, after=last):
+                records += made
+                asked = [number for record in made if (number := show(record))]
+                is_due = asked or time.monotonic() >= due
+                if is_due and len(records) < num_updates:
+                    checkpoints.write(run, RunCheckpoint(records, get_state(trainer)))
+                    due = time.monotonic() + checkpoints.seconds
+                    if asked:
+                        message = f"run {run} stopped after {len(records)} updates"
+                        raise Interrupted(message, asked[0])
+        except EnvironmentFault as fault:
+            raise EnvironmentFault(f"update {len(records)}: {fault}") from fault
+        except FloatingPointError as error:
+            update = error.update if isinstance(error, DivergenceError) else len(records)
+            raise UserError(
+                f"{task.name}: run {run}, update {update}: training stopped, since {error}; "
+                f"try a smaller tasks.{task.name}.train.learning_rate (or train.value's), or "
+                f"tasks.{task.name}.train.max_gradient_norm: 0.5"
+            ) from error
+        if trainer.best is not None:
+            trainer.best.restore()
+        assert trainer.last_episodes is not None
+        distribution = mean_distribution(trainer.last_episodes).numpy()
+        checkpoints.write(run, RunCheckpoint(records, get_state(trainer), distribution))
+        return distribution
+
+    return perform

@@ -1,0 +1,201 @@
+"""One update of REINFORCE: the gradient of a batch of episodes, and its application."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.policy import Policy
+from reinforce.baselines import Baseline
+from reinforce.chunks import CHUNK_SIZE, Chunk, fold_chunks
+from reinforce.episodes import Episodes, check_layout
+from reinforce.gradient import sum_gradients
+from reinforce.loss import normalize, policy_loss
+from reinforce.records import UpdateStatistics
+from reinforce.returns import discounted_returns
+
+
+class BatchGradient(NamedTuple):
+    """The gradient of a batch of episodes, and what was seen on the way."""
+
+    gradients: list[tf.Tensor]  # of the loss, one for each variable, not yet clipped
+    loss: tf.Tensor  # []
+    entropy: tf.Tensor  # [] mean over valid steps of the policy's entropy, in nats
+    distribution: tf.Tensor  # [N] the action distribution's parameters, mean over valid steps
+
+
+class Learner:
+    """Update a policy by REINFORCE: the loss and the optimizer.
+
+    Args:
+        policy: The policy; its network must be a Keras model.
+        optimizer: A Keras optimizer.
+        gamma: Discount factor γ.
+        baseline: Subtracted from the returns.
+        normalize_advantages: Whether advantages are brought to mean 0 and standard deviation 1.
+        entropy_coefficient: Weight of the entropy bonus.
+        max_gradient_norm: Global norm to which gradients are clipped; None: never.
+        reward_scale: Factor of every reward, before anything else. Defaults to 1.
+        chunk_size: Number of env steps that are differentiated at a time. Defaults to what suits
+            XLA.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        optimizer: keras.Optimizer,
+        *,
+        gamma: float,
+        baseline: Baseline,
+        normalize_advantages: bool,
+        entropy_coefficient: float,
+        max_gradient_norm: float | None,
+        reward_scale: float = 1.0,
+        chunk_size: int = CHUNK_SIZE,
+    ) -> None:
+        self.policy = policy
+        self.optimizer = optimizer
+        self.gamma = gamma
+        self.baseline = baseline
+        self.normalize_advantages = normalize_advantages
+        self.entropy_coefficient = entropy_coefficient
+        self.max_gradient_norm = max_gradient_norm
+        self.reward_scale = reward_scale
+        self.chunk_size = chunk_size
+        self.variables = policy.network.trainable_variables
+        optimizer.build(self.variables)
+        self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
+
+    @property
+    def state(self) -> dict[str, list[tf.Variable]]:
+        """All variables that `update` changes, by what they belong to."""
+        return {
+            "policy": self.policy.network.weights,
+            "optimizer": self.optimizer.variables,
+            **self.baseline.state,
+        }
+
+    def reset(self, seed: np.random.SeedSequence) -> None:
+        """Begin a run: forget all but the policy's weights, and reset the baseline by `seed`."""
+        for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
+            variable.assign(value)
+        self.baseline.reset(seed)
+
+    def update(self, episodes: Episodes) -> UpdateStatistics:
+        """Take one step of the optimizer.
+
+            ĝ = (1/B) Σ_b Σ_t ∇ log π(a_t|s_t) · (G_t − b_t)
+            θ ← one step of the optimizer along ĝ
+
+        Args:
+            episodes: `[B, T, …]`, sampled by the policy as it is.
+
+        Returns:
+            Statistics of the policy before the step, and of its episodes.
+        """
+        batch = self.gradient(episodes)
+        value_loss = self.baseline.fit(  # after it has judged them
+            episodes.observations, self.returns(episodes), episodes.valid
+        )
+        self._apply(batch.gradients)
+        rewards = tf.where(episodes.valid, episodes.rewards, 0)  # [B, T]
+        mean_rewards = tf.reduce_mean(rewards, axis=0)  # [T]
+        discounts = tf.constant(self.gamma, rewards.dtype) ** tf.range(
+            tf.shape(rewards)[1], dtype=rewards.dtype
+        )
+        return UpdateStatistics(
+            num_env_steps=tf.math.count_nonzero(episodes.valid, dtype=tf.int32),
+            mean_return=tf.reduce_sum(mean_rewards),
+            objective=tf.reduce_sum(discounts * mean_rewards),
+            loss=batch.loss,
+            entropy=batch.entropy,
+            gradient_norm=tf.linalg.global_norm(batch.gradients),
+            value_loss=value_loss,
+            distribution=batch.distribution,
+        )
+
+    def returns(self, episodes: Episodes) -> tf.Tensor:
+        """Compute G_t of every step, of scaled rewards: `[B, T]`."""
+        rewards = self.reward_scale * episodes.rewards
+        return discounted_returns(rewards, episodes.valid, self.gamma)
+
+    def advantages(self, episodes: Episodes) -> tf.Tensor:
+        """Compute A_t = G_t − b_t of every step, `[B, T]`; normalized if so chosen.
+
+        Raises:
+            ValueError: If the baseline does not have one number for each step.
+        """
+        advantages = advantages_of(episodes, self.returns(episodes), self.baseline)
+        return normalize(advantages, episodes.valid) if self.normalize_advantages else advantages
+
+    def gradient(self, episodes: Episodes) -> BatchGradient:
+        """Compute the gradient of the loss of a batch `[B, T, …]`."""
+        advantages = self.advantages(episodes)
+        num_episodes = tf.cast(tf.shape(episodes.valid)[0], advantages.dtype)
+        head = self.policy.head
+
+        def losses(chunk: Chunk) -> tuple[list[tf.Tensor], tuple[tf.Tensor, ...]]:
+            actions = chunk.take(episodes.actions)
+            outputs = self.policy.outputs(chunk.take(episodes.observations), training=True)
+            entropies = head.entropy(outputs)  # [1, C]
+            if not self.entropy_coefficient:
+                entropies = tf.stop_gradient(entropies)  # 0 times a gradient is not computed
+            loss = policy_loss(
+                log_probs=head.log_prob(outputs, actions),
+                advantages=chunk.take(advantages),
+                entropies=entropies,
+                valid=chunk.valid,
+                entropy_coefficient=self.entropy_coefficient,
+            )
+            loss /= num_episodes
+            sums = (
+                loss,
+                _sum_of_valid(entropies[..., tf.newaxis], chunk.valid)[0],
+                _sum_of_valid(head.parameters(outputs), chunk.valid),
+            )
+            return [loss], sums
+
+        dtype = self.variables[0].dtype
+        zeros = (tf.zeros((), dtype), tf.zeros((), dtype), self._zero_parameters)
+        (gradients,), (loss, entropy, distribution) = sum_gradients(
+            losses, self.variables, episodes.valid, self.chunk_size, zeros
+        )
+        num_valid = tf.cast(tf.math.count_nonzero(episodes.valid), dtype)
+        return BatchGradient(gradients, loss, entropy / num_valid, distribution / num_valid)
+
+    def mean_distribution(self, episodes: Episodes) -> tf.Tensor:
+        """Average the action distribution's parameters over the valid steps, `[N]`."""
+
+        def add(chunk: Chunk, total: tf.Tensor) -> tf.Tensor:
+            outputs = self.policy.outputs(chunk.take(episodes.observations))
+            return total + _sum_of_valid(self.policy.head.parameters(outputs), chunk.valid)
+
+        total = fold_chunks(add, self._zero_parameters, episodes.valid, self.chunk_size)
+        return total / tf.cast(tf.math.count_nonzero(episodes.valid), total.dtype)
+
+    def _apply(self, gradients: list[tf.Tensor]) -> None:
+        """Step along `gradients`, clipped to `max_gradient_norm`."""
+        if self.max_gradient_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.max_gradient_norm)
+        self.optimizer.apply(gradients, self.variables)
+
+    @property
+    def _zero_parameters(self) -> tf.Tensor:
+        return tf.zeros(len(self.policy.head.parameter_names), self.variables[0].dtype)
+
+
+def advantages_of(episodes: Episodes, returns: tf.Tensor, baseline: Baseline) -> tf.Tensor:
+    """Subtract a baseline from the returns: A_t = G_t − b_t of every step, `[B, T]`.
+
+    Raises:
+        ValueError: If the baseline does not have one number for each step.
+    """
+    predicted = baseline.predict(episodes.observations, returns, episodes.valid)
+    check_layout(returns=returns, baseline=predicted)
+    return returns - predicted
+
+
+def _sum_of_valid(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Sum over the valid steps: `[1, C, N]` → `[N]`."""
+    return tf.reduce_sum(tf.where(valid[..., tf.newaxis], values, 0), axis=[0, 1])

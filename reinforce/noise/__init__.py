@@ -1,0 +1,1 @@
+"""The noise of the gradient: how it varies from batch to batch, with each baseline."""

@@ -1,0 +1,238 @@
+"""Sampling complete episodes in an XLA program.
+
+In the shapes, B is the number of episodes, T the time limit in env steps and E the number of copies
+of the environment.
+"""
+
+import math
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+import tensorflow as tf
+
+from environments.compiled.random import algorithm
+from environments.faults import require_finite
+from environments.protocol import CompiledEnvironment, State
+from models.policy import Policy
+from reinforce.episodes import Episodes, episodes_signature, flatten_steps, write_rows
+from reinforce.sampling.protocol import Sampler
+
+MAX_ROWS = 2**31 - 1  # which int32 numbers, one beyond the last row included
+NOISE_STEPS = 32  # env steps for which the noise of actions is drawn at a time
+
+
+class CompiledSampler(Sampler):
+    """Sample in an environment written in TensorFlow; compiled by XLA once.
+
+    Args:
+        environment: Written in TensorFlow.
+        policy: The policy.
+        num_episodes: B, episodes of a batch.
+    """
+
+    def __init__(self, environment: CompiledEnvironment, policy: Policy, num_episodes: int) -> None:
+        self._num_episodes = num_episodes
+
+        def sample(seed: tf.Tensor) -> Episodes:
+            into = empty_episodes(policy, num_episodes, environment.max_episode_steps)
+            return sample_into(into, environment, policy, seed)
+
+        self._sample = tf.function(
+            sample,
+            input_signature=[tf.TensorSpec([2], tf.int32)],
+            jit_compile=True,
+            autograph=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        """There is nothing to close."""
+
+    def sample(self, seed: np.random.SeedSequence) -> Episodes:
+        """See `Sampler`."""
+        sampled = self._sample(stateless_seeds([seed])[0])
+        episodes = Episodes(*(values.numpy() for values in sampled))
+        require_finite("observation", episodes.observations, episodes.valid)
+        require_finite("reward", episodes.rewards, episodes.valid)
+        if not np.isfinite(episodes.log_probs[episodes.valid]).all():
+            raise FloatingPointError("the policy's log-probabilities are not finite")
+        return episodes.take(self._num_episodes)
+
+
+def stateless_seeds(seeds: Sequence[np.random.SeedSequence]) -> tf.Tensor:
+    """Make seeds for TensorFlow's stateless operations: `[K, 2]` int32."""
+    states = np.stack([seed.generate_state(2) for seed in seeds])
+    return tf.constant(states.view(np.int32))
+
+
+def empty_episodes(policy: Policy, num_episodes: int, num_steps: int) -> Episodes:
+    """Make room for B episodes of at most T steps: zeros, none of them valid."""
+    signature = episodes_signature(policy, num_episodes, num_steps)
+    return Episodes(*(tf.zeros(spec.shape, spec.dtype) for spec in signature))
+
+
+def step_bytes(policy: Policy) -> int:
+    """Count the bytes of one env step in `Episodes`, but for its three flags."""
+    head = policy.head
+    action = math.prod(head.action_shape) * head.action_dtype.size
+    return 4 * policy.observation_size + action + 4 + 4
+
+
+class _Rows(NamedTuple):
+    """Fields of Episodes with a row for each step: step t of episode b is row b T + t."""
+
+    observations: tf.Tensor  # [B T, O]
+    actions: tf.Tensor  # [B T, *action_shape]
+    log_probs: tf.Tensor  # [B T]
+    rewards: tf.Tensor  # [B T]
+
+
+class _Running(NamedTuple):
+    """E copies of the environment, and what they have sampled."""
+
+    state: State  # tensors [E, …]
+    episode: tf.Tensor  # [E] int32, number of the episode in each copy; B or more: none
+    step: tf.Tensor  # [E] int32, its next step
+    num_started: tf.Tensor  # [] int32, episodes
+    rows: _Rows
+    num_steps: tf.Tensor  # [B] int32, of each episode so far
+    terminated: tf.Tensor  # [B] bool
+
+
+def sample_into(
+    into: Episodes,
+    environment: CompiledEnvironment,
+    policy: Policy,
+    seed: tf.Tensor,
+    wanted: tf.Tensor | bool = True,
+) -> Episodes:
+    """Sample B complete episodes in the memory of another batch.
+
+    Episodes are numbered as they start: the first E at once, each later one in the first copy to
+    become free. Which are kept is thus decided before any has run. Nothing needs the host: the
+    caller compiles this.
+
+    Args:
+        into: `[B, T, …]`, where they are written. What is not overwritten stays, as padding: where
+            episodes are much shorter than the limit, clearing it would take longer than sampling.
+        environment: Written in TensorFlow.
+        policy: The policy.
+        seed: `[2]` int32, determines initial states and actions.
+        wanted: Whether to sample. Otherwise `into` is returned. Defaults to True.
+
+    Returns:
+        The episodes `[B, T, …]`.
+    """
+    num_episodes, limit = into.valid.shape
+    num_envs = _num_copies(num_episodes)
+    initial = environment.reset(num_episodes, seed + tf.constant([1, 0]))  # not the noise's
+    no_row = num_episodes * limit  # of a copy that has no episode left
+
+    def step(index: tf.Tensor, noise: tf.Tensor, running: _Running) -> _Running:
+        has_episode = running.episode < num_episodes  # [E]
+        # What a copy without an episode does may overflow; 0 does in no network.
+        observations = environment.observe(running.state)  # [E, O]
+        observations = tf.where(has_episode[:, tf.newaxis], observations, 0)
+        action = policy.act(observations, noise[index])
+        log_prob = policy.head.log_prob(action.outputs, action.raw_action)
+        state, rewards, terminated = environment.step(running.state, action.action)
+        row = tf.where(has_episode, running.episode * limit + running.step, no_row)
+        num_steps = running.step + 1
+        ended = terminated | (num_steps == limit)
+        following, num_started = tf.constant(num_episodes), running.num_started
+        if num_envs < num_episodes:  # else all have started at once
+            number = num_started + tf.cumsum(tf.cast(ended, tf.int32))  # [E], from 1
+            following, num_started = number - 1, number[-1]
+            state = _restart(state, initial, ended, following)
+        rows = running.rows
+        return _Running(
+            state=state,
+            episode=tf.where(ended, following, running.episode),
+            step=tf.where(ended, 0, num_steps),
+            num_started=num_started,
+            rows=_Rows(
+                observations=write_rows(rows.observations, row, observations),
+                actions=write_rows(rows.actions, row, action.raw_action),
+                log_probs=write_rows(rows.log_probs, row, log_prob),
+                rewards=write_rows(rows.rewards, row, rewards),
+            ),
+            num_steps=write_rows(running.num_steps, running.episode, num_steps),
+            terminated=write_rows(running.terminated, running.episode, terminated),
+        )
+
+    def goes_on(running: _Running) -> tf.Tensor:
+        return wanted & tf.reduce_any(running.episode < num_episodes)
+
+    def steps_with_noise(number: tf.Tensor, running: _Running) -> tuple[tf.Tensor, _Running]:
+        shape = [NOISE_STEPS, num_envs]
+        noise = policy.head.noise(shape, _seed_of_noise(seed, number + 1), algorithm())
+        _, running = tf.while_loop(
+            lambda index, running: (index < NOISE_STEPS) & goes_on(running),
+            lambda index, running: (index + 1, step(index, noise, running)),
+            (tf.constant(0), running),
+        )
+        return number + 1, running
+
+    _, running = tf.while_loop(
+        lambda _, running: goes_on(running),
+        steps_with_noise,
+        (
+            tf.constant(0),
+            _Running(
+                state=tf.nest.map_structure(lambda values: values[:num_envs], initial),
+                episode=tf.range(num_envs),
+                step=tf.zeros([num_envs], tf.int32),
+                num_started=tf.constant(num_envs),
+                rows=_Rows(*(flatten_steps(getattr(into, name)) for name in _Rows._fields)),
+                num_steps=tf.math.count_nonzero(into.valid, axis=1, dtype=tf.int32),
+                terminated=tf.reduce_any(into.terminated, axis=1),
+            ),
+        ),
+    )
+    fields = {
+        name: tf.reshape(rows, [num_episodes, limit, *rows.shape[1:]])
+        for name, rows in running.rows._asdict().items()
+    }
+    step_number = tf.range(limit)  # [T]
+    num_steps, terminated = running.num_steps[:, tf.newaxis], running.terminated[:, tf.newaxis]
+    last = step_number == num_steps - 1  # [B, T]
+    return Episodes(
+        **fields,
+        terminated=last & terminated,
+        truncated=last & ~terminated,
+        valid=step_number < num_steps,
+    )
+
+
+def _num_copies(num_episodes: int) -> int:
+    """Choose how many copies of the environment sample B episodes: about 4 √B.
+
+    With more, too many sit idle while the last episodes finish; with fewer, the fixed cost of a
+    step weighs more. The first cost grows as E / B, the second as 1 / E.
+    """
+    num_rounds = max(1, round(math.sqrt(num_episodes) / 4))
+    return math.ceil(num_episodes / num_rounds)
+
+
+def _restart(state: State, initial: State, ended: tf.Tensor, episode: tf.Tensor) -> State:
+    """Put the initial state of `episode` into each copy that has `ended`, `[E]`."""
+
+    def restart(values: tf.Tensor, fresh: tf.Tensor) -> tf.Tensor:
+        chosen = tf.gather(fresh, tf.minimum(episode, fresh.shape[0] - 1))
+        return tf.where(tf.reshape(ended, [-1] + [1] * (values.shape.rank - 1)), chosen, values)
+
+    return tf.nest.map_structure(restart, state, initial)
+
+
+def _seed_of_noise(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
+    """Make a seed `[2]` for the noise of each `NOISE_STEPS` steps of a batch.
+
+    Seeds are keys of counter-based generators, which give unrelated numbers under neighbouring keys
+    (Salmon et al. 2011). Those of batches are 64 random bits, so that they do not meet;
+    folding the number in would be one generator more to compile.
+    """
+    return seed + tf.stack([tf.constant(0), number])

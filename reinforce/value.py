@@ -1,0 +1,155 @@
+"""The baseline `value`: a network predicts the returns from observations alone."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.normalization import RunningNormalization
+from reinforce.baselines import Baseline
+from reinforce.chunks import CHUNK_SIZE, Chunk, fold_chunks
+from reinforce.episodes import check_layout, flatten_steps, write_rows
+from reinforce.gradient import sum_gradients
+
+MINIBATCHES_PER_CALL = 100  # enough for Python not to count, few enough for memory
+
+
+class ValueBaseline(Baseline):
+    """b_{i,t} = V(s_{i,t}), with V as it was before it is fitted to the batch that it judges.
+
+    Unbiased: V depends on earlier batches and on the observation that the action was taken at, but
+    neither on the action nor on what followed (`tests/reinforce/test_unbiased.py`). Fitted first,
+    it would know the judged returns. The policy's loss never trains it; it has its own optimizer.
+
+    Args:
+        make_network: Seed → a Keras model, observations `[N, O]` → `[N, 1]`, with fresh weights.
+        optimizer: A Keras optimizer.
+        steps_per_update: Steps of the optimizer on each batch, each on the whole batch.
+        normalize_targets: Whether the network predicts returns less their running mean, in units of
+            their running standard deviation (over the batches so far).
+        chunk_size: Number of env steps that are differentiated at a time. Defaults to what suits
+            XLA.
+
+    Source: Williams (1992); Sutton & Barto (2018), section 13.4, "REINFORCE with baseline".
+    """
+
+    def __init__(
+        self,
+        make_network: Callable[[np.random.SeedSequence], keras.Model],
+        optimizer: keras.Optimizer,
+        *,
+        steps_per_update: int,
+        normalize_targets: bool,
+        chunk_size: int = CHUNK_SIZE,
+    ) -> None:
+        self.network = make_network(np.random.SeedSequence(0))  # `reset` draws the weights
+        self.optimizer = optimizer
+        self.steps_per_update = steps_per_update
+        self.chunk_size = chunk_size
+        self.normalize_targets = normalize_targets
+        self.targets = RunningNormalization(name="returns")
+        self.targets.build((None, 1))
+        self.variables = self.network.trainable_variables
+        optimizer.build(self.variables)
+        self._make_network = make_network
+        self._fresh = [v.numpy() for v in (*optimizer.variables, *self.targets.variables)]
+
+    @property
+    def state(self) -> dict[str, list[tf.Variable]]:
+        """See `Baseline`."""
+        return {
+            "value": self.variables,
+            "value_optimizer": self.optimizer.variables,
+            "value_targets": self.targets.variables,
+        }
+
+    def reset(self, seed: np.random.SeedSequence) -> None:
+        """See `Baseline`."""
+        fresh = self._make_network(seed).trainable_variables
+        for variable, value in zip(self.variables, fresh, strict=True):
+            variable.assign(value)
+        variables = (*self.optimizer.variables, *self.targets.variables)
+        for variable, value in zip(variables, self._fresh, strict=True):
+            variable.assign(value)
+
+    def predict(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+        """See `Baseline`; in the units of the returns, and 0 on padding."""
+
+        def write(chunk: Chunk, values: tf.Tensor) -> tf.Tensor:
+            outputs = self._outputs(chunk.take(observations))  # [1, C]
+            part = outputs * self._deviation(values.dtype) + self._mean(values.dtype)
+            rows = tf.where(chunk.valid, chunk.rows, tf.size(valid))
+            return write_rows(values, rows[0], part[0])
+
+        zeros = flatten_steps(tf.zeros(tf.shape(valid), self.variables[0].dtype))
+        values = fold_chunks(write, zeros, valid, self.chunk_size)
+        return tf.reshape(values, tf.shape(valid))
+
+    def fit(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+        """See `Baseline`; by steps along the gradient of the mean squared error."""
+        check_layout(returns=returns, valid=valid)
+        num_valid = tf.cast(tf.math.count_nonzero(valid), returns.dtype)
+        errors = tf.where(valid, self.predict(observations, returns, valid) - returns, 0)
+        if self.normalize_targets:
+            self.targets.update(returns[..., tf.newaxis], valid)
+        targets = (returns - self._mean(returns.dtype)) / self._deviation(returns.dtype)
+
+        def losses(chunk: Chunk) -> tuple[list[tf.Tensor], tuple[()]]:
+            part, target = chunk.take(observations), chunk.take(targets)
+            squares = tf.where(chunk.valid, (self._outputs(part) - target) ** 2, 0)
+            return [tf.reduce_sum(squares) / num_valid], ()
+
+        def step(index: tf.Tensor) -> tuple[tf.Tensor]:
+            (gradients,), _ = sum_gradients(losses, self.variables, valid, self.chunk_size)
+            self.optimizer.apply(gradients, self.variables)
+            return (index + 1,)
+
+        tf.while_loop(lambda index: index < self.steps_per_update, step, (0,))
+        return tf.reduce_sum(errors**2) / num_valid
+
+    def _outputs(self, observations: tf.Tensor) -> tf.Tensor:
+        flat = self.network(tf.reshape(observations, [-1, observations.shape[-1]]))  # [B T, 1]
+        return tf.reshape(flat, tf.shape(observations)[:-1])
+
+    def _mean(self, dtype: tf.DType) -> tf.Tensor:
+        return tf.cast(self.targets.mean[0], dtype)
+
+    def _deviation(self, dtype: tf.DType) -> tf.Tensor:
+        return tf.cast(self.targets.deviation[0], dtype)
+
+
+def compile_fit(
+    value: ValueBaseline, num_minibatches: int, minibatch_size: int
+) -> Callable[[np.ndarray, np.ndarray, np.random.Generator], None]:
+    """Compile a function that fits V to single steps, by `fit` to one minibatch after the other.
+
+    XLA compiles it, once for any number of steps; one call goes through many minibatches.
+
+    Args:
+        value: V; how many steps of its optimizer each minibatch gets is for it to say.
+        num_minibatches: How many; rounded up to a multiple of 100.
+        minibatch_size: Steps in each, drawn with replacement.
+
+    Returns:
+        A function of observations `[N, O]`, their returns `[N]` and what draws the minibatches.
+    """
+    shape = (MINIBATCHES_PER_CALL, 1, minibatch_size)
+    valid = tf.fill(shape[1:], True)  # a minibatch is laid out as one episode
+
+    @tf.function(jit_compile=True, autograph=False)
+    def fit_to_all(observations: tf.Tensor, returns: tf.Tensor) -> None:
+        def fit(index: tf.Tensor) -> tuple[tf.Tensor]:
+            value.fit(observations[index], returns[index], valid)
+            return (index + 1,)
+
+        tf.while_loop(lambda index: index < MINIBATCHES_PER_CALL, fit, (0,))
+
+    def fit_to(
+        observations: np.ndarray, returns: np.ndarray, generator: np.random.Generator
+    ) -> None:
+        for _ in range(0, num_minibatches, MINIBATCHES_PER_CALL):
+            drawn = generator.integers(len(returns), size=shape)
+            fit_to_all(tf.constant(observations[drawn]), tf.constant(returns[drawn]))
+
+    return fit_to

@@ -1,0 +1,92 @@
+"""What docs/environments.md shows is true."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+from ruamel.yaml import YAML
+
+import environments
+import environments.compiled
+from environments.compiled import registry
+from environments.make import make_compiled
+from environments.specification import inspect_environment
+from tests.environments.compiled.twins import IDS
+
+PAGE = (Path(__file__).parents[3] / "docs" / "environments.md").read_text()
+FILES = dict(re.findall(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
+MODULE = "environments.point_mass"
+ENTRY = "environments.compiled.point_mass"
+TEST = "tests/environments/compiled/test_point_mass.py"
+
+
+@pytest.fixture
+def _files(tmp_path, monkeypatch):
+    """The page's files as if they lay in the project; forgotten afterwards."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for package in (environments, environments.compiled):
+        place = tmp_path / package.__name__.replace(".", "/")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(place)])
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    importlib.invalidate_caches()
+    yield
+    gymnasium.registry.pop("PointMass-v0", None)
+    for name in (MODULE, ENTRY):
+        sys.modules.pop(name, None)
+
+
+def run_its_test():
+    """Runs the test that the page shows."""
+    names: dict[str, Any] = {}
+    exec(compile(FILES[TEST], TEST, "exec"), names)
+    names["test_it_is_the_gymnasium_environment"]()
+
+
+def test_all_its_code_is_in_named_files():
+    assert len(FILES) == PAGE.count("```python") == 3
+
+
+@pytest.mark.usefixtures("_files")
+def test_its_environment_is_made_from_its_parameters_and_held_against_its_twin():
+    [section] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    env = YAML(typ="safe").load(section)["env"]
+    specification = inspect_environment(env["id"], env["kwargs"])
+    assert registry.reason_not_compiled(env["id"], env["kwargs"]) is None
+    environment: Any = make_compiled(specification)
+    assert environment.friction == 0.2
+    run_its_test()
+
+
+@pytest.mark.usefixtures("_files")
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("0.1 * velocity", "0.1 * state.velocity", "next_observation"),
+        ("seed, -1.0, 1.0)", "seed, -1.1, 1.0)", "Initial state.position"),
+    ],
+)
+def test_its_twin_would_catch_a_mistake(tmp_path, right, wrong, message):
+    module = tmp_path / "environments/compiled/point_mass.py"
+    assert right in module.read_text()
+    module.write_text(module.read_text().replace(right, wrong))
+    with pytest.raises(AssertionError, match=message):
+        run_its_test()
+
+
+def test_every_file_it_names_is_there():
+    names = set(re.findall(r"`((?:pipeline|tests)/[\w/]+\.py)`", PAGE)) - set(FILES)
+    assert names
+    for name in names:
+        assert (Path(__file__).parents[3] / name).is_file(), name
+
+
+def test_it_lists_the_compiled_environments():
+    rows = re.findall(r"^\| `(\w+-v\d)` \|(.*)\|$", PAGE, re.MULTILINE)
+    listed = {name: sorted(re.findall(r"`(\w+)`", kwargs)) for name, kwargs in rows}
+    assert listed == {name: sorted(registry._registry[name].kwargs) for name in IDS}

@@ -1,0 +1,323 @@
+"""Environments that misbehave are named, with the run, the episode and the step."""
+
+import copy
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.vector import SyncVectorEnv
+
+from environments.faults import EnvironmentFault
+from environments.specification import inspect_environment
+from environments.vector.make import make_environments
+from environments.vector.serial import SerialEnvironments
+from environments.vector.vectorized import VectorizedEnvironments
+from pipeline.evaluate import evaluate
+from pipeline.export import export
+from pipeline.rollout import rollout
+from pipeline.task.task import load_task
+from pipeline.train import train
+from reinforce.sampling.gymnasium import sample_episodes
+from tests.pipeline.small_task import BANDIT, write_params
+from tests.pipeline.test_stages import run_stages
+from tests.reinforce.actors import Choosing
+
+
+class Misbehaving(gymnasium.Env):
+    """Episodes of 3 steps; the first fault is in step 1 of the second episode of each copy.
+
+    Args:
+        does: What: a function of the step's five values that returns others, or raises.
+        reset: The same, for what the reset returns.
+        first: The episode that it begins in.
+    """
+
+    def __init__(self, does=None, reset=None, first=1, close=None, **_):
+        self.observation_space = spaces.Box(-100, 100, (2,), np.float32)
+        self.action_space = spaces.Discrete(2)
+        self.does, self.at_reset, self.first, self.episode = does, reset, first, -1
+        self.at_close = close
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.episode += 1
+        self.number = 0
+        returned: Any = (np.zeros(2, np.float32), {})
+        return self.at_reset(*returned) if self.at_reset and self.episode else returned
+
+    def close(self):
+        if self.at_close:
+            self.at_close()
+
+    def step(self, action):
+        number, self.number = self.number, self.number + 1
+        returned: Any = (np.ones(2, np.float32), 1.0, number == 2, False, {})
+        if self.does and self.episode >= self.first and number == 1:
+            return self.does(*returned)
+        return returned
+
+
+def fail(*_, **__):
+    raise RuntimeError("the rope\nbroke")
+
+
+def leave_early(observation, reward, _, *rest):
+    return observation, reward, True, *rest
+
+
+def leave(*_):
+    raise SystemExit(0)  # as a library does that thinks it is a program
+
+
+class Policy(Choosing):
+    """Its outputs are not finite where an observation is not."""
+
+    def __init__(self):
+        super().__init__(lambda observations, _: np.zeros(len(observations), int))
+
+    def act(self, observations, seed):
+        outputs = observations.sum(axis=1, keepdims=True)
+        return super().act(observations, seed)._replace(outputs=outputs)
+
+
+def sample(environments):
+    # Copies 0 and 1 play episodes 0 and 1, then 2 and 3.
+    return sample_episodes(environments, Policy(), 4, np.random.SeedSequence(0))
+
+
+def serial(**arguments):
+    return SerialEnvironments([Misbehaving(**arguments) for _ in range(2)])
+
+
+STEPS = [
+    (fail, "episode 2, step 1: RuntimeError: the rope broke"),
+    (leave, "episode 2, step 1: SystemExit: 0"),
+    (
+        lambda o, r, *rest: (o[:1], r, *rest),
+        r"episode 2, step 1: expected an observation of shape \(2,\), received \(1,\)",
+    ),
+    (
+        lambda o, r, *rest: (o, float("nan"), *rest),
+        "episode 2, step 1: expected a finite reward, received nan",
+    ),
+    (
+        lambda o, r, *rest: (o, -np.inf, *rest),
+        "episode 2, step 1: expected a finite reward, received -inf",
+    ),
+    (lambda o, r, *rest: (o, None, *rest), "episode 2, step 1: expected a finite reward"),
+    (lambda o, r, *rest: (o, "2 points", *rest), "episode 2, step 1: ValueError"),
+    (lambda o, r, *rest: (o, np.ones(2), *rest), "episode 2, step 1: ValueError"),
+    (lambda o, r, *rest: (o, r), "episode 2, step 1: ValueError: not enough values"),
+    (
+        lambda o, r, *rest: (o * np.nan, r, *rest),
+        r"episode 2, step 2: expected a finite observation, received \[nan nan\]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("does", "message"), STEPS)
+def test_a_step_is_named(does, message):
+    with pytest.raises(EnvironmentFault, match=f"^{message}"):
+        sample(serial(does=does))
+
+
+def test_an_observation_that_the_policy_swallows_is_found_too():
+    environments = serial(does=lambda o, r, *rest: (o * np.inf, r, *rest))
+
+    indifferent = Choosing(lambda observations, _: np.zeros(len(observations), int))
+    with pytest.raises(EnvironmentFault, match="^episode 2, step 2: expected a finite observation"):
+        sample_episodes(environments, indifferent, 4, np.random.SeedSequence(0))
+
+
+@pytest.mark.parametrize(
+    ("reset", "message"),
+    [
+        (fail, "episode 2, reset: RuntimeError: the rope broke"),
+        (leave, "episode 2, reset: SystemExit: 0"),
+        (lambda o, i: (o[:1], i), "episode 2, reset: expected an observation of shape"),
+        (lambda o, i: o, "episode 2, reset: ValueError|episode 2, reset: expected an observation"),
+    ],
+)
+def test_a_reset_is_named(reset, message):
+    with pytest.raises(EnvironmentFault, match=f"^{message}"):
+        sample(serial(reset=reset))
+
+
+def test_the_first_reset_is_named():
+    # Of two copies, each of which is asked for its first episode, the second fails.
+    copies = [Misbehaving(), Misbehaving(reset=fail)]
+    copies[1].episode = 0
+    with pytest.raises(EnvironmentFault, match="^episode 1, reset: RuntimeError: the rope broke"):
+        sample(SerialEnvironments(copies))
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    environments.reset = fail
+    with pytest.raises(
+        EnvironmentFault,
+        match=r"^episode 0 \(or one of the 1 beside it\), reset: RuntimeError: the rope broke",
+    ):
+        sample(VectorizedEnvironments(environments))
+
+
+def test_a_fault_of_one_that_waits_is_named_with_the_others():
+    # The first copy's episode ends after one step; in the next one, which it waits for and the
+    # other takes, something fails.
+    environments: Any = SyncVectorEnv([lambda: Misbehaving(does=leave_early, first=0)] * 2)
+    step, calls = environments.step, []
+
+    def failing(actions):
+        calls.append(actions)
+        return fail() if len(calls) == 3 else step(actions)
+
+    environments.step = failing
+    with pytest.raises(
+        EnvironmentFault, match=r"^episode 2 \(or one of the 1 beside it\), reset: RuntimeError"
+    ):
+        sample(VectorizedEnvironments(environments))
+
+
+def test_a_fault_of_a_single_copy_blames_no_others():
+    with pytest.raises(EnvironmentFault, match="^episode 1, step 1: RuntimeError: the rope broke"):
+        sample(VectorizedEnvironments(SyncVectorEnv([lambda: Misbehaving(does=fail)])))
+
+
+@pytest.mark.parametrize("close", [fail, leave])
+def test_what_is_raised_when_all_is_done_does_no_harm(close):
+    serial(close=close).close()
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    environments.close = close
+    VectorizedEnvironments(environments).close()
+
+
+def test_a_constructor_that_leaves_is_a_mistake_of_the_user():
+    gymnasium.register("Leaving-v0", lambda **_: leave(), max_episode_steps=5)
+    try:
+        with pytest.raises(EnvironmentFault, match="can be made, received {}: SystemExit: 0"):
+            inspect_environment("Leaving-v0", {})
+    finally:
+        del gymnasium.registry["Leaving-v0"]
+
+
+def test_one_that_steps_all_at_once_is_named_too():
+    environments = SyncVectorEnv([lambda: Misbehaving(does=fail)] * 2)
+    with pytest.raises(
+        EnvironmentFault,
+        match=r"^episode 2 \(or one of the 1 beside it\), step 1: RuntimeError: the rope broke",
+    ):
+        sample(VectorizedEnvironments(environments))
+
+
+def test_wrong_shapes_of_all_at_once_are_named():
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    step = environments.step
+
+    def short_of_a_reward(actions):
+        observations, rewards, *rest = step(actions)
+        return observations, rewards[:1], *rest
+
+    environments.step = short_of_a_reward
+    with pytest.raises(
+        EnvironmentFault, match=r"expected rewards of shape \(2,\), received \(1,\)"
+    ):
+        sample(VectorizedEnvironments(environments))
+
+
+@pytest.mark.parametrize("name", ["step", "reset"])
+def test_wrong_observations_of_all_at_once_are_named(name):
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    method = getattr(environments, name)
+
+    def short_of_a_number(*arguments, **keywords):
+        observations, *rest = method(*arguments, **keywords)
+        return observations[:, :1], *rest
+
+    setattr(environments, name, short_of_a_number)
+    with pytest.raises(
+        EnvironmentFault, match=r"expected observations of shape \(2, 2\), received \(2, 1\)"
+    ):
+        sample(VectorizedEnvironments(environments))
+
+
+def test_ends_may_be_numbers():
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    step = environments.step
+
+    def in_numbers(actions):
+        observations, rewards, terminated, truncated, infos = step(actions)
+        return observations, rewards, terminated.astype(int), truncated.astype(float), infos
+
+    environments.step = in_numbers
+    episodes = sample(VectorizedEnvironments(environments))
+    assert episodes.num_steps.tolist() == [3, 3, 3, 3]
+    assert episodes.terminated.sum() == 4
+
+
+def test_one_that_never_ends_is_named():
+    environments = serial(does=lambda o, r, terminated, *rest: (o, r, False, *rest))
+    environments.max_episode_steps = 2
+    with pytest.raises(
+        EnvironmentFault,
+        match="^episode 0, step 1: expected the last step of an episode, by max_episode_steps: 2, "
+        "received one that goes on",
+    ):
+        sample(environments)
+
+
+def test_the_time_limit_is_that_of_the_specification():
+    environments = make_environments(inspect_environment("CartPole-v1", {}, 17), 2)
+    assert environments.max_episode_steps == 17
+
+
+def test_copies_that_cannot_be_made_are_a_mistake_of_the_user():
+    specification = inspect_environment("CartPole-v1", {})._replace(kwargs={"rope": 1})
+    with pytest.raises(
+        EnvironmentFault, match="expected parallel copies of CartPole-v1 .*{'rope': 1}"
+    ):
+        make_environments(specification, 2)
+
+
+def test_the_checker_that_gymnasium_makes_can_be_left_out():
+    specification = inspect_environment("CartPole-v1", {"disable_env_checker": True})
+    assert isinstance(make_environments(specification, 2), VectorizedEnvironments)
+
+
+gymnasium.register("Unclosable-v0", lambda **_: Misbehaving(close=leave), max_episode_steps=5)
+
+
+def test_stages_do_all_their_work_whatever_closing_raises(tmp_path, monkeypatch):
+    params = copy.deepcopy(BANDIT)
+    params["env"] = {"id": "Unclosable-v0"}
+    task = run_stages(
+        tmp_path, monkeypatch, params=params, stages=(rollout, train, export, evaluate)
+    )
+    assert task.files.metrics.exists()
+
+
+gymnasium.register("Misbehaving-v0", lambda **k: Misbehaving(fail, **k), max_episode_steps=5)
+
+
+def test_the_stages_name_the_task_the_environment_and_the_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def load(first, num_workers=1):
+        params = copy.deepcopy(BANDIT)
+        # 4 episodes in 4 copies: the first update's are from the rollouts, the second's are the
+        # copies' first ones.
+        params["env"] = {"id": "Misbehaving-v0", "kwargs": {"first": first}}
+        params["rollout"]["num_episodes"] = 4
+        params["train"]["num_episodes"] = 8
+        task = load_task(write_params(tmp_path, task=params), "task")
+        return task._replace(num_workers=num_workers)
+
+    place = r"^task: Misbehaving-v0: run 0: "
+    with pytest.raises(EnvironmentFault, match=f"{place}episode 0, step 1: RuntimeError: the rope"):
+        rollout(load(0))
+    assert not (tmp_path / "data").exists()
+    rollout(load(1))
+    with pytest.raises(EnvironmentFault, match=f"{place}update 1: episode 0, step 1: RuntimeError"):
+        train(load(0))
+    train(load(1))
+    export(load(1))
+    with pytest.raises(EnvironmentFault, match=f"{place}episode 0, step 1: RuntimeError"):
+        evaluate(load(0))

@@ -1,0 +1,174 @@
+"""What is read from an environment, and which environments are refused."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from environments.faults import EnvironmentFault
+from environments.specification import has_bounds, inspect_environment
+from pipeline.description import describe_flattening, describe_space
+from tests.environments.made_up import EVERYTHING
+
+
+class Custom(gymnasium.Env):
+    """An environment with the spaces that it is given."""
+
+    def __init__(self, observation_space, action_space):
+        self.observation_space = observation_space
+        self.action_space = action_space
+
+
+VECTOR = spaces.Box(-1, 1, (2,))
+gymnasium.register("Custom-v0", lambda **kwargs: Custom(**kwargs), max_episode_steps=9)
+gymnasium.register("Endless-v0", lambda **_: Custom(VECTOR, spaces.Discrete(2)))
+
+
+def test_cartpole():
+    specification = inspect_environment("CartPole-v1", {"sutton_barto_reward": True})
+    assert specification.observation_size == 4
+    assert specification.action_space == spaces.Discrete(2)
+    assert specification.max_episode_steps == 500
+    assert specification.has_vector_entry_point
+
+
+def test_a_third_partys_environment_is_imported_by_its_module(tmp_path, monkeypatch):
+    (tmp_path / "somebodys_envs.py").write_text(
+        "import gymnasium\ngymnasium.register('Theirs-v0', "
+        "'environments.bandit:Bandit', max_episode_steps=1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    specification = inspect_environment("somebodys_envs:Theirs-v0", {"probabilities": [0.1] * 5})
+    assert specification.action_space == spaces.Discrete(5)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs", "message"),
+    [
+        ("CartPol-v1", {}, "Did you mean: `CartPole`"),
+        ("CartPole-v9", {}, "CartPole-v9"),
+        ("Nowhere", {}, "received 'Nowhere'"),
+        ("a:b:c", {}, "received 'a:b:c'"),
+        (":Id-v0", {}, "expected the id .* received ':Id-v0'"),
+        ("module:", {}, "expected the id .* received 'module:'"),
+        (".module:Id-v0", {}, "expected the id .* received '.module:Id-v0'"),
+        ("no_such_module:Id-v0", {}, "No module named 'no_such_module'"),
+        ("CartPole-v1", {"gravity_": 1}, "keyword arguments with which CartPole-v1 can be made"),
+        ("Bandit-v0", {"probabilities": [2]}, "expected numbers from 0 to 1"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(env_id, kwargs, message):
+    with pytest.raises(EnvironmentFault, match=message):
+        inspect_environment(env_id, kwargs)
+
+
+@pytest.mark.parametrize(
+    ("space", "size"),
+    [
+        (spaces.Discrete(3), 3),
+        (spaces.Box(-1, 1, (2, 2)), 4),
+        (spaces.Box(-1, 1, ()), 1),
+        (spaces.Box(0, 255, (4, 4, 3), np.uint8), 48),
+        (spaces.MultiDiscrete(np.array([[2, 3], [4, 5]])), 14),
+        (spaces.MultiBinary((2, 3)), 6),
+        (spaces.Tuple([spaces.Discrete(3), VECTOR]), 5),
+        (EVERYTHING, 3 * 2 + 2 + 4 + 2 + 3 + 3),
+    ],
+)
+def test_observations_that_gymnasium_flattens(space, size):
+    kwargs = {"observation_space": space, "action_space": spaces.Discrete(2)}
+    assert inspect_environment("Custom-v0", kwargs).observation_size == size
+
+
+def test_the_description_says_how_to_flatten_an_observation():
+    observation = EVERYTHING.sample()
+    flat = np.asarray(spaces.flatten(EVERYTHING, observation))
+    parts = describe_flattening(EVERYTHING)
+    # By hand, from what it says: numbers and bits as they are, whole numbers one-hot.
+    encoded: dict[str, Callable[[Any], np.ndarray]] = {
+        "its numbers, row by row": np.ravel,
+        "its bits, row by row": np.ravel,
+        "one-hot: 1 at the value less start, else 0": lambda value: np.eye(4)[value - 2],
+        "each component in turn, row by row, one-hot: 1 at its value less its start": lambda v: (
+            np.concatenate([np.eye(2)[v[0]], np.eye(3)[v[1]]])
+        ),
+    }
+    assert [part["path"] for part in parts] == [
+        ["position"], ["colour"], ["place", 0], ["place", 1], ["switches"]
+    ]  # fmt: skip
+    end = 0
+    for part in parts:
+        value: Any = observation
+        for key in part["path"]:
+            value = value[key]
+        start, end = part["components"]
+        np.testing.assert_array_equal(flat[start:end], encoded[part["encoding"]](value))
+    assert end == len(flat)
+
+
+def test_the_description_of_a_space_is_json():
+    description = json.loads(json.dumps(describe_space(EVERYTHING)))
+    assert description["type"] == "Dict"
+    assert description["spaces"]["place"] == {
+        "type": "Tuple",
+        "spaces": [
+            {"type": "Discrete", "n": 4, "start": 2},
+            {"type": "MultiDiscrete", "nvec": [2, 3], "start": [0, 0]},
+        ],
+    }
+    assert description["spaces"]["switches"] == {"type": "MultiBinary", "shape": [3]}
+    assert description["spaces"]["position"]["shape"] == [2, 3]
+
+
+def test_a_space_of_ones_own_is_described_as_what_it_is():
+    class Mine(spaces.Box):
+        pass
+
+    mine = Mine(-1, 1, (2,))
+    assert describe_space(mine)["type"] == "Box"
+    assert describe_flattening(mine)[0]["components"] == [0, 2]
+
+
+OBSERVED = "whose observation is a Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple"
+ACTED = "whose action is Discrete, MultiDiscrete, MultiBinary or a Box of floats"
+
+
+@pytest.mark.parametrize(
+    ("observation_space", "action_space", "message"),
+    [
+        (spaces.Text(3), spaces.Discrete(2), OBSERVED),
+        (spaces.Sequence(VECTOR), spaces.Discrete(2), OBSERVED),
+        (spaces.Dict(a=spaces.Tuple([spaces.Text(3)])), spaces.Discrete(2), "no Text of"),
+        (spaces.Box(-1, 1, (0,)), spaces.Discrete(2), "which is empty"),
+        (VECTOR, spaces.Tuple([spaces.Discrete(2)]), ACTED),
+        (VECTOR, spaces.Box(0, 5, (2,), np.int64), "int64, whose actions are whole numbers"),
+        (VECTOR, spaces.Box(0, 5, (0,)), "which is empty"),
+    ],
+)
+def test_spaces_that_no_policy_serves_are_refused(observation_space, action_space, message):
+    kwargs = {"observation_space": observation_space, "action_space": action_space}
+    with pytest.raises(EnvironmentFault, match=message):
+        inspect_environment("Custom-v0", kwargs)
+
+
+@pytest.mark.parametrize(
+    ("space", "bounded"),
+    [
+        (spaces.Box(-1, 1, (2,)), True),
+        (spaces.Box(-np.inf, np.array([np.inf, 3]), (2,), np.float64), True),
+        (spaces.Box(-np.inf, np.inf, (2,)), False),
+        (spaces.Discrete(2), False),
+    ],
+)
+def test_which_actions_have_bounds(space, bounded):
+    assert has_bounds(space) == bounded
+
+
+def test_an_environment_without_a_time_limit_is_refused():
+    with pytest.raises(EnvironmentFault, match=r"max_episode_steps.*Endless-v0 has no time limit"):
+        inspect_environment("Endless-v0", {})
+    assert inspect_environment("Endless-v0", {}, max_episode_steps=7).max_episode_steps == 7

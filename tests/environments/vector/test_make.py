@@ -1,0 +1,102 @@
+"""Which parallel copies there are, how many, and that they are what was asked for."""
+
+from functools import partial
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.envs.registration import WrapperSpec
+from gymnasium.vector import AutoresetMode
+
+from environments.specification import inspect_environment
+from environments.vector.make import make_environments
+from environments.vector.serial import SerialEnvironments
+from environments.vector.vectorized import VectorizedEnvironments
+from tests.environments.made_up import EVERYTHING, Everything
+
+
+def test_a_native_vector_environment_gets_the_keyword_arguments():
+    specification = inspect_environment("CartPole-v1", {"sutton_barto_reward": True})
+    environments = make_environments(specification, 3)
+    assert environments.num_envs == 3
+    assert isinstance(environments, VectorizedEnvironments)
+    environments.reset(seed=0)  # with Sutton and Barto's reward a step costs nothing
+    assert environments.step(np.arange(3), np.zeros(3, np.int64)).rewards.tolist() == [0, 0, 0]
+
+
+def test_an_environment_without_a_vector_entry_point_is_stepped_copy_by_copy():
+    environments = make_environments(inspect_environment("Bandit-v0", {}), 3)
+    assert isinstance(environments, SerialEnvironments)
+
+
+def test_a_native_vector_environment_that_does_not_reset_itself_by_the_next_step_is_not_used():
+    class Disabled(gymnasium.vector.SyncVectorEnv):
+        def __init__(self, num_envs, max_episode_steps):
+            make = partial(gymnasium.make, "Bandit-v0", max_episode_steps=max_episode_steps)
+            super().__init__([make] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
+
+    gymnasium.register(
+        "Disabled-v0",
+        "environments.bandit:Bandit",
+        vector_entry_point=lambda **kw: Disabled(**kw),
+        max_episode_steps=1,
+    )
+    specification = inspect_environment("Disabled-v0", {})
+    assert specification.has_vector_entry_point
+    environments = make_environments(specification, 100)
+    assert isinstance(environments, SerialEnvironments)
+    assert environments.num_envs == 50
+
+
+def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used():
+    wrapper = "gymnasium.wrappers:TransformReward"
+    cartpole = gymnasium.spec("CartPole-v1")
+    gymnasium.register(
+        "Wrapped-v0",
+        cartpole.entry_point,
+        vector_entry_point=cartpole.vector_entry_point,
+        max_episode_steps=500,
+        additional_wrappers=(
+            WrapperSpec("Double", wrapper, {"func": lambda reward: 2.0 * reward}),
+        ),
+    )
+    environments = make_environments(inspect_environment("Wrapped-v0", {}), 2)
+    environments.reset(seed=0)
+    assert environments.step(np.arange(2), np.zeros(2, np.int64)).rewards.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("env_id", "num_episodes", "num_envs"),
+    [
+        ("Bandit-v0", 1, 1),
+        ("Bandit-v0", 64, 64),
+        ("Bandit-v0", 65, 33),
+        ("Bandit-v0", 100, 50),
+        ("CartPole-v1", 512, 512),
+        ("CartPole-v1", 513, 257),
+    ],
+)
+def test_as_many_copies_as_episodes_or_an_even_share_of_them(env_id, num_episodes, num_envs):
+    environments = make_environments(inspect_environment(env_id, {}), num_episodes)
+    assert environments.num_envs == num_envs
+
+
+def test_copies_observe_what_gymnasium_flattens():
+    specification = inspect_environment("Everything-v0", {})
+    environments = make_environments(specification, 2)
+    environments.reset(seed=5)  # and 6 for the second one
+    for copy, seed in enumerate([5, 6]):
+        expected, _ = Everything().reset(seed=seed)
+        flat = np.asarray(spaces.flatten(EVERYTHING, expected), np.float32)
+        np.testing.assert_array_equal(environments.observations[copy], flat)
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Everything-v0"])  # its own vector, and copies
+def test_the_time_limit_that_was_asked_for_cuts_episodes_off(env_id):
+    specification = inspect_environment(env_id, {}, max_episode_steps=3)
+    environments = make_environments(specification, 2)
+    environments.reset(seed=0)
+    actions = np.stack([specification.action_space.sample()] * 2)
+    cut = [environments.step(np.arange(2), actions).truncated.tolist() for _ in range(3)]
+    assert cut == [[False, False], [False, False], [True, True]]

@@ -1,0 +1,175 @@
+"""The SavedModel: the same policy, in TensorFlow alone, with the same bytes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from gymnasium import spaces
+
+from models.heads import make_head
+from models.networks import make_policy_network
+from models.normalization import RunningNormalization
+from models.policy import Policy
+from models.savedmodel import ServablePolicy, save
+
+REPOSITORY = Path(__file__).parents[2]
+BOUNDED = spaces.Box(np.array([-0.5, -np.inf, 2.0], "f4"), np.array([0.5, np.inf, np.inf], "f4"))
+POLICIES: dict[str, tuple[spaces.Space, dict[str, bool]]] = {
+    "discrete": (spaces.Discrete(3, start=2), {}),
+    "multi-discrete": (spaces.MultiDiscrete([2, 4, 3], start=[0, -1, 5]), {}),
+    "multi-discrete of rank 2": (spaces.MultiDiscrete(np.array([[2, 3], [3, 2]])), {}),
+    "multi-binary": (spaces.MultiBinary(5), {}),
+    "multi-binary of rank 2": (spaces.MultiBinary((2, 2)), {}),
+    "box": (BOUNDED, {}),
+    "box of rank 0": (spaces.Box(-1, 1, ()), {}),
+    "box of rank 2": (spaces.Box(-1, 1, (2, 2)), {}),
+    "box of float64": (spaces.Box(-0.1, 0.1, (2,), np.float64), {}),
+    "state-dependent": (BOUNDED, {"state_dependent": True}),
+    "squashed": (BOUNDED, {"squash": True}),
+    "squashed, of rank 2": (spaces.Box(-1, 1, (2, 2)), {"squash": True}),
+    "squashed and state-dependent": (BOUNDED, {"state_dependent": True, "squash": True}),
+    "observations normalized": (spaces.Discrete(3), {"normalize": True}),
+    "all options": (BOUNDED, {"state_dependent": True, "squash": True, "normalize": True}),
+}
+OBSERVATIONS = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
+SEED = np.array([11, 12], np.int32)
+
+
+def make_policy(name):
+    space, options = POLICIES[name]
+    normalize = options.get("normalize", False)
+    head = make_head(space, **{k: v for k, v in options.items() if k != "normalize"})
+    normalizer = RunningNormalization(name="normalization") if normalize else None
+    network = make_policy_network(4, [8], "tanh", head, np.random.SeedSequence(0), normalizer)
+    generator = np.random.default_rng(1)  # far from indifferent
+    for variable in network.trainable_variables:
+        variable.assign(generator.normal(size=variable.shape))
+    if normalizer is not None:
+        normalizer.update(tf.constant(3 + 2 * OBSERVATIONS), tf.ones(len(OBSERVATIONS), bool))
+    return Policy(network, head, 4)
+
+
+@pytest.fixture(scope="module", params=POLICIES)
+def saved(request, tmp_path_factory):
+    """A policy, its action space, and the folder of its SavedModel."""
+    policy = make_policy(request.param)
+    folder = tmp_path_factory.mktemp("policy")
+    save(policy, folder)
+    return policy, POLICIES[request.param][0], folder
+
+
+def test_signatures_agree_with_the_policy_in_memory(saved):
+    policy, space, folder = saved
+    signatures = tf.saved_model.load(str(folder)).signatures
+    observation = tf.constant(OBSERVATIONS)
+    greedy = signatures["serving_default"](observation=observation)["action"]
+    np.testing.assert_allclose(greedy, policy.greedy(observation), rtol=1e-6, atol=1e-6)
+    sample = signatures["sample"](observation=observation, seed=tf.constant(SEED))
+    action, raw_action, outputs = policy.sample(observation, SEED)
+    log_prob = policy.head.log_prob(outputs, raw_action)
+    assert sorted(sample) == ["action", "log_prob", "raw_action"]
+    np.testing.assert_allclose(sample["action"], action, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(sample["raw_action"], raw_action, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(sample["log_prob"], log_prob, rtol=1e-6, atol=1e-6)
+    scored = signatures["log_prob"](observation=observation, action=sample["raw_action"])
+    np.testing.assert_allclose(scored["log_prob"], sample["log_prob"], rtol=1e-6, atol=1e-6)
+    parameters = signatures["distribution"](observation=observation)
+    expected = policy.head.parameters(policy.outputs(observation))
+    for column, name in enumerate(policy.head.parameter_names):
+        np.testing.assert_allclose(parameters[name], expected[:, column], rtol=1e-6, atol=1e-6)
+    for action in [*greedy.numpy(), *sample["action"].numpy()]:
+        assert space.contains(action)
+        assert np.asarray(action).dtype == space.dtype
+
+
+@pytest.mark.parametrize("name", ["multi-discrete", "multi-binary", "all options"])
+def test_any_number_of_observations(name, tmp_path):
+    policy = make_policy(name)
+    save(policy, tmp_path)
+    signatures = tf.saved_model.load(str(tmp_path)).signatures
+    for num_observations in (0, 1, 5):
+        observation = tf.constant(OBSERVATIONS[:num_observations])
+        sample = signatures["sample"](observation=observation, seed=tf.constant(SEED))
+        assert sample["action"].shape == (num_observations, *policy.head.action_shape)
+        assert sample["log_prob"].shape == (num_observations,)
+
+
+def test_one_servable_saves_the_weights_of_the_moment(tmp_path):
+    policy = make_policy("all options")
+    servable = ServablePolicy(policy)
+    for name in ("before", "after"):
+        servable.save(tmp_path / name)
+        serve = tf.saved_model.load(str(tmp_path / name)).signatures["serving_default"]
+        greedy = serve(observation=tf.constant(OBSERVATIONS))["action"]
+        np.testing.assert_allclose(greedy, policy.greedy(OBSERVATIONS), rtol=1e-5, atol=1e-6)
+        policy.network.set_weights([w / 2 for w in policy.network.get_weights()])
+
+
+SAVE = """
+import sys
+from tests.models.test_savedmodel import make_policy, save
+from pathlib import Path
+save(make_policy("all options"), Path(sys.argv[1]))
+"""
+
+
+def run(command, folder):
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def files_in(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_two_fresh_processes_write_the_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        run([sys.executable, "-c", SAVE, tmp_path / name], tmp_path)
+    one, two = files_in(tmp_path / "one"), files_in(tmp_path / "two")
+    assert "saved_model.pb" in one
+    assert "variables/variables.index" in one
+    assert one == two
+
+
+LOAD = """
+import sys
+import tensorflow as tf
+serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+print(serve(observation=tf.zeros((1, 4)))["action"].shape)
+assert not {"tensorflow_probability", "gymnasium", "models", "pipeline"} & set(sys.modules)
+"""
+
+
+def test_it_needs_tensorflow_alone(tmp_path):
+    policy = make_policy("all options")
+    save(policy, tmp_path / "policy")
+    output = run([sys.executable, "-c", LOAD, tmp_path / "policy"], tmp_path)
+    assert output.strip() == str(tf.TensorShape([1, *policy.head.action_shape]))
+
+
+def test_saved_model_cli_runs_it_and_so_does_whatever_loads_it_in_cpp(tmp_path):
+    policy = make_policy("all options")
+    save(policy, tmp_path / "policy")
+    np.save(tmp_path / "observation.npy", OBSERVATIONS)
+    cli = "import sys; from tensorflow.python.tools.saved_model_cli import main; sys.exit(main())"
+    run(
+        [
+            *(sys.executable, "-c", cli, "run", "--dir", "policy", "--tag_set", "serve"),
+            *("--signature_def", "serving_default", "--inputs", "observation=observation.npy"),
+            *("--outdir", "."),
+        ],
+        tmp_path,
+    )
+    np.testing.assert_allclose(
+        np.load(tmp_path / "action.npy"), policy.greedy(OBSERVATIONS), rtol=1e-5, atol=1e-6
+    )

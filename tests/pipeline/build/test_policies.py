@@ -1,0 +1,189 @@
+"""A task's policy and learner, from its parameters."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from environments.specification import inspect_environment
+from pipeline.build import learners, policies
+from pipeline.task.artifacts import stack_weights, write_arrays
+from pipeline.task.errors import UserError
+from pipeline.task.schema import PolicyParams, TrainParams, ValueParams
+from reinforce.baselines import BASELINES
+from reinforce.sampling.actor import CompiledActor
+from reinforce.value import ValueBaseline
+
+TRAIN = TrainParams(
+    num_episodes=8,
+    episodes_per_update=4,
+    gamma=0.75,
+    optimizer="rmsprop",
+    learning_rate=0.0625,
+    baseline="per_step",
+    normalize_advantages=True,
+    entropy_coefficient=0.5,
+    max_gradient_norm=2.5,
+)
+
+
+def make_policy(seed=0, hidden_sizes=(3, 5)):
+    return policies.make_policy(
+        PolicyParams(hidden_sizes=hidden_sizes, activation="relu"),
+        inspect_environment("CartPole-v1", {}),
+        np.random.SeedSequence(seed),
+    )
+
+
+def test_the_policy_has_the_network_that_was_asked_for():
+    network = make_policy().network
+    shapes = [tuple(weights.shape) for weights in network.trainable_variables]
+    assert shapes == [(4, 3), (3,), (3, 5), (5,), (5, 2), (2,)]
+    assert network.get_layer("hidden_0").activation is keras.activations.relu
+
+
+def test_the_learner_does_what_the_parameters_say():
+    learner = learners.make_learner(TRAIN, make_policy())
+    assert isinstance(learner.optimizer, keras.optimizers.RMSprop)
+    assert float(learner.optimizer.learning_rate) == 0.0625
+    assert learner.gamma == 0.75
+    assert learner.baseline is BASELINES["per_step"]
+    assert learner.normalize_advantages is True
+    assert learner.entropy_coefficient == 0.5
+    assert learner.max_gradient_norm == 2.5
+
+
+def test_a_learner_with_a_value_network_of_its_own():
+    params = TRAIN.model_copy(
+        update={
+            "baseline": "value",
+            "reward_scale": 0.5,
+            "value": ValueParams(
+                hidden_sizes=(6,),
+                activation="elu",
+                optimizer="sgd",
+                learning_rate=0.25,
+                steps_per_update=7,
+                normalize_targets=False,
+            ),
+        }
+    )
+    learner = learners.make_learner(params, make_policy())
+    value = learner.baseline
+    assert isinstance(value, ValueBaseline)
+    assert learner.reward_scale == 0.5
+    assert [tuple(v.shape) for v in value.variables] == [(4, 6), (6,), (6, 1), (1,)]
+    assert value.network.get_layer("hidden_0").activation is keras.activations.elu
+    assert isinstance(value.optimizer, keras.optimizers.SGD)
+    assert float(value.optimizer.learning_rate) == 0.25
+    assert (value.steps_per_update, value.normalize_targets) == (7, False)
+
+
+def test_every_run_begins_with_its_policy_and_a_value_network_of_its_own():
+    params = TRAIN.model_copy(update={"baseline": "value"})
+    learner = learners.make_learner(params, make_policy())
+    assert isinstance(learner.baseline, ValueBaseline)
+    weights = stack_weights([policies.get_weights(make_policy(seed)) for seed in (1, 2)])
+    kernels = []
+    for run, seed in [(0, 8), (1, 9), (0, 8)]:
+        policies.set_weights(learner.policy, weights, run)
+        learner.reset(np.random.SeedSequence(seed))
+        for path, values in policies.get_weights(learner.policy).items():
+            np.testing.assert_array_equal(values, weights[path][run])
+        kernels.append(learner.baseline.network.get_weights()[0])
+    assert not np.array_equal(kernels[0], kernels[1])
+    np.testing.assert_array_equal(kernels[0], kernels[2])
+
+
+def test_policy_and_value_share_the_statistics_of_observations():
+    policy = policies.make_policy(
+        PolicyParams(hidden_sizes=(), activation="tanh", normalize_observations=True),
+        inspect_environment("CartPole-v1", {}),
+        np.random.SeedSequence(0),
+    )
+    learner = learners.make_learner(TRAIN.model_copy(update={"baseline": "value"}), policy)
+    normalizer = policy.network.get_layer("normalization")
+    assert isinstance(learner.baseline, ValueBaseline)
+    assert normalizer in learner.baseline.network.layers
+    # They are among the weights that are written, read and set.
+    saved = policies.get_weights(policy)
+    assert {path for path in saved if path.startswith("normalization/")} == {
+        "normalization/mean",
+        "normalization/variance",
+        "normalization/count",
+    }
+    normalizer.update(tf.ones((2, 4)), tf.ones(2, bool))
+    policies.set_weights(policy, stack_weights([saved]), 0)
+    assert float(normalizer.count) == 0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "final", "expected"),
+    [
+        # 5 updates from 0.0625: fractions done 0, 1/5, …, 4/5; the last value comes after them.
+        ("constant", 0.0, lambda done: 0.0625),
+        ("linear", 0.0125, lambda done: 0.0625 + (0.0125 - 0.0625) * done),
+        ("linear", 0.0, lambda done: 0.0625 * (1 - done)),
+        ("cosine", 0.0125, lambda done: 0.0125 + 0.05 * (1 + np.cos(np.pi * done)) / 2),
+        ("exponential", 0.0125, lambda done: 0.0625 * 0.2**done),
+    ],
+)
+def test_the_learning_rate_falls_from_update_to_update(schedule, final, expected):
+    params = TRAIN.model_copy(
+        update={
+            "num_episodes": 20,
+            "optimizer": "sgd",
+            "learning_rate_schedule": schedule,
+            "final_learning_rate": final,
+        }
+    )
+    learner = learners.make_learner(params, make_policy(hidden_sizes=()))
+    for _ in range(2):  # a reset begins the schedule again
+        learner.reset(np.random.SeedSequence(0))
+        steps = []
+        for _ in range(6):
+            before = learner.variables[1].numpy()
+            learner._apply([tf.zeros((4, 2)), tf.ones(2)])  # a step of the learning rate itself
+            steps.append((before - learner.variables[1].numpy())[0])
+        np.testing.assert_allclose(steps, [expected(u / 5) for u in range(6)], atol=1e-6)
+
+
+def test_the_compiled_actor_is_the_policys_sample_with_the_weights_of_the_moment():
+    policy = make_policy()
+    actor = CompiledActor(policy)
+    seed = np.array([1, 2], np.int32)
+    for num_observations, factor in [(6, 1.0), (3, 100.0)]:
+        observations = np.random.default_rng(0).normal(size=(num_observations, 4)).astype("f4")
+        policy.network.set_weights([factor * w for w in policy.network.get_weights()])
+        expected = policy.sample(tf.constant(observations), seed)
+        action = actor.act(observations, seed)
+        for received, wanted in zip(action, expected, strict=True):
+            np.testing.assert_allclose(received, wanted, rtol=1e-5)
+        np.testing.assert_allclose(
+            actor.log_prob(action.outputs, action.raw_action),
+            policy.distribution(observations).log_prob(expected.raw_action),
+            rtol=1e-5,
+        )
+
+
+def test_weights_come_back_run_by_run(tmp_path):
+    runs = [policies.get_weights(make_policy(seed)) for seed in (1, 2)]
+    write_arrays(tmp_path / "weights.npz", stack_weights(runs))
+    policy = make_policy()
+    weights = policies.read_weights(tmp_path / "weights.npz", policy, 2)
+    for run, expected in enumerate(runs):
+        policies.set_weights(policy, weights, run)
+        for path, values in policies.get_weights(policy).items():
+            np.testing.assert_array_equal(values, expected[path])
+
+
+def test_weights_of_other_runs_or_not_finite_are_refused(tmp_path):
+    path, policy = tmp_path / "weights.npz", make_policy()
+    weights = stack_weights([policies.get_weights(policy)])
+    write_arrays(path, weights)
+    with pytest.raises(UserError, match=r"weights\.npz: expected weights of shape"):
+        policies.read_weights(path, policy, 2)
+    weights["logits/bias"][0, 1] = np.nan
+    write_arrays(path, weights)
+    with pytest.raises(UserError, match=r"weights\.npz: expected finite weights"):
+        policies.read_weights(path, policy, 1)

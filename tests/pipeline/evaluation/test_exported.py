@@ -1,0 +1,34 @@
+"""What a SavedModel answers to sampling."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from models.heads import make_head
+from models.networks import make_policy_network
+from models.policy import Policy
+from models.savedmodel import save
+from pipeline.evaluation import exported
+
+OBSERVATIONS = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+SEED = np.array([3, 4], np.int32)
+
+
+@pytest.mark.parametrize("space", [spaces.Discrete(3), spaces.Box(-0.1, 0.1, (2,))])
+def test_its_actions_are_scored_as_the_policy_scores_them(space, tmp_path):
+    head = make_head(space)
+    policy = Policy(make_policy_network(4, [8], "tanh", head, np.random.SeedSequence(1)), head, 4)
+    save(policy, tmp_path)
+    signatures = exported.load_signatures(tmp_path)
+    sampled = exported.Sampled(signatures)
+    action = sampled.act(OBSERVATIONS, SEED)
+    expected = policy.distribution(OBSERVATIONS).log_prob(action.raw_action)
+    received = sampled.log_prob(action.outputs, action.raw_action)
+    np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-6)
+    batch: gymnasium.Space = gymnasium.vector.utils.batch_space(space, 5)
+    assert batch.contains(action.action)
+    greedy = exported.Greedy(signatures)
+    action = greedy.act(OBSERVATIONS, SEED)
+    np.testing.assert_allclose(action.action, policy.greedy(OBSERVATIONS), rtol=1e-5, atol=1e-6)
+    assert greedy.log_prob(action.outputs, action.raw_action).tolist() == [0] * 5

@@ -1,0 +1,259 @@
+"""An episode recorded, replayed, and filmed."""
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.envs.classic_control import CartPoleEnv
+from PIL import Image, ImageSequence
+
+from environments.specification import inspect_environment
+from pipeline.figures import film as module
+from pipeline.figures.film import film
+from pipeline.playing.environments import make_environment
+from pipeline.playing.replay import record, replay
+from pipeline.task.artifacts import read_table, write_table
+from pipeline.task.errors import UserError
+from pipeline.task.files import TaskFiles
+
+CARTPOLE = inspect_environment("CartPole-v1", {}, 45)
+
+
+class Made(gymnasium.Env[Any, Any]):
+    """Three steps, of which each is rewarded with the sum of the action; draws nothing."""
+
+    metadata = {"render_modes": ["rgb_array"]}
+    observation_space = spaces.Box(-1, 1, (1,))
+    num_steps = 3
+    luck = 0.0
+
+    def __init__(self, action_space=None, render_mode=None):
+        self.action_space = action_space or spaces.Discrete(2)
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        assert seed == 0
+        self.step_number = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        assert action in self.action_space
+        self.step_number += 1
+        ended = self.step_number == self.num_steps
+        return np.zeros(1, np.float32), float(np.sum(action)) + self.luck, False, ended, {}
+
+    def render(self):
+        raise RuntimeError("no\nlight")
+
+
+made: Any = Made
+gymnasium.register("Made-v0", made, max_episode_steps=3)
+
+
+@pytest.fixture(autouse=True)
+def no_window(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+
+
+def leaning(observations):
+    """Pushes to the side to which the pole leans: for some 40 steps it stands."""
+    return (observations[:, 2] > 0).astype(np.int64)
+
+
+def task_of(specification, folder, choose):
+    """What the stage reads of a task."""
+    files = TaskFiles(folder / "data" / "task")
+    with closing(make_environment(specification, None)) as env:
+        write_table(files.episode, record(env, choose, specification.id))
+    return SimpleNamespace(name="task", files=files, specification=specification)
+
+
+@pytest.fixture
+def task(tmp_path):
+    return task_of(CARTPOLE, tmp_path, leaning)
+
+
+def filmed(task):
+    """What the stage wrote: what it says, and each frame's duration in ms."""
+    film(task)
+    said = json.loads((task.files.film / "film.json").read_text())
+    with Image.open(task.files.film / "film.gif") as image:
+        durations = [frame.info["duration"] for frame in ImageSequence.Iterator(image)]
+        return said, durations, image.size
+
+
+# Recorded and replayed --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("space", "columns"),
+    [
+        (spaces.Discrete(3, start=5), 1),
+        (spaces.MultiDiscrete([2, 3]), 2),
+        (spaces.MultiBinary(3), 3),
+        (spaces.Box(-1, 1, (2, 2)), 4),
+        (spaces.Box(-1, 1, (1,), np.float64), 1),
+    ],
+)
+def test_what_is_replayed_are_the_very_actions(space, columns, tmp_path):
+    space.seed(1)
+    env: Any = Made(space)
+    taken, again = [], []
+
+    def choose(_):
+        taken.append(np.asarray(space.sample()))
+        float32 = taken[-1].dtype.kind == "f"  # which is what policies give
+        return np.asarray(taken[-1], np.float32 if float32 else None)[np.newaxis]
+
+    episode = record(env, choose, "Made-v0")
+    assert list(episode) == ["reward", *(f"action_{i}" for i in range(columns))]
+    write_table(tmp_path / "episode.csv", episode)
+    step = env.step
+
+    def watched(action):
+        again.append(action)
+        return step(action)
+
+    env.step = watched
+    replay(env, read_table(tmp_path / "episode.csv", []), "Made-v0", lambda: None)
+    assert len(again) == 3
+    for one, other in zip(taken, again, strict=True):
+        assert np.array_equal(np.asarray(one, np.float32), np.asarray(other, np.float32))
+        assert np.asarray(other).dtype == space.dtype
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"luck": 0.001},
+            "Made-v0: step 1: expected the reward 1, as when the episode was recorded from the "
+            "same seed and actions, received 1.001: the environment does not repeat itself",
+        ),
+        ({"num_steps": 2}, "Made-v0: step 2: expected an end after 3 steps"),
+        ({"num_steps": 4}, "Made-v0: step 3: expected an end after 3 steps"),
+    ],
+)
+def test_another_episode_is_refused(change, message):
+    env: Any = Made()
+    episode = record(env, lambda observations: np.ones(1, np.int64), "Made-v0")
+    for name, value in change.items():
+        setattr(env, name, value)
+    with pytest.raises(UserError) as refusal:
+        replay(env, episode, "Made-v0", lambda: None)
+    assert str(refusal.value).startswith(message)
+
+
+# Filmed -----------------------------------------------------------------------------------------
+
+
+def test_the_film_shows_the_recorded_episode_and_says_what_became_of_it(task, capsys):
+    said, durations, size = filmed(task)
+    length = len(read_table(task.files.episode, ["reward"])["reward"])
+    assert 20 < length < 45
+    # 50 pictures a second, of which every fourth is kept: the reset, and steps 4, 8, …
+    seconds = (length // 4 + 1) * 0.08
+    assert said == {
+        "why_not": None,
+        "episode_return": length,
+        "num_steps": length,
+        "seconds": pytest.approx(seconds),
+        "is_cut": False,
+    }
+    assert sum(durations) == pytest.approx(1000 * seconds)
+    assert size == (320, 213)  # of 600 × 400
+    assert capsys.readouterr().out == f"task: an episode; in {task.files.film}\n"
+
+
+def test_the_same_episode_gives_the_same_bytes(task):
+    film(task)
+    before = {path.name: path.read_bytes() for path in task.files.film.iterdir()}
+    film(task)
+    assert {path.name: path.read_bytes() for path in task.files.film.iterdir()} == before
+
+
+def test_a_long_episode_is_cut_and_says_so(task, monkeypatch):
+    monkeypatch.setattr(module, "LIMITS", module.LIMITS._replace(max_seconds=0.4))
+    said, durations, _ = filmed(task)
+    assert said["is_cut"]
+    assert sum(durations) == 400 == 1000 * said["seconds"]
+    assert said["num_steps"] > 20  # of the whole episode
+
+
+def test_a_film_that_would_be_large_has_fewer_frames_and_its_own_speed(task, monkeypatch):
+    _, durations, _ = filmed(task)
+    size = (task.files.film / "film.gif").stat().st_size
+    monkeypatch.setattr(module, "MAX_BYTES", int(0.7 * size))
+    _, fewer, _ = filmed(task)
+    assert (task.files.film / "film.gif").stat().st_size <= 0.7 * size
+    assert len(fewer) == pytest.approx(len(durations) / 2, abs=1)
+    assert sum(fewer) == pytest.approx(sum(durations), abs=80)
+
+
+def test_a_film_is_never_without_a_frame(task, monkeypatch):
+    monkeypatch.setattr(module, "MAX_BYTES", 1)
+    _, durations, _ = filmed(task)
+    assert len(durations) == 1
+
+
+@pytest.mark.parametrize(
+    ("env_id", "reason"),
+    [
+        (
+            "Bandit-v0",
+            "Bandit-v0: expected an environment with the render mode rgb_array, received one with "
+            "none",
+        ),
+        ("Made-v0", "Made-v0: reset: RuntimeError: no light"),
+    ],
+)
+def test_an_environment_that_cannot_be_drawn_leaves_the_reason(env_id, reason, tmp_path, capsys):
+    task = task_of(
+        inspect_environment(env_id, {}), tmp_path, lambda observations: np.ones(1, np.int64)
+    )
+    film(task)
+    (written,) = task.files.film.iterdir()
+    assert json.loads(written.read_text()) == {"why_not": reason}
+    assert reason in capsys.readouterr().out
+
+
+def test_an_episode_that_does_not_repeat_itself_leaves_the_reason(task, capsys):
+    episode = read_table(task.files.episode, [])
+    episode["reward"] = episode["reward"] + 1.0
+    write_table(task.files.episode, episode)
+    film(task)
+    (written,) = task.files.film.iterdir()
+    reason = json.loads(written.read_text())["why_not"]
+    assert reason.startswith("CartPole-v1: step 1: expected the reward 2, as when")
+    assert reason in capsys.readouterr().out
+
+
+def test_what_closing_raises_does_no_harm(task, monkeypatch):
+    def leave(_):
+        raise SystemExit(0)
+
+    monkeypatch.setattr(CartPoleEnv, "close", leave)
+    said, _, _ = filmed(task)
+    assert said["why_not"] is None
+
+
+def test_a_damaged_episode_is_named_and_the_film_stays(task):
+    film(task)
+    before = (task.files.film / "film.gif").read_bytes()
+    task.files.episode.write_text("reward\n1\n")
+    with pytest.raises(UserError, match="episode.csv: expected a CSV table"):
+        film(task)
+    assert (task.files.film / "film.gif").read_bytes() == before
+
+
+def test_it_starts_no_tensorflow():
+    code = "import sys, pipeline.figures.film; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=True)

@@ -1,0 +1,48 @@
+"""How a stage starts, and ends when it cannot go on."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.process.messages import one_message
+
+START = """
+from pipeline.process.start import start_tensorflow
+start_tensorflow()
+import keras
+print(keras.backend.backend(), keras.config.floatx(), keras.config.epsilon())
+"""
+
+
+def test_the_users_settings_of_keras_do_not_count(tmp_path):
+    settings = {"backend": "jax", "floatx": "float64", "epsilon": 0.1}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    shown = subprocess.run(
+        [sys.executable, "-c", START],
+        cwd=Path(__file__).parents[3],
+        env=os.environ | {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "numpy"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert (shown.stdout, shown.stderr) == ("tensorflow float32 1e-07\n", "")
+
+
+@pytest.mark.parametrize("zeros", [np.zeros, tf.zeros])
+def test_too_little_memory_is_one_message(zeros):
+    with (
+        pytest.raises(SystemExit, match="^stage: expected enough memory, received "),
+        one_message("stage"),
+    ):
+        zeros([10**6, 10**6, 10**5])
+
+
+def test_a_mistake_of_the_programs_own_has_a_traceback():
+    with pytest.raises(ZeroDivisionError), one_message("stage"):
+        1 / 0  # noqa: B018

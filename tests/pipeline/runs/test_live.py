@@ -1,0 +1,68 @@
+"""Scalars for TensorBoard, read back by TensorFlow's own reader."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.runs import live
+from pipeline.runs.live import SCALARS, LiveScalars
+from reinforce.records import UpdateRecord
+
+
+def read(folder):
+    """The events of the only file in a folder; TensorFlow checks lengths and checksums."""
+    (path,) = folder.iterdir()
+    assert "tfevents" in path.name
+    return list(tf.compat.v1.train.summary_iterator(str(path)))
+
+
+def record(update, mean_return):
+    return UpdateRecord(update, 4 * update, 100 * update, mean_return, 2, 3, 4, 5, 6, np.zeros(2))
+
+
+def test_a_run_has_its_scalars_over_env_steps(tmp_path):
+    started = time.time()
+    with LiveScalars(tmp_path / "run", num_updates=3) as scalars:
+        for update in range(3):
+            scalars.show(record(update, 10 + update))
+    version, *shown = read(tmp_path / "run")
+    assert version.file_version == "brain.Event:2"
+    assert [event.step for event in shown] == [0, 100, 200]
+    assert all(started <= event.wall_time <= time.time() for event in shown)
+    values = [{scalar.tag: scalar.simple_value for scalar in e.summary.value} for e in shown]
+    assert values[1] == dict(zip(SCALARS, (11, 2, 3, 4, 5, 6), strict=True))
+
+
+def test_they_can_be_read_while_they_are_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(live, "FLUSH_SECONDS", 0.0)
+    with LiveScalars(tmp_path, num_updates=2) as scalars:
+        scalars.show(record(0, 1))
+        assert len(read(tmp_path)) == 2
+
+
+def test_the_next_training_replaces_them(tmp_path):
+    for mean_return in (1, 2):
+        with LiveScalars(tmp_path, num_updates=1) as scalars:
+            scalars.show(record(0, mean_return))
+    _, only = read(tmp_path)
+    assert only.summary.value[0].simple_value == 2
+
+
+def test_a_long_training_is_thinned_and_its_end_is_shown(tmp_path):
+    with LiveScalars(tmp_path, num_updates=2_501) as scalars:
+        for update in range(2_501):
+            scalars.show(record(update, 0))
+    _, *shown = read(tmp_path)
+    assert [event.step // 100 for event in shown] == [*range(0, 2_501, 3), 2_500]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to Linux's /dev/full")
+def test_a_full_disk_is_an_error_of_the_file(tmp_path, monkeypatch):
+    writer = tf.io.TFRecordWriter("/dev/full")
+    monkeypatch.setattr(tf.io, "TFRecordWriter", lambda path: writer)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        LiveScalars(tmp_path, num_updates=1)
+    assert error.value.filename == str(tmp_path / live.NAME)

@@ -1,0 +1,157 @@
+"""Sampling in an XLA program."""
+
+import gymnasium
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from reinforce.episodes import Episodes
+from reinforce.sampling.compiled import CompiledSampler, empty_episodes, sample_into
+from tests.reinforce.examples import SEED, make_environment
+
+
+@pytest.fixture(scope="module")
+def sampled():
+    """CartPole's environment, a policy, and episodes of it; at most 30 steps."""
+    environment, policy = make_environment("CartPole-v1", max_episode_steps=30)
+    return environment, policy, CompiledSampler(environment, policy, 64).sample(SEED)
+
+
+def test_episodes_are_complete_and_their_padding_is_empty(sampled):
+    _, _, episodes = sampled
+    num_steps = episodes.num_steps
+    assert len(set(num_steps)) > 5
+    assert num_steps.max() == episodes.valid.shape[1] == 30
+    steps = np.arange(30)
+    np.testing.assert_array_equal(episodes.valid, steps < num_steps[:, None])
+    last = steps == num_steps[:, None] - 1
+    np.testing.assert_array_equal(episodes.terminated | episodes.truncated, last)
+    assert episodes.truncated.any()
+    assert not episodes.truncated[num_steps < 30].any()
+    np.testing.assert_array_equal(episodes.rewards[episodes.valid], 1)
+
+
+def test_episodes_are_those_of_gymnasium(sampled):
+    # The same first observation and the same actions lead through the same observations.
+    _, _, episodes = sampled
+    env = gymnasium.make("CartPole-v1")
+    for episode in range(8):
+        env.reset(seed=0)
+        env.unwrapped.state = episodes.observations[episode, 0].astype(np.float64)  # type: ignore[attr-defined]
+        for t in range(episodes.num_steps[episode]):
+            after, _, terminated, _, _ = env.step(episodes.actions[episode, t])
+            assert terminated == episodes.terminated[episode, t]
+            if not terminated and t + 1 < episodes.num_steps[episode]:
+                np.testing.assert_allclose(episodes.observations[episode, t + 1], after, atol=1e-5)
+
+
+def test_actions_are_the_policys(sampled):
+    _, policy, episodes = sampled
+    distribution = policy.distribution(episodes.observations)
+    expected = distribution.log_prob(episodes.actions).numpy()
+    np.testing.assert_allclose(
+        episodes.log_probs[episodes.valid], expected[episodes.valid], atol=1e-5
+    )
+    # Of n draws with probabilities p, Σ a is Σ p ± 4 √(Σ p (1 − p)).
+    p = distribution.probs_parameter().numpy()[..., 1][episodes.valid]
+    chosen = episodes.actions[episodes.valid]
+    assert abs(chosen.sum() - p.sum()) < 4 * np.sqrt((p * (1 - p)).sum())
+    assert abs(np.corrcoef(chosen[:-1], chosen[1:])[0, 1]) < 0.15
+
+
+def test_no_chance_is_used_twice():
+    # Two episodes after each other in each of 32 copies, of three times 32 steps, for which noise
+    # is drawn at a time. Of 32 pairs, correlations are ± 0.18; of 6,000, ± 0.013.
+    environment, policy = make_environment("Pendulum-v1", max_episode_steps=96)
+    episodes = CompiledSampler(environment, policy, 64).sample(SEED)
+    normal = policy.distribution(episodes.observations)
+    noise = (episodes.actions - normal.mean()) / normal.stddev()  # [64, 96, 1]
+    parts = np.reshape(noise, (64 * 3, 32))
+    assert np.abs(np.corrcoef(parts) - np.eye(len(parts))).max() < 0.9
+    assert abs(np.mean(parts)) < 0.06
+    assert abs(np.std(parts) - 1) < 0.04
+    for before, after in [(parts[:, :-1], parts[:, 1:]), (parts[:-1], parts[1:])]:
+        assert abs(np.corrcoef(before.ravel(), after.ravel())[0, 1]) < 0.06
+
+
+def test_the_seed_determines_the_episodes(sampled):
+    environment, policy, episodes = sampled
+    sampler = CompiledSampler(environment, policy, 64)
+    again, other = sampler.sample(SEED), sampler.sample(np.random.SeedSequence(4))
+    for one, two in zip(episodes, again, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(other.observations[:, 0], episodes.observations[:, 0])
+
+
+def sample_eagerly(made, num_episodes):
+    """Episodes, and how many copies of the environment each step went through."""
+    environment, policy = made
+    steps = []
+    step = environment.step
+
+    def counted(state, actions):
+        steps.append(len(actions))
+        return step(state, actions)
+
+    environment.step = counted
+    into = empty_episodes(policy, num_episodes, environment.max_episode_steps)
+    return sample_into(into, environment, policy, tf.constant([1, 2])), steps
+
+
+def test_sampling_stops_with_the_last_episode():
+    episodes, steps = sample_eagerly(make_environment("CartPole-v1"), 4)
+    assert len(steps) == np.sum(episodes.valid, axis=1).max() < 200
+    assert set(steps) == {4}
+    assert episodes.valid.shape == (4, 500)
+
+
+def test_a_copy_that_is_free_takes_the_next_episode():
+    # 256 episodes in 64 copies; if all of them waited for the longest of each round, it would take
+    # as many steps as the longest of each round together.
+    episodes, steps = sample_eagerly(make_environment("CartPole-v1"), 256)
+    lengths = np.sum(episodes.valid, axis=1)
+    assert set(steps) == {64}
+    assert len(steps) < lengths.reshape(4, 64).max(axis=1).sum()
+    assert lengths.sum() / 64 < len(steps) <= lengths.sum() / 64 + lengths.max()
+
+
+def test_episodes_are_kept_by_when_they_begin_not_by_when_they_end():
+    # Kept as they end, short ones would be preferred.
+    environment, policy = make_environment("CartPole-v1")
+    initial = environment.observe(environment.reset(256, tf.constant([2, 2])))
+    episodes, _ = sample_eagerly((environment, policy), 256)
+    np.testing.assert_array_equal(episodes.observations[:, 0], initial)
+
+
+def test_another_batch_takes_the_place_of_the_first():
+    environment, policy = make_environment("Pendulum-v1", max_episode_steps=5)
+    seed = tf.constant([1, 2])
+    once = sample_into(empty_episodes(policy, 3, 5), environment, policy, seed)
+    twice = sample_into(once, environment, policy, seed + 7)
+    again = sample_into(twice, environment, policy, seed)
+    unwanted = sample_into(twice, environment, policy, seed, wanted=tf.constant(False))
+    for first, second, third, kept in zip(once, twice, again, unwanted, strict=True):
+        np.testing.assert_array_equal(third, first)
+        np.testing.assert_array_equal(kept, second)
+    assert not np.array_equal(twice.observations, once.observations)
+
+
+def test_a_policy_that_is_not_finite_samples_nothing():
+    environment, policy = make_environment("Bandit-v0", hidden_sizes=())
+    policy.network.set_weights([np.full(w.shape, np.nan) for w in policy.network.get_weights()])
+    with pytest.raises(FloatingPointError, match="log-probabilities are not finite"):
+        CompiledSampler(environment, policy, 4).sample(SEED)
+
+
+def test_episodes_have_the_fields_of_all_episodes(sampled):
+    *_, episodes = sampled
+    assert isinstance(episodes, Episodes)
+    assert [np.asarray(values).dtype.name for values in episodes] == [
+        "float32",
+        "int64",
+        "float32",
+        "float32",
+        "bool",
+        "bool",
+        "bool",
+    ]
