@@ -40,7 +40,9 @@ def main(arguments: list[str]) -> None:
         description="stages and commands:\n" + "\n".join(lines),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", choices=[*STAGES, *COMMANDS], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "name", metavar="STAGE or COMMAND", choices=[*STAGES, *COMMANDS], help=argparse.SUPPRESS
+    )
     name = parser.parse_args(arguments[:1]).name
     if name in STAGES:
         run_stage(name, arguments[1:])
@@ -66,4 +68,6 @@ def run_stage(name: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without ∞
     main(sys.argv[1:])
