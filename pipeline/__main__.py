@@ -8,6 +8,7 @@ import importlib
 import sys
 from pathlib import Path
 
+from pipeline.process.display import draw_unseen
 from pipeline.process.messages import one_message
 from pipeline.process.orphans import end_with_dvc
 from pipeline.process.start import start_tensorflow
@@ -22,6 +23,7 @@ STAGES = {
     "plot": "draw the results of a task, and a film of its policy",
 }
 COMPUTING = {"rollout", "variance", "export"}  # in this process; `train` and `evaluate` in workers
+DRAWING = {"plot"}
 COMMANDS = {
     "report": "write the page of all tasks' results; or the table in README.md",
     "check": "check params.yaml",
@@ -59,6 +61,8 @@ def run_stage(name: str, arguments: list[str]) -> None:
     )
     options = parser.parse_args(arguments)
     end_with_dvc()
+    if name in DRAWING:
+        draw_unseen()
     with one_message(parser.prog):
         task = load_task(options.params, options.task)
         if name in COMPUTING:

@@ -17,12 +17,11 @@ from pipeline.arguments import count, file_to_write
 from pipeline.figures.recording import Limits, Recording
 from pipeline.playing.environments import (
     Environment,
-    draw_unseen,
-    has_display,
     make_environment,
     naming,
     picture_rate,
 )
+from pipeline.process.display import draw_unseen, has_display
 from pipeline.process.messages import one_message
 from pipeline.task.artifacts import read_json, replacing
 from pipeline.task.errors import UserError

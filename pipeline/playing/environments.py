@@ -1,8 +1,6 @@
 """One copy of an environment, to be played step by step: made, named in messages, drawn."""
 
 import math
-import os
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,23 +18,6 @@ DEFAULT_RATE = 30.0  # pictures a second of an environment that does not say
 OPENGL = {"mujoco", "OpenGL", "glfw", "gymnasium.envs.mujoco.mujoco_rendering"}
 
 Environment = gymnasium.Env[Any, Any]
-
-
-def draw_unseen() -> None:
-    """Lets environments draw without a window.
-
-    Sets what the libraries that draw read from the environment variables when they are imported.
-    """
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame's: needs no window
-    if not has_display():
-        os.environ.setdefault("MUJOCO_GL", "egl")
-
-
-def has_display() -> bool:
-    """Tell whether there is a screen to show a window on."""
-    return sys.platform != "linux" or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
-    )
 
 
 def make_environment(specification: EnvironmentSpecification, mode: str | None) -> Environment:

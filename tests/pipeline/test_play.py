@@ -23,7 +23,7 @@ from pipeline import play
 from pipeline.acting import load
 from pipeline.evaluation.exported import distribution_parameters
 from pipeline.figures.recording import Limits
-from pipeline.playing import environments as playing
+from pipeline.process.display import draw_unseen
 from pipeline.task.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -323,7 +323,7 @@ def test_without_egl_it_says_what_to_install(pendulum, tmp_path):
 def test_egl_is_chosen_only_where_nothing_else_is(display, chosen, expected, monkeypatch):
     for name, value in (display | chosen).items():
         monkeypatch.setenv(name, value)
-    playing.draw_unseen()
+    draw_unseen()
     assert os.environ.get("MUJOCO_GL") == expected
 
 

@@ -1,0 +1,61 @@
+"""The command `python -m pipeline`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import __main__ as module
+from pipeline.task.errors import UserError
+from pipeline.task.yaml_file import read_yaml
+from tests.pipeline.small_task import BANDIT, write_params
+
+
+@pytest.mark.parametrize(("stage", "draws"), [("plot", True), ("export", False)])
+def test_a_stage_that_draws_says_so_before_an_environment_is_made(stage, draws, monkeypatch):
+    # Libraries read these variables when they are imported, and making an environment imports them.
+    monkeypatch.setattr(os, "environ", {})
+
+    def load_task(*_):
+        assert os.environ.get("SDL_VIDEODRIVER") == ("dummy" if draws else None)
+        raise UserError("seen")
+
+    monkeypatch.setattr(module, "load_task", load_task)
+    with pytest.raises(SystemExit, match="seen"):
+        module.main([stage, "task"])
+
+
+@pytest.mark.parametrize("stage", sorted(module.STAGES))
+def test_every_stage_is_found_and_given_its_task(stage, tmp_path, monkeypatch):
+    given: list[Any] = []
+    write_params(tmp_path, bandit=BANDIT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(f"pipeline.{stage}.{stage}", given.append)
+    module.main([stage, "bandit"])
+    assert [task.name for task in given] == ["bandit"]
+
+
+@pytest.mark.parametrize("name", sorted(module.COMMANDS))
+def test_every_command_has_help(name, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        module.main([name, "--help"])
+    assert capsys.readouterr().out.startswith(f"usage: python -m pipeline {name}")
+
+
+@pytest.mark.parametrize("arguments", [[], ["trian"]])
+def test_without_a_stage_or_command_it_lists_them(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        module.main(arguments)
+    assert "STAGE or COMMAND" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        module.main(["--help"])
+    listed = capsys.readouterr().out
+    assert all(f"  {name} " in listed for name in (*module.STAGES, *module.COMMANDS))
+
+
+def test_the_stages_of_dvc_are_those_of_the_command():
+    stages = read_yaml(Path(__file__).parents[2] / "dvc.yaml")["stages"]
+    assert list(stages) == [*module.STAGES, "report"]
+    assert set(module.STAGES) >= module.COMPUTING | module.DRAWING
