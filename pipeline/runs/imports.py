@@ -1,18 +1,22 @@
 """The files of this project that a module imports: the code that its results depend on."""
 
-import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+# Imports stand at the top level, which ruff checks. To parse the files would take a tenth of a second
+# of each training's start.
+IMPORT = re.compile(r"^(?:from ([\w.]+) import (?:\(([^)]+)\)|(.+))|import ([\w.]+))", re.MULTILINE)
+CODE = re.compile(r"^(?:from|import|def|class|@|\w+(?:: .+)? = )", re.MULTILINE)
 ENTRY_POINT = re.compile(r'"([a-z_]+(?:\.[a-z_]+)+):\w+"')  # `module:name` in a string
 
 
 def imported_files(*modules: str) -> list[Path]:
     """Find the files of modules and of all that they import, directly or not.
 
-    Imports stand at the top of a file (ruff sees to it). An entry point in a string, which is
-    imported later, counts too. Files with nothing but a docstring are left out.
+    An entry point in a string, which is imported later, counts as an import. Files with nothing but
+    a docstring are left out.
 
     Args:
         modules: Names of modules of this project.
@@ -26,19 +30,21 @@ def imported_files(*modules: str) -> list[Path]:
         file = waiting.pop()
         if file not in found:
             text = file.read_text(encoding="utf-8")
-            statements = ast.parse(text).body
-            found[file] = len(statements) > 1
-            names = ENTRY_POINT.findall(text)
-            for statement in statements:
-                if isinstance(statement, ast.ImportFrom) and statement.module:
-                    names.append(statement.module)
-                    names += [f"{statement.module}.{alias.name}" for alias in statement.names]
-                elif isinstance(statement, ast.Import):
-                    names += [alias.name for alias in statement.names]
-            waiting += [path for name in names for path in _files(name)]
+            found[file] = CODE.search(text) is not None
+            waiting += [path for name in imported_names(text) for path in _files(name)]
     return sorted(file.relative_to(ROOT) for file, has_code in found.items() if has_code)
 
 
+def imported_names(text: str) -> list[str]:
+    """Find the dotted names that a file imports, those that may be no modules included."""
+    names = ENTRY_POINT.findall(text)
+    for package, several, one, module in IMPORT.findall(text):
+        names.append(package or module)
+        names += [f"{package}.{name}" for name in re.findall(r"\w+", several or one)]
+    return names
+
+
+@cache
 def _files(module: str) -> list[Path]:
     """Find the files of a module and of the packages around it, if it is this project's."""
     parts = module.split(".")
