@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from benchmarks import report
 from benchmarks.stages import copy_params, run_stage_in
+from pipeline.__main__ import STAGES
 from pipeline.arguments import file_to_write
 from pipeline.process.messages import one_message
 
 COMMAND = "python -m benchmarks.startup"
-STAGES = ("rollout", "train", "variance", "export", "evaluate", "plot")
 # A stage that does not withhold what is said while TensorFlow is imported: here it is the log.
 TALKING = """
 import runpy
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("task", nargs="?", default="cartpole", help="default: %(default)s")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     with one_message(COMMAND):

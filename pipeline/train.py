@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.process.interruption import Interrupted
 from pipeline.runs.checkpoints import open_checkpoints
-from pipeline.runs.key import checkpoint_key
+from pipeline.runs.dependencies import training_dependencies
 from pipeline.runs.progress import Progress
 from pipeline.runs.results import TrainedRun
 from pipeline.runs.workers import Prepared, perform_runs
@@ -30,7 +30,7 @@ def train(task: Task) -> None:
     """Train every run of a task by REINFORCE; write learning curves and final weights."""
     started = time.monotonic()
     with open_checkpoints(
-        task.checkpoints, checkpoint_key(task), task.checkpoint_seconds
+        task.checkpoints, training_dependencies(task), task.checkpoint_seconds
     ) as checkpoints:
         saved = [checkpoints.read(run, quiet=False) for run in range(task.params.num_runs)]
         with Progress(task, saved) as progress:

@@ -24,7 +24,7 @@ def check_protocol(compiled: CompiledEnvironment, num_steps: int, seed: int) -> 
         seed: Of states and actions.
 
     Raises:
-        AssertionError: If it does not keep to the contract. The message says to what.
+        AssertionError: If it does not keep to the protocol. The message says to what.
     """
     num_steps = min(num_steps, compiled.max_episode_steps)
     space = batch_space(compiled.action_space, NUM_ENVS)
@@ -56,7 +56,7 @@ def check_protocol(compiled: CompiledEnvironment, num_steps: int, seed: int) -> 
 
 
 def _hold_types(compiled: CompiledEnvironment, state: State, actions: tf.Tensor) -> None:
-    """Compares structures, shapes and dtypes with those of the contract."""
+    """Compares structures, shapes and dtypes with those of the protocol."""
     for name, leaf in named_leaves(state, "state of reset"):
         assert leaf.shape[:1] == [NUM_ENVS], f"Expected {name} [E, …]. Received: {leaf.shape}"
     next_state, rewards, terminated = compiled.step(state, actions)

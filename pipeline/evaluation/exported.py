@@ -1,4 +1,4 @@
-"""Acting with an exported SavedModel: TensorFlow alone, no Keras and none of the policy's code."""
+"""Acting with an exported SavedModel, by its signatures alone."""
 
 import re
 from collections.abc import Mapping

@@ -34,7 +34,7 @@ class Result(NamedTuple):
 
     revision: str  # its name
     num_runs: int | None
-    metrics: dict[str, float | None]  # as of `evaluate.metrics_of`
+    metrics: dict[str, float | None]  # as of `metrics_of`
     means: dict[str, NDArray[np.float64]]  # mode → mean return of each run, [R]; empty where lost
 
 
@@ -65,7 +65,7 @@ def make_result(revision: str, evaluation: Table) -> Result:
 
     Args:
         revision: Its name.
-        evaluation: As `evaluate.metrics_of` takes it.
+        evaluation: As `metrics_of` takes it.
 
     Raises:
         ValueError: If a mode has no episodes, or returns are not finite numbers.

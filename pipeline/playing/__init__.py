@@ -1,1 +1,1 @@
-"""Exported policies in Gymnasium's environments: loaded, played, recorded and replayed."""
+"""One copy of an environment, played step by step: made, drawn, recorded and replayed."""

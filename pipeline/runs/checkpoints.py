@@ -36,7 +36,7 @@ class RunCheckpoint(NamedTuple):
     """A run after some of its updates."""
 
     records: list[UpdateRecord]  # one for each update so far
-    state: dict[str, np.ndarray]  # the learner's variables, by name (see `Learner.state`)
+    state: dict[str, np.ndarray]  # the learner's variables, by name (see `Trainer.state`)
     distribution: np.ndarray | None = None  # [N] of a finished run: see `TrainedRun`
 
     @property

@@ -29,7 +29,7 @@ class Validated(NamedTuple):
 
 
 def load_params(path: Path) -> Params:
-    """Reads and checks params.yaml, but for what only Gymnasium knows (see `pipeline.check`).
+    """Read and check params.yaml, but for what only Gymnasium knows (see `check_params`).
 
     Raises:
         UserError: If there is any mistake; the message has a line for each.

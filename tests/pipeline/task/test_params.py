@@ -5,15 +5,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pydantic
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.task import schema
 from pipeline.task.errors import UserError
 from pipeline.task.schema import EnvParams, TaskParams
 from pipeline.task.validation import load_params, validate
+from reinforce.baselines import BASELINES
 
 ROOT = Path(__file__).parents[3]
 
@@ -695,3 +697,8 @@ def test_the_committed_file_is_valid_and_explains_every_field():
 def test_reading_params_imports_no_tensorflow():
     code = "import sys, pipeline.check; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_its_baselines_are_those_that_there_are():
+    assert set(get_args(schema.Baseline)) == {*BASELINES, "value"}
+    assert set(schema.BASELINES_OVER_OTHER_EPISODES) <= set(BASELINES)

@@ -21,8 +21,8 @@ VARIABLES = ("CUDA_VISIBLE_DEVICES", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "X
 CPU_FACTS = ("vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features")
 
 
-def checkpoint_key(task: Task) -> dict[str, Any]:
-    """Collect what the results of stage `train` depend on, as JSON can hold it.
+def training_dependencies(task: Task) -> dict[str, Any]:
+    """Collect everything that the results of stage `train` depend on, as JSON can hold it.
 
     The number of runs is there through the files, which hold all runs.
 
