@@ -1,21 +1,13 @@
 """The policy π(a|s): a Keras network whose outputs parametrise a distribution over actions."""
 
 from functools import partial
-from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from models.action import Action
 from models.heads import ActionHead
-
-
-class Action(NamedTuple):
-    """Sampled actions for a batch of E observations."""
-
-    action: Any  # [E, *action_shape], as the environment takes it
-    raw_action: Any  # [E, *action_shape], as it was sampled: before clipping to the bounds
-    outputs: Any  # [E, P] of the network, of which `raw_action` was drawn
 
 
 class Policy:

@@ -10,7 +10,8 @@ from pipeline.build.policies import read_weights, set_weights
 from pipeline.digests import weights_digest
 from pipeline.task.artifacts import Weights, read_arrays, stale_file, write_arrays
 from pipeline.task.files import TaskFiles
-from reinforce.episodes import Episodes, episodes_signature
+from reinforce.episodes import Episodes
+from reinforce.signature import episodes_signature
 
 LOG_PROB_TOLERANCE = 1e-5  # absolute and relative, between sampling and recomputing
 DIGESTS = "weights_sha256"  # the array that names, run by run, the weights that sampled

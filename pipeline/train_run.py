@@ -19,8 +19,8 @@ from pipeline.runs.workers import Perform, Report
 from pipeline.task.errors import UserError
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
-from reinforce.episodes import episodes_signature
 from reinforce.records import DivergenceError, UpdateRecord
+from reinforce.signature import episodes_signature
 
 
 def prepare_training(task: Task, checkpoints: Checkpoints, live: Path) -> Perform[TrainedRun]:

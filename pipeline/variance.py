@@ -19,10 +19,11 @@ from pipeline.task.schema import TrainParams
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
 from reinforce.chunks import EAGER_CHUNK_SIZE
-from reinforce.episodes import Episodes, episodes_signature
+from reinforce.episodes import Episodes
 from reinforce.noise.compare import COMPARED, Probe, compile_comparison, probe
 from reinforce.noise.estimate import Estimate, measure_noise
 from reinforce.sampling.protocol import Sampler
+from reinforce.signature import episodes_signature
 from reinforce.value import compile_fit
 
 MIN_EPISODES_PER_CALL = 16  # that are sampled side by side

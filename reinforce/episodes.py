@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from models.policy import Policy
-
 
 class Episodes(NamedTuple):
     """B complete episodes, one a row, padded to the T steps of the longest or to the time limit.
@@ -41,35 +39,6 @@ class Episodes(NamedTuple):
         """Take the first `num_episodes`, without padding that none of them needs."""
         num_steps = int(self.num_steps[:num_episodes].max())
         return Episodes(*(values[:num_episodes, :num_steps] for values in self))
-
-
-def episodes_signature(
-    policy: Policy, num_episodes: int | None = None, num_steps: int | None = None
-) -> Episodes:
-    """Specify the episodes of a policy, as the input of a compiled function.
-
-    Args:
-        policy: Determines the shapes and dtypes of observations and actions.
-        num_episodes: B. Defaults to any number.
-        num_steps: T. Defaults to any number.
-
-    Returns:
-        A `tf.TensorSpec` for each field.
-    """
-
-    def spec(dtype: tf.DType, *shape: int) -> tf.TensorSpec:
-        return tf.TensorSpec([num_episodes, num_steps, *shape], dtype)
-
-    head = policy.head
-    return Episodes(
-        observations=spec(tf.float32, policy.observation_size),
-        actions=spec(head.action_dtype, *head.action_shape),
-        log_probs=spec(tf.float32),
-        rewards=spec(tf.float32),
-        terminated=spec(tf.bool),
-        truncated=spec(tf.bool),
-        valid=spec(tf.bool),
-    )
 
 
 def flatten_steps(values: tf.Tensor) -> tf.Tensor:

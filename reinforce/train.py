@@ -19,11 +19,12 @@ from models.normalization import RunningNormalization
 from models.policy import Policy
 from reinforce.best import BestPolicy
 from reinforce.chunks import Chunk, fold_chunks
-from reinforce.episodes import Episodes, episodes_signature
+from reinforce.episodes import Episodes
 from reinforce.learner import Learner
 from reinforce.records import UpdateRecord, UpdateStatistics, records_of
 from reinforce.sampling.compiled import sample_into, stateless_seeds
 from reinforce.sampling.protocol import Sampler
+from reinforce.signature import episodes_signature
 
 MIN_UPDATES_PER_CALL, MAX_UPDATES_PER_CALL = 32, 256
 MAX_PRODUCTS_PER_CALL = 2**33  # a few seconds: a progress bar should not stand still for longer

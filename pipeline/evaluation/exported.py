@@ -1,4 +1,4 @@
-"""Acting with an exported SavedModel, by its signatures alone."""
+"""Acting with an exported SavedModel: without Keras, TFP or the policy's code."""
 
 import re
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from models.policy import Action
+from models.action import Action
 from pipeline.digests import folder_digests
 from pipeline.task.artifacts import read_json, stale_file
-from reinforce.sampling.actor import direct_call
+from reinforce.sampling.direct_call import direct_call
 from reinforce.sampling.protocol import Actor
 
 Signatures = Mapping[str, Any]  # name → compiled function of keyword tensors

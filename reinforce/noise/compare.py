@@ -12,11 +12,12 @@ import tensorflow as tf
 
 from reinforce.baselines import BASELINES, Baseline
 from reinforce.chunks import Chunk
-from reinforce.episodes import Episodes, episodes_signature
+from reinforce.episodes import Episodes
 from reinforce.gradient import sum_gradients
 from reinforce.learner import Learner, advantages_of
 from reinforce.loss import policy_loss
 from reinforce.noise.estimate import gram_matrix
+from reinforce.signature import episodes_signature
 
 COMPARED = (*BASELINES, "value")  # the J baselines, in this order throughout
 

@@ -16,8 +16,9 @@ from environments.compiled.random import algorithm
 from environments.faults import require_finite
 from environments.protocol import CompiledEnvironment, State
 from models.policy import Policy
-from reinforce.episodes import Episodes, episodes_signature, flatten_steps, write_rows
+from reinforce.episodes import Episodes, flatten_steps, write_rows
 from reinforce.sampling.protocol import Sampler
+from reinforce.signature import episodes_signature
 
 MAX_ROWS = 2**31 - 1  # which int32 numbers, one beyond the last row included
 NOISE_STEPS = 32  # env steps for which the noise of actions is drawn at a time

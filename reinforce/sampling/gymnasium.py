@@ -12,7 +12,7 @@ import numpy as np
 
 from environments.faults import CopyFault, EnvironmentFault, require_finite
 from environments.vector.protocol import VectorEnvironments
-from models.policy import Action
+from models.action import Action
 from reinforce.episodes import Episodes
 from reinforce.sampling.protocol import Actor, Sampler
 

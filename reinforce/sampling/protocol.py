@@ -5,7 +5,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from models.policy import Action
+from models.action import Action
 from reinforce.episodes import Episodes
 
 

@@ -11,7 +11,8 @@ from models.networks import make_policy_network
 from models.policy import Policy
 from pipeline.build.learners import make_learner
 from pipeline.task.schema import TrainParams
-from reinforce.episodes import Episodes, episodes_signature
+from reinforce.episodes import Episodes
+from reinforce.signature import episodes_signature
 
 ARMS = (0.3, 0.7)
 NUM_RUNS, NUM_UPDATES = 1000, 60

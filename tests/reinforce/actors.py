@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.policy import Action
+from models.action import Action
 
 LOG_PROB = -0.5  # of every action
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reinforce.sampling.actor import direct_call
+from reinforce.sampling.direct_call import direct_call
 
 VECTOR, NUMBER = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)
 
