@@ -6,18 +6,17 @@ episodes and T the length of the longest.
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from environments.faults import CopyFault, EnvironmentFault, require_finite
-from environments.vector.protocol import VectorEnvironments
+from environments.vector.protocol import StepOutcome, VectorEnvironments
 from models.action import Action
 from reinforce.episodes import Episodes
 from reinforce.sampling.protocol import Actor, Sampler
 
-SCORED_TOGETHER = 2**20  # numbers among the outputs of as many steps: 4 MiB
-INITIAL_STEPS = 64  # that a row of the batch has room for; doubled when it is full
+TOGETHER = 2**20  # numbers of the steps that are written, or scored, at a time: 4 MiB
 
 
 class GymnasiumSampler(Sampler):
@@ -82,54 +81,79 @@ def sample_episodes(
 
 
 class _Batch:
-    """The batch while it is sampled: every step is written to its place, its log-probability later.
+    """The batch while it is sampled.
 
-    The policy is asked for the log-probabilities of many steps at a time: call by call they would
-    cost a multiple.
+    Many steps at a time are written to their places, and scored: step by step it would cost a
+    multiple.
     """
 
     def __init__(self, num_episodes: int, actor: Actor) -> None:
         self.num_episodes = num_episodes
         self._actor = actor
         self._fields: dict[str, np.ndarray] = {}  # of Episodes, [B, room, …]
-        self._room = INITIAL_STEPS
-        self._unscored: list[tuple[np.ndarray, ...]] = []  # episode, step, outputs and raw actions
-        self._unscored_size = 0
+        self._longest = 0  # episode so far, in steps
+        self._unwritten: list[tuple[np.ndarray, ...]] = []
+        self._num_unwritten = 0  # numbers in their observations
+        self._unscored: list[tuple[np.ndarray, ...]] = []
+        self._num_unscored = 0  # numbers in the policy's outputs
 
-    def write(self, episode: np.ndarray, step: np.ndarray, action: Action, **fields: Any) -> None:
-        """Write a step of each of N episodes, `[N, …]` of each field."""
-        self._place(
-            episode,
-            step,
-            actions=action.raw_action,
-            valid=np.ones(len(step), dtype=bool),
-            **fields,
-        )
+    def add(
+        self,
+        episode: np.ndarray,
+        step: np.ndarray,
+        observations: np.ndarray,
+        action: Action,
+        outcome: StepOutcome,
+    ) -> None:
+        """Add a step of each of N episodes: `[N]`, `[N]`, `[N, O]` and so on."""
+        self._unwritten.append((episode, step, observations, action.raw_action, *outcome))
+        self._num_unwritten += observations.size
+        if self._num_unwritten >= TOGETHER:
+            self._write()
         self._unscored.append((episode, step, action.outputs, action.raw_action))
-        self._unscored_size += action.outputs.size
-        if self._unscored_size >= SCORED_TOGETHER:
+        self._num_unscored += action.outputs.size
+        if self._num_unscored >= TOGETHER:
             self._score()
 
     def finish(self) -> Episodes:
-        """Score what is left; return the batch, padded to the longest episode."""
+        """Write and score what is left; return the batch, padded to the longest episode."""
+        if self._unwritten:
+            self._write()
         if self._unscored:
             self._score()
-        return Episodes(**self._fields).take(self.num_episodes)
+        return Episodes(**{name: v[:, : self._longest] for name, v in self._fields.items()})
+
+    def _write(self) -> None:
+        columns = map(np.concatenate, zip(*self._unwritten, strict=True))
+        episode, step, observations, actions, rewards, terminated, truncated = columns
+        self._place(
+            episode,
+            step,
+            observations=observations,
+            actions=actions,
+            rewards=rewards,
+            terminated=terminated,
+            truncated=truncated,
+            valid=np.ones(len(step), dtype=bool),
+        )
+        self._unwritten, self._num_unwritten = [], 0
 
     def _score(self) -> None:
         episode, step, *answers = map(np.concatenate, zip(*self._unscored, strict=True))
         self._place(episode, step, log_probs=self._actor.log_prob(*answers))
-        self._unscored, self._unscored_size = [], 0
+        self._unscored, self._num_unscored = [], 0
 
     def _place(self, episode: np.ndarray, step: np.ndarray, **fields: np.ndarray) -> None:
-        while step.max() >= self._room:
-            for name, values in self._fields.items():
-                self._fields[name] = np.concatenate([values, np.zeros_like(values)], axis=1)
-            self._room *= 2
+        self._longest = max(self._longest, int(step.max()) + 1)
         for name, values in fields.items():
-            if name not in self._fields:
-                shape = (self.num_episodes, self._room, *values.shape[1:])
-                self._fields[name] = np.zeros(shape, values.dtype)
+            field = self._fields.get(name)
+            if field is None or field.shape[1] < self._longest:
+                room = self._longest if field is None else 2 * self._longest
+                self._fields[name] = np.zeros(
+                    (self.num_episodes, room, *values.shape[1:]), values.dtype
+                )
+                if field is not None:
+                    self._fields[name][:, : field.shape[1]] = field
             self._fields[name][episode, step] = values
 
 
@@ -167,15 +191,7 @@ def _run(
         except CopyFault as fault:
             raise _located(fault, episode, step, acting, waiting) from fault
         if acting.size:
-            batch.write(
-                episode[acting],
-                step[acting],
-                action,
-                observations=seen,
-                rewards=outcome.rewards,
-                terminated=outcome.terminated,
-                truncated=outcome.truncated,
-            )
+            batch.add(episode[acting], step[acting], seen, action, outcome)
         step[acting] += 1
         ended = acting[outcome.terminated | outcome.truncated]
         if ended.size or waiting.size:

@@ -94,10 +94,11 @@ def test_exactly_the_episodes_that_were_asked_for_and_each_whole(num_envs, num_e
     )
 
 
-def test_a_batch_grows_with_its_episodes():
-    # It begins with room for 64 steps and doubles that twice for 200, while a short episode and the
-    # one after it run in the other copy. What there is no room for yet is not lost.
-    assert sampling.INITIAL_STEPS == 64
+@pytest.mark.parametrize("together", [1, 20, 2**20])
+def test_a_batch_grows_with_its_episodes(together, monkeypatch):
+    # Written a step or 20 numbers at a time, it grows often for 200 steps, while a short episode
+    # and the one after it run in the other copy. What there is no room for yet is not lost.
+    monkeypatch.setattr(sampling, "TOGETHER", together)
     lengths = iter([200, 3, 70])
     actor = Choosing(
         lambda seen, _: np.array([0 if number else next(lengths) for number in seen[:, 0]])
@@ -249,7 +250,7 @@ def test_log_probabilities_are_asked_for_many_steps_together(together, monkeypat
             asked.append(len(outputs))
             return -raw_actions.astype(np.float32)
 
-    monkeypatch.setattr(sampling, "SCORED_TOGETHER", together)
+    monkeypatch.setattr(sampling, "TOGETHER", together)
     episodes = sample_episodes(corridors(2), Scored(choose([1, 2, 5]).choose), 5, SEED)
     np.testing.assert_array_equal(episodes.log_probs, -episodes.actions * episodes.valid)
     assert sum(asked) == episodes.valid.sum()
