@@ -1,9 +1,5 @@
 """What is read from an environment, and which environments are refused."""
 
-import json
-from collections.abc import Callable
-from typing import Any
-
 import gymnasium
 import numpy as np
 import pytest
@@ -11,7 +7,6 @@ from gymnasium import spaces
 
 from environments.faults import EnvironmentFault
 from environments.specification import has_bounds, inspect_environment
-from pipeline.description import describe_flattening, describe_space
 from tests.environments.made_up import EVERYTHING
 
 
@@ -82,55 +77,6 @@ def test_what_cannot_be_made_is_refused(env_id, kwargs, message):
 def test_observations_that_gymnasium_flattens(space, size):
     kwargs = {"observation_space": space, "action_space": spaces.Discrete(2)}
     assert inspect_environment("Custom-v0", kwargs).observation_size == size
-
-
-def test_the_description_says_how_to_flatten_an_observation():
-    observation = EVERYTHING.sample()
-    flat = np.asarray(spaces.flatten(EVERYTHING, observation))
-    parts = describe_flattening(EVERYTHING)
-    # By hand, from what it says: numbers and bits as they are, whole numbers one-hot.
-    encoded: dict[str, Callable[[Any], np.ndarray]] = {
-        "its numbers, row by row": np.ravel,
-        "its bits, row by row": np.ravel,
-        "one-hot: 1 at the value less start, else 0": lambda value: np.eye(4)[value - 2],
-        "each component in turn, row by row, one-hot: 1 at its value less its start": lambda v: (
-            np.concatenate([np.eye(2)[v[0]], np.eye(3)[v[1]]])
-        ),
-    }
-    assert [part["path"] for part in parts] == [
-        ["position"], ["colour"], ["place", 0], ["place", 1], ["switches"]
-    ]  # fmt: skip
-    end = 0
-    for part in parts:
-        value: Any = observation
-        for key in part["path"]:
-            value = value[key]
-        start, end = part["components"]
-        np.testing.assert_array_equal(flat[start:end], encoded[part["encoding"]](value))
-    assert end == len(flat)
-
-
-def test_the_description_of_a_space_is_json():
-    description = json.loads(json.dumps(describe_space(EVERYTHING)))
-    assert description["type"] == "Dict"
-    assert description["spaces"]["place"] == {
-        "type": "Tuple",
-        "spaces": [
-            {"type": "Discrete", "n": 4, "start": 2},
-            {"type": "MultiDiscrete", "nvec": [2, 3], "start": [0, 0]},
-        ],
-    }
-    assert description["spaces"]["switches"] == {"type": "MultiBinary", "shape": [3]}
-    assert description["spaces"]["position"]["shape"] == [2, 3]
-
-
-def test_a_space_of_ones_own_is_described_as_what_it_is():
-    class Mine(spaces.Box):
-        pass
-
-    mine = Mine(-1, 1, (2,))
-    assert describe_space(mine)["type"] == "Box"
-    assert describe_flattening(mine)[0]["components"] == [0, 2]
 
 
 OBSERVED = "whose observation is a Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple"
