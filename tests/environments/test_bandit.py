@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 
-import environments  # noqa: F401  registers Bandit-v0
+import environments.specification  # noqa: F401  registers Bandit-v0
 
 
 def pull(arm, num_pulls=4000, **kwargs):
