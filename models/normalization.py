@@ -15,6 +15,7 @@ class RunningNormalization(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         size = input_shape[-1]
+        self.input_spec = keras.layers.InputSpec(axes={-1: size})  # else one of them is broadcast
 
         def weight(name: str, shape: tuple[int | None, ...], initializer: str) -> keras.Variable:
             return self.add_weight(

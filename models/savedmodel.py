@@ -1,5 +1,6 @@
 """The policy as a SavedModel that needs TensorFlow alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -38,6 +39,8 @@ class ServablePolicy:
     def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
         """The functions to be exported, by name; E is any number of observations.
 
+        Inputs of other shapes than these are an error.
+
         serving_default: observation `[E, O]` → action, the greedy one.
         sample: observation `[E, O]`, seed `[2]` → action, raw_action, log_prob `[E]`.
         distribution: observation `[E, O]` → the action distribution's parameters, `[E]` each.
@@ -57,19 +60,17 @@ class ServablePolicy:
             columns = tf.unstack(head.parameters(policy.outputs(observation)), axis=-1)
             return dict(zip(head.parameter_names, columns, strict=True))
 
+        def greedy(observation: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"action": policy.greedy(observation)}
+
+        def log_prob(observation: tf.Tensor, action: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"log_prob": head.log_prob(policy.outputs(observation), action)}
+
         return {
-            "serving_default": tf.function(
-                lambda observation: {"action": policy.greedy(observation)},
-                input_signature=[observation],
-            ),
-            "sample": tf.function(sample, input_signature=[observation, seed]),
-            "distribution": tf.function(parameters, input_signature=[observation]),
-            "log_prob": tf.function(
-                lambda observation, action: {
-                    "log_prob": head.log_prob(policy.outputs(observation), action)
-                },
-                input_signature=[observation, action],
-            ),
+            "serving_default": _enforced(greedy, observation),
+            "sample": _enforced(sample, observation, seed),
+            "distribution": _enforced(parameters, observation),
+            "log_prob": _enforced(log_prob, observation, action),
         }
 
     def save(self, folder: Path) -> None:
@@ -93,8 +94,23 @@ class ServablePolicy:
         fingerprint_file.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
+def _enforced(
+    function: Callable[..., dict[str, tf.Tensor]], *signature: tf.TensorSpec
+) -> tf.types.experimental.GenericFunction:
+    """Compile a function that refuses inputs of other shapes than its signature states.
+
+    A loaded SavedModel checks types only, and normalization would broadcast a shorter observation.
+    """
+
+    def checked(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return function(*map(tf.ensure_shape, inputs, (spec.shape for spec in signature)))
+
+    return tf.function(checked, input_signature=signature)
+
+
 def _copied(variable: keras.Variable) -> tf.Variable:
-    return tf.Variable(variable.value, name=variable.path.replace("/", "_"))
+    name = variable.path.replace("/", "_")
+    return tf.Variable(variable.value, trainable=variable.trainable, name=name)
 
 
 def save(policy: Policy, folder: Path) -> None:

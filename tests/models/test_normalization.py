@@ -71,3 +71,8 @@ def test_compiled_updates_are_the_same(jit_compile):
 
 def test_nothing_of_it_is_trained():
     assert not make_layer().trainable_variables
+
+
+def test_values_of_another_width_are_refused():
+    with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 2"):
+        make_layer()(tf.zeros((3, 1)))

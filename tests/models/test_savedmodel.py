@@ -86,6 +86,35 @@ def test_signatures_agree_with_the_policy_in_memory(saved):
         assert np.asarray(action).dtype == space.dtype
 
 
+def test_inputs_of_other_shapes_are_refused(saved):
+    signatures = tf.saved_model.load(str(saved[-1])).signatures
+    for signature in signatures.values():
+        _, stated = signature.structured_input_signature
+        right = {
+            name: tf.zeros([2 if size is None else size for size in spec.shape], spec.dtype)
+            for name, spec in stated.items()
+        }
+        for name, values in right.items():
+            wrong_ones = [values[..., tf.newaxis]]
+            if stated[name].shape[-1] is not None:  # the number of observations may be any
+                wrong_ones += [values[..., :1], tf.concat([values, values], axis=-1)]
+            for wrong in wrong_ones:
+                with pytest.raises(tf.errors.InvalidArgumentError, match="is not compatible with"):
+                    signature(**right | {name: wrong})
+
+
+def test_statistics_of_observations_are_not_trained(tmp_path):
+    save(make_policy("all options"), tmp_path)
+    model = tf.saved_model.load(str(tmp_path))
+    trained = model.signatures["serving_default"].trainable_variables
+    assert {v.name for v in trained} == {v.name for v in model.weights}
+    assert [v.name for v in model.statistics if not v.trainable] == [
+        "normalization_mean:0",
+        "normalization_variance:0",
+        "normalization_count:0",
+    ]
+
+
 @pytest.mark.parametrize("name", ["multi-discrete", "multi-binary", "all options"])
 def test_any_number_of_observations(name, tmp_path):
     policy = make_policy(name)
