@@ -1,14 +1,10 @@
 """Environments that misbehave: what they did, and in which episode and step."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-
-# What is expected of a third party's environment that fails. Let through, its SystemExit would end
-# a stage as if all had been done.
-ANYTHING = (Exception, SystemExit)
 
 
 class Closable(Protocol):
@@ -41,25 +37,69 @@ def copy_fault(error: BaseException, copy: int | None) -> CopyFault:
     return CopyFault(f"{type(error).__name__}: {' '.join(str(error).split())}", copy)
 
 
-def require_shape(name: str, values: Any, shape: tuple[int, ...], copy: int | None) -> np.ndarray:
-    """Convert what a copy returned to an array of this shape; NumPy alone would broadcast.
+def require_numbers(
+    name: str,
+    values: Any,
+    shape: tuple[int, ...],
+    copy: int | None,
+    kind: tuple[str, str] = ("a number", "numbers"),
+) -> np.ndarray:
+    """Convert what a copy returned to an array of numbers or booleans.
+
+    NumPy alone would broadcast, read numbers from text, and make NaN of None.
+
+    Args:
+        name: What they are, as in "the reward".
+        values: What the copy returned.
+        shape: The shape that they must have.
+        copy: Which copy it was; None if that is not known.
+        kind: What one of them is called, and several are.
 
     Raises:
-        CopyFault: If it has not.
+        CopyFault: If they are no numbers, or of another shape.
     """
     array = np.asarray(values)
-    if array.shape != shape:
-        raise CopyFault(f"expected {name} of shape {shape}, received {array.shape}", copy)
+    if array.dtype.kind not in "biuf" or array.shape != shape:
+        expected = f"{kind[1]} of shape {shape}" if shape else kind[0]
+        received = f"{array.dtype} of shape {array.shape}"
+        if not array.shape:
+            received = f"{values!r:.60} of type {type(values).__name__}"
+        raise CopyFault(f"expected {expected} as {name}, received {received}", copy)
     return array
+
+
+def require_flags(name: str, values: Any, shape: tuple[int, ...], copy: int | None) -> np.ndarray:
+    """Convert what a copy returned to booleans, as `require_numbers` does; 0 and 1 will do."""
+    array = require_numbers(name, values, shape, copy, ("true or false", "booleans"))
+    if array.dtype != bool and not set(array.ravel().tolist()) <= {0, 1}:
+        raise CopyFault(f"expected true or false as {name}, received {array}", copy)
+    return array.astype(bool, copy=False)
 
 
 class EnvironmentFault(Exception):  # noqa: N818  # the same
     """An environment cannot be used, or misbehaved. The message says what it did, and where."""
 
 
+@contextmanager
+def raising(fault: Callable[[BaseException], Exception]) -> Iterator[None]:
+    """Raise `fault(error)` in place of any error but Ctrl-C.
+
+    Third parties' environments raise more than Exceptions. A SystemExit, let through, would end a
+    stage as if all had been done; a panic of a library written in Rust is a BaseException.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if (raised := fault(error)) is error:
+            raise
+        raise raised from error
+
+
 def close_quietly(environment: Closable) -> None:
     """Closes an environment that is used no more: what it raises then can spoil nothing."""
-    with suppress(*ANYTHING):
+    with suppress(Exception), raising(RuntimeError):
         environment.close()
 
 

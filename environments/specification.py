@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from environments.faults import ANYTHING, EnvironmentFault, closing_quietly
+from environments.faults import EnvironmentFault, closing_quietly, raising
 
 ActionSpace = spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary | spaces.Box
 FLATTENED = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
@@ -62,15 +62,17 @@ def inspect_environment(
     if len(parts) > 2 or not all(parts) or parts[0].startswith("."):
         raise EnvironmentFault(expected_id)
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
-    try:
-        env = gymnasium.make(env_id, **{**kwargs, **limit})
-    except (gymnasium.error.Error, ImportError) as error:
-        raise EnvironmentFault(f"{expected_id}: {error}") from error
-    except ANYTHING as error:
-        raise EnvironmentFault(
+
+    def not_made(error: BaseException) -> EnvironmentFault:
+        if isinstance(error, gymnasium.error.Error | ImportError):
+            return EnvironmentFault(f"{expected_id}: {error}")
+        return EnvironmentFault(
             f"expected keyword arguments with which {env_id} can be made, received "
             f"{dict(kwargs)!r}: {type(error).__name__}: {error}"
-        ) from error
+        )
+
+    with raising(not_made):
+        env = gymnasium.make(env_id, **{**kwargs, **limit})
     with closing_quietly(env):
         spec, observation_space, action_space = env.spec, env.observation_space, env.action_space
     assert spec is not None  # gymnasium.make sets it

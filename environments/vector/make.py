@@ -6,7 +6,7 @@ import gymnasium
 from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import FlattenObservation
 
-from environments.faults import ANYTHING, EnvironmentFault, close_quietly
+from environments.faults import EnvironmentFault, close_quietly, raising
 from environments.specification import EnvironmentSpecification
 from environments.vector.protocol import VectorEnvironments
 from environments.vector.serial import SerialEnvironments
@@ -32,13 +32,12 @@ def make_environments(
     Raises:
         EnvironmentFault: If they cannot be made.
     """
-    try:
+    expected = (
+        f"expected parallel copies of {specification.id} that can be made with "
+        f"{dict(specification.kwargs)!r}"
+    )
+    with raising(lambda e: EnvironmentFault(f"{expected}, received {type(e).__name__}: {e}")):
         environments = _make(specification, num_episodes)
-    except ANYTHING as error:
-        raise EnvironmentFault(
-            f"expected parallel copies of {specification.id} that can be made with "
-            f"{dict(specification.kwargs)!r}, received {type(error).__name__}: {error}"
-        ) from error
     environments.max_episode_steps = specification.max_episode_steps
     return environments
 

@@ -6,7 +6,13 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from environments.faults import ANYTHING, close_quietly, copy_fault, require_shape
+from environments.faults import (
+    close_quietly,
+    copy_fault,
+    raising,
+    require_flags,
+    require_numbers,
+)
 from environments.vector.protocol import StepOutcome, VectorEnvironments, array_types
 
 
@@ -44,13 +50,14 @@ class SerialEnvironments(VectorEnvironments):
         num_copies = len(copies)
         rewards = np.empty(num_copies, dtype=np.float32)
         terminated, truncated = np.empty((2, num_copies), dtype=bool)
-        for n, (i, action) in enumerate(zip(copies.tolist(), actions, strict=True)):
-            try:
-                outcome = self._copies[i].step(action)
-                observation, rewards[n], terminated[n], truncated[n], _ = outcome
-                self.observations[i] = require_shape("an observation", observation, self._shape, i)
-            except ANYTHING as error:
-                raise copy_fault(error, i) from error
+        i = 0
+        with raising(lambda error: copy_fault(error, i)):
+            for n, (i, action) in enumerate(zip(copies.tolist(), actions, strict=True)):
+                observation, reward, ends, cuts, _ = self._copies[i].step(action)
+                rewards[n] = require_numbers("the reward", reward, (), i)
+                terminated[n] = require_flags("terminated", ends, (), i)
+                truncated[n] = require_flags("truncated", cuts, (), i)
+                self._observe(i, observation)
         return StepOutcome(rewards, terminated, truncated)
 
     def close(self) -> None:
@@ -59,8 +66,9 @@ class SerialEnvironments(VectorEnvironments):
             close_quietly(copy)
 
     def _begin(self, i: int, seed: int | None = None) -> None:
-        try:
+        with raising(lambda error: copy_fault(error, i)):
             observation, _ = self._copies[i].reset(seed=seed)
-            self.observations[i] = require_shape("an observation", observation, self._shape, i)
-        except ANYTHING as error:
-            raise copy_fault(error, i) from error
+            self._observe(i, observation)
+
+    def _observe(self, i: int, observation: Any) -> None:
+        self.observations[i] = require_numbers("the observation", observation, self._shape, i)

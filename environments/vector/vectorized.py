@@ -1,11 +1,18 @@
 """Copies that step all at once, as Gymnasium's native vector environments do."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from environments.faults import ANYTHING, close_quietly, copy_fault, require_shape
+from environments.faults import (
+    close_quietly,
+    copy_fault,
+    raising,
+    require_flags,
+    require_numbers,
+)
 from environments.vector.protocol import StepOutcome, VectorEnvironments, array_types
 
 
@@ -36,11 +43,9 @@ class VectorizedEnvironments(VectorEnvironments):
     def reset(self, seed: int) -> None:
         """See `VectorEnvironments`."""
         self._actions = None
-        try:
+        with self._faults():
             observations, _ = self._environments.reset(seed=seed)
-            self.observations = self._of_all("observations", observations, self._shape)
-        except ANYTHING as error:
-            raise copy_fault(error, None) from error
+            self._observe(observations)
 
     def begin(self, copies: np.ndarray) -> np.ndarray:
         """See `VectorEnvironments`; all of them begin in the next step."""
@@ -48,17 +53,17 @@ class VectorizedEnvironments(VectorEnvironments):
 
     def step(self, copies: np.ndarray, actions: np.ndarray) -> StepOutcome:
         """See `VectorEnvironments`."""
-        try:
+        each = (self.num_envs,)
+        with self._faults():
             of_all = self._environments.step(self._actions_of_all(copies, actions))
             observations, rewards, terminated, truncated, _ = of_all
-            self.observations = self._of_all("observations", observations, self._shape)
+            self._observe(observations)
+            rewards = require_numbers("the rewards", rewards, each, None)
             return StepOutcome(
-                self._of_all("rewards", rewards)[copies].astype(np.float32, copy=False),
-                self._of_all("terminated", terminated)[copies].astype(bool, copy=False),
-                self._of_all("truncated", truncated)[copies].astype(bool, copy=False),
+                rewards[copies].astype(np.float32, copy=False),
+                require_flags("terminated", terminated, each, None)[copies],
+                require_flags("truncated", truncated, each, None)[copies],
             )
-        except ANYTHING as error:
-            raise copy_fault(error, None) from error
 
     def close(self) -> None:
         """See `VectorEnvironments`."""
@@ -71,5 +76,9 @@ class VectorizedEnvironments(VectorEnvironments):
         self._actions[copies] = actions
         return self._actions.copy()  # which the environment may keep or change
 
-    def _of_all(self, name: str, values: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
-        return require_shape(name, values, (self.num_envs, *shape), None)
+    def _observe(self, observations: Any) -> None:
+        shape = (self.num_envs, *self._shape)
+        self.observations = require_numbers("the observations", observations, shape, None)
+
+    def _faults(self) -> AbstractContextManager[None]:
+        return raising(lambda error: copy_fault(error, None))

@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 from gymnasium.wrappers import FlattenObservation
 
-from environments.faults import ANYTHING, close_quietly
+from environments.faults import close_quietly, raising
 from environments.specification import EnvironmentSpecification
 from pipeline.task.errors import TOLD, UserError
 
@@ -59,19 +59,21 @@ def picture_rate(env: Environment) -> float:
 @contextmanager
 def naming(place: str) -> Iterator[None]:
     """Makes one message of whatever is raised, an environment's own errors included."""
-    try:
-        yield
-    except ANYTHING as error:
+
+    def named(error: BaseException) -> UserError:
         causes = list(_causes(error))
         if any(map(_is_of_opengl, causes)):
-            raise UserError(
+            return UserError(
                 "MuJoCo found no OpenGL to draw with: without a display it needs MUJOCO_GL=egl "
                 "and, on Debian or Ubuntu, `apt-get install libegl1`, or MUJOCO_GL=osmesa and "
                 f"libosmesa6. Received {type(causes[-1]).__name__}: {causes[-1]}"
-            ) from error
+            )
         text = " ".join(str(error).split())
         kind = "" if isinstance(error, TOLD) else f"{type(error).__name__}: "
-        raise UserError(f"{place}: {kind}{text}") from error
+        return UserError(f"{place}: {kind}{text}")
+
+    with raising(named):
+        yield
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

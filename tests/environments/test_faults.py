@@ -71,6 +71,14 @@ def leave(*_):
     raise SystemExit(0)  # as a library does that thinks it is a program
 
 
+class PanicException(BaseException):  # its name in libraries written in Rust
+    pass
+
+
+def panic(*_):
+    raise PanicException("index out of bounds")
+
+
 class Policy(Choosing):
     """Its outputs are not finite where an observation is not."""
 
@@ -94,9 +102,11 @@ def serial(**arguments):
 STEPS = [
     (fail, "episode 2, step 1: RuntimeError: the rope broke"),
     (leave, "episode 2, step 1: SystemExit: 0"),
+    (panic, "episode 2, step 1: PanicException: index out of bounds"),
     (
         lambda o, r, *rest: (o[:1], r, *rest),
-        r"episode 2, step 1: expected an observation of shape \(2,\), received \(1,\)",
+        r"episode 2, step 1: expected numbers of shape \(2,\) as the observation, received float32 "
+        r"of shape \(1,\)",
     ),
     (
         lambda o, r, *rest: (o, float("nan"), *rest),
@@ -106,9 +116,38 @@ STEPS = [
         lambda o, r, *rest: (o, -np.inf, *rest),
         "episode 2, step 1: expected a finite reward, received -inf",
     ),
-    (lambda o, r, *rest: (o, None, *rest), "episode 2, step 1: expected a finite reward"),
-    (lambda o, r, *rest: (o, "2 points", *rest), "episode 2, step 1: ValueError"),
-    (lambda o, r, *rest: (o, np.ones(2), *rest), "episode 2, step 1: ValueError"),
+    *[
+        (
+            lambda o, r, *rest, reward=reward: (o, reward, *rest),
+            rf"episode 2, step 1: expected a number as the reward, received {received}$",
+        )
+        for reward, received in [
+            (None, "None of type NoneType"),
+            ("2", "'2' of type str"),
+            (10**40, f"1{'0' * 40} of type int"),
+            (np.ones(1), r"float64 of shape \(1,\)"),
+            (np.ones(2), r"float64 of shape \(2,\)"),
+        ]
+    ],
+    *[
+        (
+            lambda o, r, _, *rest, end=end: (o, r, end, *rest),
+            f"episode 2, step 1: expected true or false as terminated, received {received}$",
+        )
+        for end, received in [
+            ("False", "'False' of type str"),
+            (None, "None of type NoneType"),
+            (2, "2"),
+        ]
+    ],
+    (
+        lambda o, r, ends, *_: (o, r, ends, "False", {}),
+        "episode 2, step 1: expected true or false as truncated, received 'False' of type str$",
+    ),
+    (
+        lambda o, *rest: (["0.5", "2"], *rest),
+        r"episode 2, step 1: expected numbers of shape \(2,\) as the observation, received <U3",
+    ),
     (lambda o, r, *rest: (o, r), "episode 2, step 1: ValueError: not enough values"),
     (
         lambda o, r, *rest: (o * np.nan, r, *rest),
@@ -136,8 +175,8 @@ def test_an_observation_that_the_policy_swallows_is_found_too():
     [
         (fail, "episode 2, reset: RuntimeError: the rope broke"),
         (leave, "episode 2, reset: SystemExit: 0"),
-        (lambda o, i: (o[:1], i), "episode 2, reset: expected an observation of shape"),
-        (lambda o, i: o, "episode 2, reset: ValueError|episode 2, reset: expected an observation"),
+        (lambda o, i: (o[:1], i), "episode 2, reset: expected numbers of shape"),
+        (lambda o, i: o, "episode 2, reset: expected numbers of shape"),
     ],
 )
 def test_a_reset_is_named(reset, message):
@@ -182,7 +221,7 @@ def test_a_fault_of_a_single_copy_blames_no_others():
         sample(VectorizedEnvironments(SyncVectorEnv([lambda: Misbehaving(does=fail)])))
 
 
-@pytest.mark.parametrize("close", [fail, leave])
+@pytest.mark.parametrize("close", [fail, leave, panic])
 def test_what_is_raised_when_all_is_done_does_no_harm(close):
     serial(close=close).close()
     environments: Any = SyncVectorEnv([Misbehaving] * 2)
@@ -218,7 +257,8 @@ def test_wrong_shapes_of_all_at_once_are_named():
 
     environments.step = short_of_a_reward
     with pytest.raises(
-        EnvironmentFault, match=r"expected rewards of shape \(2,\), received \(1,\)"
+        EnvironmentFault,
+        match=r"expected numbers of shape \(2,\) as the rewards, received float64 of shape \(1,\)",
     ):
         sample(VectorizedEnvironments(environments))
 
@@ -234,8 +274,25 @@ def test_wrong_observations_of_all_at_once_are_named(name):
 
     setattr(environments, name, short_of_a_number)
     with pytest.raises(
-        EnvironmentFault, match=r"expected observations of shape \(2, 2\), received \(2, 1\)"
+        EnvironmentFault,
+        match=r"expected numbers of shape \(2, 2\) as the observations, received float32 of shape "
+        r"\(2, 1\)",
     ):
+        sample(VectorizedEnvironments(environments))
+
+
+@pytest.mark.parametrize(("index", "name"), [(1, "the rewards"), (2, "terminated")])
+def test_text_from_all_at_once_is_named(index, name):
+    environments: Any = SyncVectorEnv([Misbehaving] * 2)
+    step = environments.step
+
+    def in_text(actions):
+        outcome = list(step(actions))
+        outcome[index] = np.array(["0", "1"])
+        return outcome
+
+    environments.step = in_text
+    with pytest.raises(EnvironmentFault, match=f"as {name}, received <U1 of shape"):
         sample(VectorizedEnvironments(environments))
 
 
