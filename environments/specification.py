@@ -79,8 +79,8 @@ def inspect_environment(
     if reason := _not_observed(observation_space):
         raise EnvironmentFault(
             "expected an environment whose observation is a Box, Discrete, MultiDiscrete or "
-            "MultiBinary, or a Dict or Tuple of these, received "
-            f"{env_id} with {observation_space}{reason}"
+            f"MultiBinary, or a Dict or Tuple of these, received {env_id}, {reason}; a module of "
+            "yours that registers it in a wrapper makes others of them (see docs/environments.md)"
         )
     if spec.max_episode_steps is None or spec.max_episode_steps < 1:
         raise EnvironmentFault(
@@ -102,16 +102,19 @@ def has_bounds(space: ActionSpace) -> bool:
     return isinstance(space, spaces.Box) and bool((space.bounded_below | space.bounded_above).any())
 
 
-def _not_observed(space: gymnasium.Space[Any]) -> str | None:
-    """Say why no policy can be given observations of this space; None if one can."""
+def _not_observed(space: gymnasium.Space[Any], name: str = "") -> str | None:
+    """Name the part of this space that no policy can observe; None if one can observe all."""
+    part = f"whose part {name} is" if name else "whose observation is"
     if isinstance(space, spaces.Dict | spaces.Tuple):
-        parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
-        for part in parts:
-            if reason := _not_observed(part):
+        parts = space if isinstance(space, spaces.Dict) else dict(enumerate(space.spaces))
+        for key, value in parts.items():
+            if reason := _not_observed(value, f"{name}.{key}".strip(".")):
                 return reason
+    elif isinstance(space, spaces.Text):
+        return f"{part} text"
     elif not isinstance(space, FLATTENED) or np.issubdtype(space.dtype, np.complexfloating):
-        return f": no {type(space).__name__} of {space.dtype}"
-    return None if spaces.flatdim(space) else ", which is empty"
+        return f"{part} {space}"
+    return None if spaces.flatdim(space) else f"{part} empty: {space}"
 
 
 def _served(env_id: str, space: gymnasium.Space[Any]) -> ActionSpace:

@@ -88,8 +88,18 @@ ACTED = "whose action is Discrete, MultiDiscrete, MultiBinary or a Box of floats
     [
         (spaces.Text(3), spaces.Discrete(2), OBSERVED),
         (spaces.Sequence(VECTOR), spaces.Discrete(2), OBSERVED),
-        (spaces.Dict(a=spaces.Tuple([spaces.Text(3)])), spaces.Discrete(2), "no Text of"),
-        (spaces.Box(-1, 1, (0,)), spaces.Discrete(2), "which is empty"),
+        (
+            spaces.Dict(image=VECTOR, mission=spaces.Text(3)),
+            spaces.Discrete(2),
+            "received Custom-v0, whose part mission is text; a module of yours that registers",
+        ),
+        (
+            spaces.Dict(a=spaces.Tuple([VECTOR, spaces.Graph(VECTOR, None)])),
+            spaces.Discrete(2),
+            r"received Custom-v0, whose part a.1 is Graph\(",
+        ),
+        (spaces.Dict(a=spaces.Box(-1, 1, (0,))), spaces.Discrete(2), "whose part a is empty: Box"),
+        (spaces.Box(-1, 1, (0,)), spaces.Discrete(2), "whose observation is empty: Box"),
         (VECTOR, spaces.Tuple([spaces.Discrete(2)]), ACTED),
         (VECTOR, spaces.Box(0, 5, (2,), np.int64), "int64, whose actions are whole numbers"),
         (VECTOR, spaces.Box(0, 5, (0,)), "which is empty"),

@@ -1,18 +1,23 @@
 """What docs/environments.md shows is true."""
 
+import ast
 import importlib
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import gymnasium
+import numpy as np
 import pytest
+from gymnasium import spaces
 from ruamel.yaml import YAML
 
 import environments
 import environments.compiled
 from environments.compiled import registry
+from environments.faults import EnvironmentFault
 from environments.make import make_compiled
 from environments.specification import inspect_environment
 from tests.environments.compiled.twins import IDS
@@ -49,7 +54,46 @@ def run_its_test():
 
 
 def test_all_its_code_is_in_named_files():
-    assert len(FILES) == PAGE.count("```python") == 3
+    assert len(FILES) == PAGE.count("```python") == 4
+
+
+def test_all_its_functions_are_annotated():
+    for text in FILES.values():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.returns is not None, node.name
+                annotated = [
+                    a.annotation is not None
+                    for a in ast.walk(node.args)
+                    if isinstance(a, ast.arg) and a.arg != "self"
+                ]
+                assert all(annotated), node.name
+
+
+class MiniGrid(gymnasium.Env[Any, Any]):
+    """Observes what MiniGrid does."""
+
+    observation_space = spaces.Dict(
+        image=spaces.Box(0, 255, (7, 7, 3), np.uint8),
+        direction=spaces.Discrete(4),
+        mission=spaces.Text(30),
+    )
+    action_space = spaces.Discrete(7)
+
+    def __init__(self, agent_view_size=7):
+        pass
+
+
+def test_a_wrapper_leaves_out_what_is_text(tmp_path, monkeypatch):
+    (tmp_path / "grid.py").write_text(FILES["grid.py"])
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "minigrid", ModuleType("minigrid"))
+    gymnasium.register("MiniGrid-Empty-8x8-v0", MiniGrid)
+    with pytest.raises(EnvironmentFault, match="whose part mission is text; a module of yours"):
+        inspect_environment("MiniGrid-Empty-8x8-v0", {}, 256)
+    specification = inspect_environment("grid:Grid-v0", {"agent_view_size": 7})
+    assert specification.observation_size == 7 * 7 * 3 + 4
+    assert specification.max_episode_steps == 256
 
 
 @pytest.mark.usefixtures("_files")
