@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from dvc import cli as dvc_cli
 from dvc.repo import Repo
+from dvc.utils.hydra import apply_overrides
 
 from pipeline.runs import imports
 from pipeline.runs.imports import imported_files
@@ -145,3 +146,12 @@ def test_committed_results_come_back_after_a_stage_that_failed(tmp_path, monkeyp
     assert run("dvc", "checkout", "rollout@bandit").returncode == 0
     assert output.read_bytes() == content
     assert "didn't change, skipping" in run("dvc", "repro", "rollout@bandit").stdout
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "params-classic.yaml"])
+def test_an_experiment_changes_the_line_of_its_value_alone(tmp_path, name):
+    before = (REPOSITORY / name).read_text()
+    (tmp_path / name).write_text(before)
+    apply_overrides(tmp_path / name, ["seed=1"])  # as `dvc exp run -S` does
+    after = (tmp_path / name).read_text()
+    assert after == re.sub("^seed: 0", "seed: 1", before, flags=re.MULTILINE)
