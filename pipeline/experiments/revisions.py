@@ -33,6 +33,7 @@ class Revision(NamedTuple):
 
     name: str
     files: DVCFileSystem  # what git and DVC have of it
+    project: Path  # where in it the project is: a repository may hold more than one
     folder: Path  # copies of them, each where it is in the project
     params: dict[str, Any]  # its params.yaml
     stages: dict[str, Any]  # by name, what each last read and wrote, of its dvc.lock
@@ -127,7 +128,7 @@ class Revision(NamedTuple):
         """Copies a file from git, DVC's cache or its remote storage; None if none has it."""
         copy = self.folder / path
         try:
-            self.files.get_file(path.as_posix(), str(copy))
+            self.files.get_file((self.project / path).as_posix(), str(copy))
         except FileNotFoundError:
             copy.unlink(missing_ok=True)
             return None
@@ -174,9 +175,11 @@ def open_revisions(names: Iterable[str]) -> Iterator[list[Revision]]:
 
 
 def _open(name: str, folder: Path) -> Revision:
-    files = DVCFileSystem(rev=None if name == WORKSPACE else name)
-    revision = Revision(name, files, folder, {}, {})
+    rev = None if name == WORKSPACE else name
+    files = DVCFileSystem(rev=rev, subrepos=True)
     try:
+        root = files.repo.scm.root_dir if rev else files.repo.root_dir
+        revision = Revision(name, files, Path.cwd().relative_to(root), folder, {}, {})
         params, lock = revision.copied(Path(PARAMS)), revision.copied(Path(LOCK))
     except DvcException as error:
         raise UserError(

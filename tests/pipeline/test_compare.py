@@ -265,6 +265,17 @@ def test_a_remote_storage_has_it(own_project, compare, tmp_path):
     assert tasks["apart"]["notes"] == []
 
 
+def test_a_project_in_a_folder_of_the_repository(own_project, compare):
+    shutil.move(own_project / ".git", own_project.parent)
+    run("git", "add", ".", cwd=own_project)
+    run("git", "commit", "--quiet", "--message", "moved", cwd=own_project)
+    _, tasks = compare("HEAD", "workspace", "--task", "apart")
+    results = tasks["apart"]["results"]
+    assert results["HEAD"] == results["workspace"]
+    assert results["HEAD"]["runs"]["greedy"] == [21, 22, 23, 24]
+    assert tasks["apart"]["notes"] == []
+
+
 def test_parameters_are_those_that_the_stages_ran_with(own_project, compare):
     params = own_project / "params.yaml"
     params.write_text(params.read_text().replace("learning_rate: 0.01", "learning_rate: 0.5"))

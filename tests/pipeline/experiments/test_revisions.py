@@ -4,6 +4,7 @@ That revisions of a real project are read, the tests of `compare` show.
 """
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ PARAMS: dict[str, Any] = {
 
 @pytest.fixture
 def revision(tmp_path):
-    return Revision("HEAD", None, tmp_path, PARAMS, STAGES)
+    return Revision("HEAD", None, Path(), tmp_path, PARAMS, STAGES)
 
 
 def test_parameters_are_those_of_the_stages(revision):
