@@ -148,6 +148,18 @@ def test_committed_results_come_back_after_a_stage_that_failed(tmp_path, monkeyp
     assert "didn't change, skipping" in run("dvc", "repro", "rollout@bandit").stdout
 
 
+def test_git_ignores_what_the_stages_write_and_no_data_of_the_user():
+    stages = read_yaml(REPOSITORY / "dvc.yaml")["stages"].values()
+    definitions = [stage.get("do", stage) for stage in stages]
+    outs = [out for d in definitions for key in ("outs", "plots") for out in d.get(key, [])]
+    paths = [next(iter(out)) if isinstance(out, dict) else out for out in outs]
+    written = [path.replace("${key}", "maze") for path in paths] + ["data/maze/.film.12/film.gif"]
+    others = ["maze/metrics.json", "prices/p.csv", "prices/p.csv.dvc", "prices/.gitignore"]
+    command = ["git", "check-ignore", "--no-index", *written, *(f"data/{o}" for o in others)]
+    ignored = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert ignored.stdout.split() == written
+
+
 @pytest.mark.parametrize("name", ["params.yaml", "params-classic.yaml"])
 def test_an_experiment_changes_the_line_of_its_value_alone(tmp_path, name):
     before = (REPOSITORY / name).read_text()
