@@ -36,6 +36,10 @@ gpu:
 repro: setup
 	$(call in_venv,python -m pipeline check)
 	$(call in_venv,dvc repro)
+	@git diff --quiet HEAD -- dvc.lock data 2>/dev/null || printf '%s\n' '' \
+	  'dvc.lock or data/ is not as committed. If you have changed no parameter and no code, this' \
+	  'processor computes other last digits (docs/reproducibility.md). Commit the changes or, before' \
+	  'a `git pull` for instance, discard them: git restore dvc.lock data'
 
 test: setup
 	$(call in_venv,ruff format --check .)

@@ -89,6 +89,11 @@ update_venv() {
     [ -z "$dropped" ] || pip uninstall --yes $dropped
 }
 
+# Said now: DVC would say it after the installation.
+received=$(git rev-parse --git-dir 2>&1) ||
+    fail "$(pwd -P): expected a git repository, which DVC needs. Received: $received." \
+        "After \`git init && git add -A && git commit -m 'Begin'\` the files of an archive are one."
+
 lock=requirements.txt
 [ ! -s .venv/.lock ] || lock=$(cat .venv/.lock)
 if [ "${1:-}" = --gpu ]; then
