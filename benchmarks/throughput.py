@@ -41,7 +41,7 @@ from reinforce.sampling.actor import CompiledActor
 from reinforce.sampling.compiled import CompiledSampler
 from reinforce.sampling.gymnasium import GymnasiumSampler
 from reinforce.sampling.protocol import Sampler
-from reinforce.train import CompiledTrainer, SampledTrainer, Trainer, default_updates_per_call
+from reinforce.train import MAX_UPDATES_PER_CALL, CompiledTrainer, SampledTrainer, Trainer
 
 EPISODES = {"compiled": (8, 64, 512, 4096), "gymnasium": (8, 64, 512)}
 STEPS_PER_CALL = 4_000_000  # of one call of the compiled program, at most (or one update's)
@@ -75,7 +75,7 @@ def measure_throughput(row: Row) -> dict[str, Any]:
         memory, started = _peak_memory(), time.process_time()
         episodes = sampler.sample(np.random.SeedSequence(0))
         mean_length = float(episodes.num_steps.mean())
-        updates_per_call = _updates_per_call(row, policy, specification, mean_length)
+        updates_per_call = _updates_per_call(row, mean_length)
         trainer = _make_trainer(row, specification, learner, sampler, updates_per_call)
         trainer.reset(np.random.SeedSequence(0))
         calls = trainer.run(episodes, _seeds_of_update, sys.maxsize)
@@ -166,18 +166,12 @@ def _make_trainer(
     )
 
 
-def _updates_per_call(
-    row: Row, policy: Policy, specification: EnvironmentSpecification, mean_length: float
-) -> int:
-    """Choose how many updates one call makes.
-
-    In the compiled program as many as in training, but fewer where that would take minutes.
-    """
+def _updates_per_call(row: Row, mean_length: float) -> int:
+    """Choose how many updates one call makes: in the compiled program, many."""
     if row.backend == "gymnasium":
         return 1
-    default = default_updates_per_call(policy, row.num_episodes * specification.max_episode_steps)
     at_most = int(STEPS_PER_CALL / (row.num_episodes * mean_length))
-    return max(1, min(default, at_most))
+    return max(1, min(MAX_UPDATES_PER_CALL, at_most))
 
 
 def _seeds_of_update(update: int) -> np.random.SeedSequence:

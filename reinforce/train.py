@@ -8,6 +8,7 @@ In the shapes, B is the number of episodes, T the time limit in env steps and K 
 updates of one call.
 """
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
@@ -16,18 +17,17 @@ import tensorflow as tf
 
 from environments.protocol import CompiledEnvironment
 from models.normalization import RunningNormalization
-from models.policy import Policy
 from reinforce.best import BestPolicy
 from reinforce.chunks import Chunk, fold_chunks
 from reinforce.episodes import Episodes
 from reinforce.learner import Learner
 from reinforce.records import UpdateRecord, UpdateStatistics, records_of
-from reinforce.sampling.compiled import sample_into, stateless_seeds
+from reinforce.sampling.compiled import empty_episodes, sample_into, stateless_seeds
 from reinforce.sampling.protocol import Sampler
 from reinforce.signature import episodes_signature
 
-MIN_UPDATES_PER_CALL, MAX_UPDATES_PER_CALL = 32, 256
-MAX_PRODUCTS_PER_CALL = 2**33  # a few seconds: a progress bar should not stand still for longer
+MAX_UPDATES_PER_CALL = 256
+SECONDS_PER_CALL = 0.5  # between calls a training shows its progress, and can be interrupted
 
 Seeds = Callable[[int], np.random.SeedSequence]  # number of an update → the seed of its episodes
 
@@ -100,6 +100,10 @@ class Trainer(ABC):
         return records_of(self._updates(first, seeds, updates), len(first.valid), after)
 
     @abstractmethod
+    def compile(self) -> None:
+        """Compile what a run needs; otherwise its first update does. Nothing else changes."""
+
+    @abstractmethod
     def _updates(
         self, first: Episodes, seeds: Seeds, updates: range
     ) -> Iterator[list[UpdateStatistics]]:
@@ -139,6 +143,10 @@ class SampledTrainer(Trainer):
             self.learn_from, input_signature=[episodes_signature(learner.policy)]
         )
 
+    def compile(self) -> None:
+        """See `Trainer.compile`."""
+        self.compiled_update.get_concrete_function()
+
     def _updates(
         self, first: Episodes, seeds: Seeds, updates: range
     ) -> Iterator[list[UpdateStatistics]]:
@@ -156,7 +164,7 @@ class CompiledTrainer(Trainer):
         environment: Written in TensorFlow.
         num_episodes: B, episodes of each update.
         updates_per_call: K, updates that are made, and yielded, together. Defaults to as many as
-            it takes for Python not to count.
+            take `SECONDS_PER_CALL`, at most `MAX_UPDATES_PER_CALL`.
     """
 
     def __init__(
@@ -172,13 +180,13 @@ class CompiledTrainer(Trainer):
         super().__init__(learner, normalizer, best)
         self.environment = environment
         self._num_steps = environment.max_episode_steps  # T
-        self.updates_per_call = updates_per_call or default_updates_per_call(
-            learner.policy, num_episodes * self._num_steps
-        )
+        self._num_episodes = num_episodes  # B
+        self._updates_per_call = updates_per_call
+        self._max_updates = updates_per_call or MAX_UPDATES_PER_CALL  # K
         self.program = tf.function(
             self._program,
             input_signature=[
-                tf.TensorSpec([self.updates_per_call, 2], tf.int32),
+                tf.TensorSpec([self._max_updates, 2], tf.int32),
                 tf.TensorSpec([], tf.int32),
                 episodes_signature(learner.policy, num_episodes, self._num_steps),
                 tf.TensorSpec([], tf.bool),
@@ -187,19 +195,29 @@ class CompiledTrainer(Trainer):
             autograph=False,
         )
 
+    def compile(self) -> None:
+        """See `Trainer.compile`."""
+        nothing = empty_episodes(self.learner.policy, self._num_episodes, self._num_steps)
+        self.program(tf.zeros([self._max_updates, 2], tf.int32), 0, nothing, False)
+
     def _updates(
         self, first: Episodes, seeds: Seeds, updates: range
     ) -> Iterator[list[UpdateStatistics]]:
         episodes = _padded(first, self._num_steps)
-        for begin in updates[:: self.updates_per_call]:
-            count = min(self.updates_per_call, updates.stop - begin)
+        begin, wanted = updates.start, self._updates_per_call or 1
+        while begin < updates.stop:
+            started = time.monotonic()
+            count = min(wanted, updates.stop - begin)
             # Update 0's, whose episodes are given, is drawn all the same.
             drawn = stateless_seeds([seeds(begin + i) for i in range(count)])
-            drawn = tf.pad(drawn, [[0, self.updates_per_call - count], [0, 0]])
+            drawn = tf.pad(drawn, [[0, self._max_updates - count], [0, 0]])
             statistics, episodes = self.program(drawn, count, episodes, begin == 0)
             self.last_episodes = episodes
             table = [values.numpy()[:count] for values in statistics]
+            seconds = time.monotonic() - started
             yield [UpdateStatistics(*row) for row in zip(*table, strict=True)]
+            begin += count
+            wanted = self._updates_per_call or updates_of_next_call(count, seconds)
 
     def _program(
         self, seeds: tf.Tensor, count: tf.Tensor, episodes: Episodes, given: tf.Tensor
@@ -215,7 +233,7 @@ class CompiledTrainer(Trainer):
         def column(name: str) -> tf.TensorArray:
             dtype = tf.int32 if name == "num_env_steps" else tf.float32
             shape = [num_parameters] if name == "distribution" else []
-            return tf.TensorArray(dtype, self.updates_per_call, element_shape=shape)
+            return tf.TensorArray(dtype, self._max_updates, element_shape=shape)
 
         def update(
             index: tf.Tensor, episodes: Episodes, columns: UpdateStatistics
@@ -248,11 +266,13 @@ def count_observations(
     fold_chunks(count, (), episodes.valid, chunk_size)
 
 
-def default_updates_per_call(policy: Policy, max_env_steps: int) -> int:
-    """Choose how many updates of at most `max_env_steps` each one call makes."""
-    products = max_env_steps * policy.network.count_params()
-    wanted = MAX_PRODUCTS_PER_CALL // products
-    return min(max(wanted, MIN_UPDATES_PER_CALL), MAX_UPDATES_PER_CALL)
+def updates_of_next_call(count: int, seconds: float) -> int:
+    """Choose how many updates the next call makes, after one that made `count` in `seconds`.
+
+    At most twice as many, since episodes may get longer, and update 0 samples none.
+    """
+    in_time = int(count * SECONDS_PER_CALL / seconds) if seconds > 0 else MAX_UPDATES_PER_CALL
+    return max(1, min(in_time, 2 * count, MAX_UPDATES_PER_CALL))
 
 
 def _padded(episodes: Episodes, num_steps: int) -> Episodes:

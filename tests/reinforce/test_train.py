@@ -13,7 +13,7 @@ from reinforce.baselines import BASELINES
 from reinforce.best import BestPolicy
 from reinforce.sampling.compiled import CompiledSampler
 from reinforce.sampling.protocol import Sampler
-from reinforce.train import CompiledTrainer, SampledTrainer
+from reinforce.train import CompiledTrainer, SampledTrainer, updates_of_next_call
 from tests.reinforce.examples import (
     SEED,
     make_environment,
@@ -367,9 +367,10 @@ def test_runs_do_not_depend_on_each_other_nor_on_how_updates_are_grouped():
     weights = policy.network.get_weights()
     first = sample(environment, policy, 4)
     results = []
-    for updates_per_call in (32, 3):
+    for updates_per_call in (None, 3):  # as many as there is time for: 1, 2, 4, 1 of 8
         learner = make_compiled_learner(policy, entropy_coefficient=0.1)
         trainer = CompiledTrainer(learner, environment, 4, updates_per_call=updates_per_call)
+        trainer.compile()
         for seed in (7, 8, 7):
             records = train(trainer, weights, first, 8, seed)
             numbers = np.array([[record.update, record.loss, record.entropy] for record in records])
@@ -414,14 +415,9 @@ def test_the_program_needs_no_host_and_names_no_device(env_id):
     assert not [node.op for node in nodes if "Dataset" in node.op or "Summary" in node.op]
 
 
-def test_a_call_makes_more_updates_where_they_are_small():
-    def of_a_call(hidden_sizes, num_episodes, updates_per_call=None):
-        environment, policy = make_environment("CartPole-v1", hidden_sizes)  # at most 500 steps
-        trainer = CompiledTrainer(
-            make_learner(policy), environment, num_episodes, updates_per_call=updates_per_call
-        )
-        return trainer.program.input_signature[0].shape[0]
-
-    assert [of_a_call((64, 64), num_episodes) for num_episodes in (8, 64, 512)] == [256, 58, 32]
-    assert of_a_call((256, 256), 8) == 32
-    assert of_a_call((64, 64), 8, updates_per_call=3) == 3
+def test_calls_last_half_a_second_however_many_updates_that_is():
+    assert updates_of_next_call(10, 0.4) == 12
+    assert updates_of_next_call(10, 1.0) == 5
+    assert updates_of_next_call(1, 60.0) == 1
+    assert updates_of_next_call(4, 0.0) == 8  # never more than twice as many
+    assert updates_of_next_call(256, 0.001) == 256
