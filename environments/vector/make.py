@@ -17,7 +17,7 @@ MAX_SERIAL, MAX_VECTORIZED = 64, 512
 
 
 def make_environments(
-    specification: EnvironmentSpecification, num_episodes: int
+    specification: EnvironmentSpecification, num_episodes: int, max_copies: int | None = None
 ) -> VectorEnvironments:
     """The parallel copies in which `num_episodes` episodes are sampled.
 
@@ -28,6 +28,7 @@ def make_environments(
     Args:
         specification: The environment.
         num_episodes: How many episodes are to be sampled at a time.
+        max_copies: How many copies there may be at most. Defaults to as many as are fast.
 
     Raises:
         EnvironmentFault: If they cannot be made.
@@ -37,12 +38,14 @@ def make_environments(
         f"{dict(specification.kwargs)!r}"
     )
     with raising(lambda e: EnvironmentFault(f"{expected}, received {type(e).__name__}: {e}")):
-        environments = _make(specification, num_episodes)
+        environments = _make(specification, num_episodes, max_copies)
     environments.max_episode_steps = specification.max_episode_steps
     return environments
 
 
-def _make(specification: EnvironmentSpecification, num_episodes: int) -> VectorEnvironments:
+def _make(
+    specification: EnvironmentSpecification, num_episodes: int, max_copies: int | None
+) -> VectorEnvironments:
     arguments = {
         **specification.kwargs,
         "max_episode_steps": specification.max_episode_steps,
@@ -50,14 +53,14 @@ def _make(specification: EnvironmentSpecification, num_episodes: int) -> VectorE
     if _is_vectorized(specification):
         # gymnasium.make's own keyword, which make_vec would hand to the environment
         others = {name: v for name, v in arguments.items() if name != "disable_env_checker"}
-        num_envs = _num_copies(num_episodes, MAX_VECTORIZED)
+        num_envs = _num_copies(num_episodes, min(MAX_VECTORIZED, max_copies or MAX_VECTORIZED))
         native = gymnasium.make_vec(
             specification.id, num_envs, vectorization_mode="vector_entry_point", **others
         )
         if native.metadata.get("autoreset_mode") == AutoresetMode.NEXT_STEP:
             return VectorizedEnvironments(native)
         close_quietly(native)
-    num_envs = _num_copies(num_episodes, MAX_SERIAL)
+    num_envs = _num_copies(num_episodes, min(MAX_SERIAL, max_copies or MAX_SERIAL))
     copies = [gymnasium.make(specification.id, **arguments) for _ in range(num_envs)]
     if specification.has_flat_observations:
         return SerialEnvironments(copies)

@@ -29,7 +29,7 @@ def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Sampler:
         environment = make_compiled_environment(task, policy, num_episodes)
         return CompiledSampler(environment, policy, num_episodes)
     return GymnasiumSampler(
-        lambda: make_environments(task.specification, num_episodes),
+        lambda: make_environments(task.specification, num_episodes, task.params.env.num_copies),
         CompiledActor(policy),
         num_episodes,
     )

@@ -31,7 +31,7 @@ def prepare_evaluation(task: Task, chosen: int) -> Perform[EvaluatedRun]:
         task: The task.
         chosen: The run whose policy was exported as the task's.
     """
-    num_episodes = task.params.evaluate.num_episodes
+    num_episodes, num_copies = task.params.evaluate.num_episodes, task.params.env.num_copies
 
     def perform(run: int, _: Report) -> EvaluatedRun:
         signatures = exported.load_signatures(task.files.policies / str(run))
@@ -40,7 +40,9 @@ def prepare_evaluation(task: Task, chosen: int) -> Perform[EvaluatedRun]:
             "sampled": (exported.Sampled(signatures), Purpose.SAMPLED_EVALUATION),
         }
         tables = []
-        with closing(make_environments(task.specification, num_episodes)) as environments:
+        with closing(
+            make_environments(task.specification, num_episodes, num_copies)
+        ) as environments:
             for mode, (actor, purpose) in ways.items():
                 seed = task.stream(purpose, run)
                 episodes = sample_episodes(environments, actor, num_episodes, seed)

@@ -91,7 +91,8 @@ def perform_runs(
 
     Args:
         task: The task; `task.num_workers` runs are performed at a time. None: as many as there are
-            cores, but not more than are worthwhile.
+            cores, but not more than are worthwhile. One where `env.num_copies` is set, which
+            limits the copies of all runs together.
         prepare: Called once in each worker: task → `perform(run, report) → result`. It, results and
             reports can be pickled.
         report: Called here with the number of the run and what its worker reported.
@@ -113,6 +114,8 @@ def perform_runs(
     num_runs = task.params.num_runs
     by_default = min(default_num_workers(), worthwhile or num_runs)
     num_workers = min(task.num_workers or by_default, num_runs)
+    if task.params.env.num_copies is not None:
+        num_workers = 1
     signals = ASKING if continuable else ()
     if num_workers > 1:
         with _workers(task, prepare, num_workers, signals) as (connections, interruption):

@@ -110,6 +110,9 @@ class EnvParams(Section):
     backend: Annotated[Backend, one_of(get_args(Backend))] = Field(
         default="auto", description="what the policies are rolled out and trained in"
     )
+    num_copies: CountOrNone = Field(
+        default=None, description="the most copies of the environment at a time, null for no limit"
+    )
 
 
 class PolicyParams(Section):

@@ -339,12 +339,27 @@ def test_the_checker_that_gymnasium_makes_can_be_left_out():
     assert isinstance(make_environments(specification, 2), VectorizedEnvironments)
 
 
-gymnasium.register("Unclosable-v0", lambda **_: Misbehaving(close=leave), max_episode_steps=5)
+class OnePort(Misbehaving):
+    """Can be made once at a time, and raises when it is closed."""
+
+    is_taken = False
+
+    def __init__(self, **_):
+        assert not OnePort.is_taken
+        OnePort.is_taken = True
+        super().__init__()
+
+    def close(self):
+        OnePort.is_taken = False
+        leave()
 
 
-def test_stages_do_all_their_work_whatever_closing_raises(tmp_path, monkeypatch):
+gymnasium.register("OnePort-v0", lambda **_: OnePort(), max_episode_steps=5)
+
+
+def test_stages_do_all_their_work_in_one_copy_whatever_closing_raises(tmp_path, monkeypatch):
     params = copy.deepcopy(BANDIT)
-    params["env"] = {"id": "Unclosable-v0"}
+    params["env"] = {"id": "OnePort-v0", "num_copies": 1}
     task = run_stages(
         tmp_path, monkeypatch, params=params, stages=(rollout, train, export, evaluate)
     )

@@ -88,7 +88,7 @@ def test_a_wrapper_leaves_out_what_is_text(tmp_path, monkeypatch):
     (tmp_path / "grid.py").write_text(FILES["grid.py"])
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "minigrid", ModuleType("minigrid"))
-    gymnasium.register("MiniGrid-Empty-8x8-v0", MiniGrid)
+    gymnasium.register("MiniGrid-Empty-8x8-v0", lambda **kwargs: MiniGrid(**kwargs))
     with pytest.raises(EnvironmentFault, match="whose part mission is text; a module of yours"):
         inspect_environment("MiniGrid-Empty-8x8-v0", {}, 256)
     specification = inspect_environment("grid:Grid-v0", {"agent_view_size": 7})

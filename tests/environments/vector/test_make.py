@@ -82,6 +82,13 @@ def test_as_many_copies_as_episodes_or_an_even_share_of_them(env_id, num_episode
     assert environments.num_envs == num_envs
 
 
+@pytest.mark.parametrize("env_id", ["Bandit-v0", "CartPole-v1"])
+def test_copies_can_be_limited(env_id):
+    specification = inspect_environment(env_id, {})
+    assert make_environments(specification, 16, 5).num_envs == 4  # each plays 4 episodes
+    assert make_environments(specification, 16, 1000).num_envs == 16
+
+
 def test_copies_observe_what_gymnasium_flattens():
     specification = inspect_environment("Everything-v0", {})
     environments = make_environments(specification, 2)

@@ -17,8 +17,8 @@ from pipeline.task.errors import UserError
 from tests.pipeline.signals import hear_signals
 
 
-def task(num_runs, num_workers, **fields):
-    params = SimpleNamespace(num_runs=num_runs)
+def task(num_runs, num_workers, num_copies=None, **fields):
+    params = SimpleNamespace(num_runs=num_runs, env=SimpleNamespace(num_copies=num_copies))
     return SimpleNamespace(
         params=params, num_workers=num_workers, located_in_run=nullcontext, **fields
     )
@@ -49,6 +49,11 @@ def test_results_come_run_by_run_from_as_many_processes(num_runs, num_workers, n
     for run in range(num_runs):
         of_run = [value for reported, value in reports if reported == run]
         assert of_run == [("started", run), ("finished", run)]
+
+
+def test_one_run_after_the_other_where_copies_are_limited():
+    results = perform_runs(task(3, num_workers=2, num_copies=8), square)
+    assert {performed for *_, performed in results} == {os.getpid()}
 
 
 def wait_for_each_other(task):

@@ -82,6 +82,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
             "kwargs": {"probabilities": [0.3, 0.7]},
             "max_episode_steps": None,
             "backend": "auto",
+            "num_copies": None,
         },
         "policy": {
             "hidden_sizes": (8, 4),
