@@ -17,6 +17,7 @@ from pipeline.arguments import count, file_to_write
 from pipeline.figures.recording import Limits, Recording
 from pipeline.playing.environments import (
     Environment,
+    choose_action,
     make_environment,
     naming,
     picture_rate,
@@ -186,6 +187,10 @@ def play_episodes(
         UserError: If the environment, the policy or `show` raises anything.
     """
     generator = np.random.default_rng([seed, 1])  # not the one that the environment makes of it
+
+    def seeded(observations: np.ndarray) -> np.ndarray:
+        return choose(observations, generator.integers(-(2**31), 2**31, size=2, dtype=np.int32))
+
     for number in range(num_episodes):
         length, episode_return, ended = 0, 0.0, False
         with naming(f"{name}: episode {number + 1}, reset"):
@@ -194,30 +199,12 @@ def play_episodes(
         while not ended:
             length += 1
             with naming(f"{name}: episode {number + 1}, step {length}"):
-                action = _action(env, choose, observation, generator)
+                action = choose_action(env, seeded, observation)
                 observation, reward, terminated, truncated, _ = env.step(action)
                 episode_return += float(reward)
                 ended = bool(terminated or truncated)
                 show()
         yield Episode(episode_return, length)
-
-
-def _action(
-    env: Environment, choose: Choose, observation: Any, generator: np.random.Generator
-) -> Any:
-    """One action, of the action space's own type: a NumPy scalar where the space is Discrete.
-
-    Raises:
-        UserError: If what the policy chooses is not in the action space.
-    """
-    seed = generator.integers(-(2**31), 2**31, size=2, dtype=np.int32)
-    observations = np.asarray(observation, np.float32)[np.newaxis]  # [1, O]
-    received, space = choose(observations, seed), env.action_space
-    if np.isfinite(received).all():  # else there may be no such number of the space's type
-        action = received.astype(space.dtype, copy=False)[0]
-        if space.contains(action):
-            return action
-    raise UserError(f"expected an action in {space}, received {received[0]} from the policy")
 
 
 def _report(episodes: Iterator[Episode]) -> None:

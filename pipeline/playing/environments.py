@@ -2,11 +2,12 @@
 
 import math
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium.wrappers import FlattenObservation
 
 from environments.faults import close_quietly, raising
@@ -48,6 +49,34 @@ def make_environment(specification: EnvironmentSpecification, mode: str | None) 
                 )
             env = gymnasium.make(specification.id, render_mode=mode, **arguments)
     return env if specification.has_flat_observations else FlattenObservation(env)
+
+
+def choose_action(
+    env: Environment, choose: Callable[[np.ndarray], np.ndarray], observation: Any
+) -> Any:
+    """Ask a policy for one action, in the type of the action space.
+
+    Args:
+        env: The environment, with observations as vectors.
+        choose: The policy: observations `[1, O]` float32 → actions `[1, *action_shape]`.
+        observation: What the environment shows, `[O]`.
+
+    Returns:
+        What `env.step` takes: a NumPy scalar where the action space is Discrete, else an array.
+
+    Raises:
+        UserError: If the observation is not finite, or the policy's action not in the space.
+    """
+    with np.errstate(over="ignore"):
+        observations = np.asarray(observation, np.float32)[np.newaxis]  # [1, O]
+    if not np.isfinite(observations).all():
+        raise UserError(f"expected a finite observation, received {observations[0]}")
+    received, space = choose(observations), env.action_space
+    if np.isfinite(received).all():  # else there may be no such number of the space's type
+        action = received.astype(space.dtype, copy=False)[0]
+        if space.contains(action):
+            return action
+    raise UserError(f"expected an action in {space}, received {received[0]} from the policy")
 
 
 def picture_rate(env: Environment) -> float:

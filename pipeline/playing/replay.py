@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from pipeline.playing.environments import Environment, naming
+from pipeline.playing.environments import Environment, choose_action, naming
 from pipeline.task.artifacts import Table
 from pipeline.task.errors import UserError
 
@@ -33,22 +33,22 @@ def record(env: Environment, choose: Callable[[np.ndarray], np.ndarray], name: s
         A row for each step: its reward, and its action flattened; see `column_names`.
 
     Raises:
-        UserError: If the environment raises anything.
+        UserError: If the environment or the policy raises anything, an observation is not finite,
+            or an action is not in its space.
     """
-    actions: list[np.ndarray] = []
+    actions: list[list[Any]] = []
     rewards, ended = [], False
     with naming(f"{name}: reset"):
         observation, _ = env.reset(seed=SEED)
     while not ended:
-        action = choose(np.asarray(observation, np.float32)[np.newaxis])  # [1, *action_shape]
         with naming(f"{name}: step {len(actions) + 1}"):
-            observation, reward, terminated, truncated, _ = env.step(
-                action.astype(env.action_space.dtype, copy=False)[0]
-            )
-        actions.append(action.ravel())
+            action = choose_action(env, choose, observation)
+            actions.append(np.ravel(action).tolist())
+            observation, reward, terminated, truncated, _ = env.step(action)
         rewards.append(float(reward))
         ended = bool(terminated or truncated)
-    columns = [np.array(rewards), *np.transpose(actions)]
+    # As Python's numbers, which are written with all their digits: a float64 may be a bound.
+    columns = [np.array(rewards), *np.array(actions, object).T]
     return dict(zip(column_names(env.action_space), columns, strict=True))
 
 
@@ -89,9 +89,6 @@ def _actions(episode: Table, space: spaces.Space[Any]) -> np.ndarray:
     """The actions, [T, *action_shape], as the environment takes them."""
     _, *names = column_names(space)
     actions = np.stack([episode[name] for name in names], axis=1)
-    if isinstance(space, spaces.Box):
-        # Policies give float32, of which nine digits are all: what is read is what was written.
-        actions = actions.astype(np.float32)
     return actions.reshape(-1, *(space.shape or ())).astype(space.dtype)
 
 

@@ -489,6 +489,15 @@ def test_an_action_outside_its_space_is_the_policys_fault(space, action):
     )
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e300])
+def test_an_observation_that_is_not_finite_is_the_environments_fault(number, monkeypatch):
+    env: Any = gymnasium.make("CartPole-v1", disable_env_checker=True)
+    monkeypatch.setattr(env.unwrapped, "step", lambda _: ([0, number, 0, 0], 1, False, False, {}))
+    message = "^CartPole-v1: episode 1, step 2: expected a finite observation, received .*(nan|inf)"
+    with pytest.raises(UserError, match=message):
+        list(play.play_episodes(env, lambda *_: np.array([0]), 1, seed=0, name="CartPole-v1"))
+
+
 @pytest.mark.parametrize(
     ("fails", "message"),
     [

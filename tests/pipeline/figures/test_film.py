@@ -101,6 +101,8 @@ def filmed(task):
         (spaces.MultiBinary(3), 3),
         (spaces.Box(-1, 1, (2, 2)), 4),
         (spaces.Box(-1, 1, (1,), np.float64), 1),
+        (spaces.Box(-0.1, 0.1, (2,), np.float64), 2),
+        (spaces.Box(0, 0.7, (1,), np.float16), 1),
     ],
 )
 def test_what_is_replayed_are_the_very_actions(space, columns, tmp_path):
@@ -109,9 +111,11 @@ def test_what_is_replayed_are_the_very_actions(space, columns, tmp_path):
     taken, again = [], []
 
     def choose(_):
-        taken.append(np.asarray(space.sample()))
-        float32 = taken[-1].dtype.kind == "f"  # which is what policies give
-        return np.asarray(taken[-1], np.float32 if float32 else None)[np.newaxis]
+        action = np.asarray(space.sample())
+        if len(taken) == 1 and isinstance(space, spaces.Box):
+            action = space.high  # to which policies clip
+        taken.append(action)
+        return action[np.newaxis]
 
     episode = record(env, choose, "Made-v0")
     assert list(episode) == ["reward", *(f"action_{i}" for i in range(columns))]
@@ -126,8 +130,17 @@ def test_what_is_replayed_are_the_very_actions(space, columns, tmp_path):
     replay(env, read_table(tmp_path / "episode.csv", []), "Made-v0", lambda: None)
     assert len(again) == 3
     for one, other in zip(taken, again, strict=True):
-        assert np.array_equal(np.asarray(one, np.float32), np.asarray(other, np.float32))
+        assert np.array_equal(one, other)
         assert np.asarray(other).dtype == space.dtype
+
+
+def test_an_observation_that_is_not_finite_is_refused(monkeypatch):
+    env: Any = Made()
+    monkeypatch.setattr(
+        Made, "reset", lambda self, seed: (np.full(1, np.nan, np.float32), {}), raising=True
+    )
+    with pytest.raises(UserError, match=r"^Made-v0: step 1: expected a finite observation, rec"):
+        record(env, lambda observations: np.ones(1, np.int64), "Made-v0")
 
 
 @pytest.mark.parametrize(
