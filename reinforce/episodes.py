@@ -1,7 +1,7 @@
 """The batch of complete episodes that flows from the sampler to the gradient.
 
-In the shapes, B is the number of episodes, T the number of steps that a row has room for, and O the
-size of an observation.
+In the shapes, B is the number of episodes, T the number of steps that a row has room for, and I the
+size of an observation, with the mask of legal actions behind it if there is one (see `Policy`).
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ class Episodes(NamedTuple):
     on padding are undefined.
     """
 
-    observations: Any  # [B, T, O] float32, what the policy saw before it acted
+    observations: Any  # [B, T, I] float32, what the policy saw before it acted
     actions: Any  # [B, T, *action_shape], as they were sampled, before any clipping
     log_probs: Any  # [B, T] float32, of `actions` under the policy that sampled them
     rewards: Any  # [B, T] float32

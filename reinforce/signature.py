@@ -25,7 +25,7 @@ def episodes_signature(
 
     head = policy.head
     return Episodes(
-        observations=spec(tf.float32, policy.observation_size),
+        observations=spec(tf.float32, policy.input_size),
         actions=spec(head.action_dtype, *head.action_shape),
         log_probs=spec(tf.float32),
         rewards=spec(tf.float32),

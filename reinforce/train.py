@@ -260,7 +260,8 @@ def count_observations(
     """Count the observations of a batch `[B, T, …]` into the statistics that normalize them."""
 
     def count(chunk: Chunk, state: tuple[()]) -> tuple[()]:
-        normalizer.update(chunk.take(episodes.observations), chunk.valid)
+        observations = chunk.take(episodes.observations)[..., : normalizer.mean.shape[0]]
+        normalizer.update(observations, chunk.valid)  # without masks
         return state
 
     fold_chunks(count, (), episodes.valid, chunk_size)

@@ -109,7 +109,8 @@ class ValueBaseline(Baseline):
         return tf.reduce_sum(errors**2) / num_valid
 
     def _outputs(self, observations: tf.Tensor) -> tf.Tensor:
-        flat = self.network(tf.reshape(observations, [-1, observations.shape[-1]]))  # [B T, 1]
+        flat = tf.reshape(observations, [-1, observations.shape[-1]])
+        flat = self.network(flat[:, : self.network.input_shape[-1]])  # [B T, 1], without masks
         return tf.reshape(flat, tf.shape(observations)[:-1])
 
     def _mean(self, dtype: tf.DType) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from gymnasium import spaces
 
 from models.heads.bernoulli import BernoulliHead
-from models.heads.categorical import CategoricalHead, MultiCategoricalHead
+from models.heads.categorical import CategoricalHead, MultiCategoricalHead, mask_logits
 from models.heads.normal import AppendLogStandardDeviation, NormalHead
 from models.heads.protocol import ActionHead
 from models.heads.squashed import SquashedNormalHead
@@ -24,11 +24,16 @@ __all__ = [
     "NormalHead",
     "SquashedNormalHead",
     "make_head",
+    "mask_logits",
 ]
 
 
 def make_head(
-    space: spaces.Space, *, state_dependent: bool = False, squash: bool = False
+    space: spaces.Space,
+    *,
+    state_dependent: bool = False,
+    squash: bool = False,
+    masked: bool = False,
 ) -> ActionHead:
     """The head for an action space.
 
@@ -38,18 +43,21 @@ def make_head(
             Only a Box looks at it. Defaults to False.
         squash: Whether a Box's actions are squashed into its bounds, not clipped. Only a Box looks
             at it. Defaults to False.
+        masked: Whether the environment says which actions are legal. Only a Discrete or
+            MultiDiscrete looks at it. Defaults to False.
 
     Raises:
         TypeError: For any other space, a Box of integers included.
         ValueError: If a Box without width in some component is to be squashed to.
     """
     if isinstance(space, spaces.Discrete):
-        return CategoricalHead(int(space.n), int(space.start), tf.as_dtype(space.dtype))
+        return CategoricalHead(int(space.n), int(space.start), tf.as_dtype(space.dtype), masked)
     if isinstance(space, spaces.MultiDiscrete):
         return MultiCategoricalHead(
             num_values=space.nvec.astype(np.int64),
             start=space.start.astype(np.int64),
             environment_dtype=tf.as_dtype(space.dtype),
+            masked=masked,
         )
     if isinstance(space, spaces.MultiBinary):
         return BernoulliHead(space.shape, tf.as_dtype(space.dtype))

@@ -17,6 +17,7 @@ class BernoulliHead:
 
     action_shape: tuple[int, ...]
     environment_dtype: tf.DType
+    mask_sizes = ()
 
     @property
     def action_dtype(self) -> tf.DType:

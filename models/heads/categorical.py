@@ -1,5 +1,6 @@
 """Discrete and MultiDiscrete actions: Categoricals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -10,7 +11,9 @@ from tensorflow_probability import distributions as tfd
 from models.heads.narrow import NarrowDense
 from models.heads.shapes import Shape, joined
 
-MISSING = -1e9  # logit of a value that does not exist: finite, lest 0 · ∞ come into a gradient
+# Logit of a value that does not exist or is illegal: finite, lest 0 · ∞ come into a gradient, and
+# lower than any that a network gives.
+MISSING = -1e30
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,11 @@ class CategoricalHead:
     num_actions: int
     start: int = 0
     environment_dtype: tf.DType = tf.int64
+    masked: bool = False  # whether the environment says which actions are legal
+
+    @property
+    def mask_sizes(self) -> tuple[int, ...]:
+        return (self.num_actions,) * self.masked
 
     @property
     def action_shape(self) -> tuple[int, ...]:
@@ -50,7 +58,8 @@ class CategoricalHead:
         return self.start + _gumbel_max(outputs, noise)
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-        return self.distribution(outputs).log_prob(actions - self.start)
+        log_prob = self.distribution(outputs).log_prob(actions - self.start)
+        return _minus_infinity_if_illegal(log_prob) if self.masked else log_prob
 
     def entropy(self, outputs: tf.Tensor) -> tf.Tensor:
         return self.distribution(outputs).entropy()
@@ -76,6 +85,11 @@ class MultiCategoricalHead:
     num_values: np.ndarray  # [*action_shape] int64
     start: np.ndarray  # [*action_shape] int64
     environment_dtype: tf.DType
+    masked: bool = False  # whether the environment says which values are legal
+
+    @property
+    def mask_sizes(self) -> tuple[int, ...]:
+        return tuple(self.num_values.ravel().tolist()) * self.masked
 
     @property
     def action_shape(self) -> tuple[int, ...]:
@@ -117,7 +131,8 @@ class MultiCategoricalHead:
         return self.start + _gumbel_max(self._logits(outputs), noise)
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-        return self.distribution(outputs).log_prob(actions - self.start)
+        log_prob = self.distribution(outputs).log_prob(actions - self.start)
+        return _minus_infinity_if_illegal(log_prob) if self.masked else log_prob
 
     def entropy(self, outputs: tf.Tensor) -> tf.Tensor:
         return self.distribution(outputs).entropy()
@@ -140,6 +155,34 @@ class MultiCategoricalHead:
         column = first.reshape(self.action_shape)[..., None] + value  # [*action_shape, V]
         logits = tf.gather(outputs, np.where(exists, column, 0), axis=-1)
         return tf.where(exists, logits, tf.constant(MISSING, outputs.dtype))
+
+
+def mask_logits(logits: tf.Tensor, mask: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
+    """Take all probability from illegal actions, and all gradient from their logits.
+
+    Args:
+        logits: `[…, P]`, outputs of a network.
+        mask: `[…, P]`, above 0 where an action is legal.
+        sizes: Of the components of an action, how many values each has; their sum is P.
+
+    Returns:
+        `[…, P]`; NaN where no value of a component is legal, since there is no such distribution.
+
+    Source: Huang & Ontañón (2022), "A closer look at invalid action masking in policy gradient
+    algorithms".
+    """
+    components = []
+    for values, legal in zip(
+        tf.split(logits, sizes, axis=-1), tf.split(mask > 0, sizes, axis=-1), strict=True
+    ):
+        has_any = tf.reduce_any(legal, axis=-1, keepdims=True)
+        illegal = tf.where(has_any, tf.constant(MISSING, logits.dtype), np.nan)
+        components.append(tf.where(legal, values, illegal))
+    return tf.concat(components, axis=-1)
+
+
+def _minus_infinity_if_illegal(log_prob: tf.Tensor) -> tf.Tensor:
+    return tf.where(log_prob < MISSING / 2, tf.constant(-np.inf, log_prob.dtype), log_prob)
 
 
 def _gumbel_noise(shape: tf.Tensor, seed: tf.Tensor, algorithm: str) -> tf.Tensor:

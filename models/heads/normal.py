@@ -23,6 +23,7 @@ class NormalHead:
     low: np.ndarray  # [*action_shape] in the space's type, −∞ where unbounded
     high: np.ndarray  # [*action_shape]
     state_dependent: bool = False  # the standard deviations; else they are learnt, one for each
+    mask_sizes = ()
 
     @property
     def action_shape(self) -> tuple[int, ...]:

@@ -21,6 +21,10 @@ class ActionHead(Protocol):
         """Type of an action, as it is sampled and scored."""
 
     @property
+    def mask_sizes(self) -> tuple[int, ...]:
+        """How many entries a mask has for each component of an action; () if there is no mask."""
+
+    @property
     def parameter_names(self) -> tuple[str, ...]:
         """A name for each of the distribution's parameters, in the order of `parameters`."""
 

@@ -28,6 +28,7 @@ class SquashedNormalHead:
     """
 
     normal: NormalHead
+    mask_sizes = ()
 
     def __post_init__(self) -> None:
         low, high = _as_float32(self.normal.low), _as_float32(self.normal.high)

@@ -80,7 +80,7 @@ def step_bytes(policy: Policy) -> int:
     """Count the bytes of one env step in `Episodes`, but for its three flags."""
     head = policy.head
     action = math.prod(head.action_shape) * head.action_dtype.size
-    return 4 * policy.observation_size + action + 4 + 4
+    return 4 * policy.input_size + action + 4 + 4
 
 
 class _Rows(NamedTuple):
