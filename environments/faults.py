@@ -34,7 +34,8 @@ def copy_fault(error: BaseException, copy: int | None) -> CopyFault:
     """Put what a copy raised into one line; a CopyFault stays as it is."""
     if isinstance(error, CopyFault):
         return error
-    return CopyFault(f"{type(error).__name__}: {' '.join(str(error).split())}", copy)
+    kind = "" if isinstance(error, EnvironmentFault) else f"{type(error).__name__}: "
+    return CopyFault(f"{kind}{' '.join(str(error).split())}", copy)
 
 
 def require_numbers(

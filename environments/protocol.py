@@ -80,3 +80,23 @@ class CompiledEnvironment(Protocol):
             whether the next state is terminal [E] bool.
         """
         ...
+
+
+class MaskingEnvironment(CompiledEnvironment, Protocol):
+    """A compiled environment that also says which actions are legal.
+
+    Illegal ones are never chosen in an episode. A copy that has no episode left may be given one.
+    """
+
+    def action_mask(self, state: State) -> tf.Tensor:
+        """Compute the mask of legal actions.
+
+        Args:
+            state: Tensors [E, …].
+
+        Returns:
+            [E, A] bool, True where an action is legal: one entry for each action of a Discrete
+            space, or for each value of each component of a MultiDiscrete one, component after
+            component. Where an episode goes on, at least one of them is.
+        """
+        ...

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.wrappers import FlattenObservation
 
 from environments.faults import EnvironmentFault, closing_quietly, raising
+from environments.masks import ActionMask, MaskedObservations, find_mask
 
 ActionSpace = spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary | spaces.Box
 FLATTENED = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
@@ -21,26 +23,38 @@ class EnvironmentSpecification(NamedTuple):
 
     id: str  # as Gymnasium knows it, `module:Id` included
     kwargs: Mapping[str, Any]
-    observation_space: gymnasium.Space[Any]  # policies see it flattened
+    observation_space: gymnasium.Space[Any]  # policies see it flattened; without a mask
     action_space: ActionSpace
     max_episode_steps: int  # its own time limit, or the one that was asked for
     has_vector_entry_point: bool  # can step all its copies at once by itself
+    action_mask: ActionMask | None = None  # which actions are legal; None: all
 
     @property
     def observation_size(self) -> int:
-        """Number of components of one observation, flattened."""
+        """O, the number of components of one observation, flattened; without a mask."""
         return int(spaces.flatdim(self.observation_space))
 
     @property
     def has_flat_observations(self) -> bool:
-        """True if an observation is a vector without flattening."""
-        return isinstance(self.observation_space, spaces.Box) and (
-            len(self.observation_space.shape) == 1
+        """True if an observation is a vector without flattening, and no mask goes with it."""
+        return (
+            self.action_mask is None
+            and isinstance(self.observation_space, spaces.Box)
+            and len(self.observation_space.shape) == 1
         )
+
+    def with_vectors(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+        """Wrap such an environment so that observations are vectors, each with its mask, if any."""
+        if self.action_mask is not None:
+            return MaskedObservations(env, self.observation_space, self.action_mask)
+        return env if self.has_flat_observations else FlattenObservation(env)
 
 
 def inspect_environment(
-    env_id: str, kwargs: Mapping[str, Any], max_episode_steps: int | None = None
+    env_id: str,
+    kwargs: Mapping[str, Any],
+    max_episode_steps: int | None = None,
+    action_mask: str | None = None,
 ) -> EnvironmentSpecification:
     """Makes the environment once and reads its spaces.
 
@@ -48,11 +62,12 @@ def inspect_environment(
         env_id: A Gymnasium id; `module:Id` imports `module` first.
         kwargs: Keyword arguments of the environment.
         max_episode_steps: Time limit in env steps. Defaults to the environment's own.
+        action_mask: The name of the mask of legal actions. Defaults to none: all are legal.
 
     Raises:
         EnvironmentFault: If the environment is unknown, cannot be made with these keyword
-            arguments, has spaces that no policy here serves, or has no time limit. The message says
-            which.
+            arguments, has spaces that no policy here serves, has no such mask, or has no time
+            limit. The message says which.
     """
     expected_id = (
         "expected the id of an installed Gymnasium environment (`Id`, or `module:Id` to import "
@@ -75,6 +90,9 @@ def inspect_environment(
         env = gymnasium.make(env_id, **{**kwargs, **limit})
     with closing_quietly(env):
         spec, observation_space, action_space = env.spec, env.observation_space, env.action_space
+        mask = None
+        if action_mask is not None:
+            mask, observation_space = find_mask(env, action_mask)
     assert spec is not None  # gymnasium.make sets it
     if reason := _not_observed(observation_space):
         raise EnvironmentFault(
@@ -94,6 +112,7 @@ def inspect_environment(
         action_space=_served(env_id, action_space),
         max_episode_steps=spec.max_episode_steps,
         has_vector_entry_point=bool(spec.vector_entry_point) and not spec.additional_wrappers,
+        action_mask=mask,
     )
 
 

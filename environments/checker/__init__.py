@@ -44,7 +44,8 @@ def check_against_gymnasium(
 
     Args:
         compiled: The environment under test.
-        make_gymnasium: Makes the Gymnasium environment.
+        make_gymnasium: Makes the Gymnasium environment. Where a mask of legal actions is compared,
+            too: in `EnvironmentSpecification.with_vectors`.
         read_state: Takes that environment, of which `env.unwrapped` is your class, and returns its
             state as the compiled environment holds it: the same nest, of one copy. Of a random
             environment that includes what the next step will draw, as from a copy of

@@ -15,6 +15,7 @@ from environments.checker.nests import (
     named_leaves,
     stacked,
 )
+from environments.checker.transitions import random_action
 from environments.protocol import CompiledEnvironment, State
 
 # That any of the tests fails though the distributions are the same. Seeds are fixed: a check that
@@ -49,11 +50,10 @@ def check_initial_states(
         AssertionError: If the distributions differ. The message names the component.
     """
     env.action_space.seed(seed)
-    action = env.action_space.sample()
     env.reset(seed=seed)
     rows = []
     for _ in range(num_resets):
-        env.step(action)  # what it draws is not what the next episode's will
+        env.step(random_action(env))  # what it draws is not what the next episode's will
         env.reset()
         rows.append(copied(read_state(env)))
     # By XLA, which draws other numbers from a seed than eager execution does.

@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium import spaces
 
 from environments.checker.nests import ReadState, copied, stacked
+from environments.masks import MaskedObservations
 from environments.protocol import State
 
 
@@ -53,7 +54,7 @@ def collect(
     rows: list[Transitions] = []
     num_in_episode = 0
     for _ in range(num_steps):
-        state, action = copied(read_state(env)), env.action_space.sample()
+        state, action = copied(read_state(env)), random_action(env)
         next_observation, reward, terminated, truncated, _ = env.step(action)
         outcome = Outcome(
             observation=_flat(env, observation),
@@ -74,6 +75,13 @@ def collect(
             observation, _ = env.reset()
             num_in_episode = 0
     return stacked(rows)
+
+
+def random_action(env: gymnasium.Env[Any, Any]) -> Any:
+    """Draw one of all actions; of the legal ones, where the environment's mask is observed."""
+    if isinstance(env, MaskedObservations):
+        return env.sample_legal_action()
+    return env.action_space.sample()
 
 
 def _flat(env: gymnasium.Env[Any, Any], observation: Any) -> np.ndarray:

@@ -13,12 +13,15 @@ class _Entry(NamedTuple):
 
     entry_point: str  # module:Class
     kwargs: frozenset[str]  # the names of the keyword arguments that it knows
+    action_mask: str | None  # the name of the mask that it computes, if any
 
 
 _registry: dict[str, _Entry] = {}  # by Gymnasium's id, without a module
 
 
-def register(env_id: str, entry_point: str, kwargs: Iterable[str] = ()) -> None:
+def register(
+    env_id: str, entry_point: str, kwargs: Iterable[str] = (), action_mask: str | None = None
+) -> None:
     """Register a compiled version of a Gymnasium environment.
 
     Args:
@@ -27,6 +30,8 @@ def register(env_id: str, entry_point: str, kwargs: Iterable[str] = ()) -> None:
             and the environment's keyword arguments. The module is imported when one is made.
         kwargs: Names of the environment's keyword arguments that the class takes. A task that has
             others runs in Gymnasium. Defaults to none.
+        action_mask: Name of Gymnasium's mask that the class's method `action_mask` computes. A task
+            that has another runs in Gymnasium. Defaults to none.
 
     Raises:
         ValueError: If `entry_point` is not of this form, `env_id` names a module, or another entry
@@ -42,20 +47,23 @@ def register(env_id: str, entry_point: str, kwargs: Iterable[str] = ()) -> None:
             "Received an invalid value for `env_id`, expected the id as Gymnasium registers it, "
             f"without a module. Received: env_id={env_id!r}"
         )
-    entry = _Entry(entry_point, frozenset(kwargs))
+    entry = _Entry(entry_point, frozenset(kwargs), action_mask)
     if _registry.setdefault(env_id, entry) != entry:
         raise ValueError(
             f"A compiled {env_id} is registered already: {_registry[env_id]}. Received: {entry}"
         )
 
 
-def reason_not_compiled(env_id: str, kwargs: Mapping[str, Any]) -> str | None:
+def reason_not_compiled(
+    env_id: str, kwargs: Mapping[str, Any], action_mask: str | None = None
+) -> str | None:
     """Say why an environment cannot be compiled; None if it can.
 
     Args:
         env_id: A Gymnasium id. The module of `module:Id` must have been imported, as
             `inspect_environment` does, since it may register a compiled version.
         kwargs: The environment's keyword arguments.
+        action_mask: The name of the mask of legal actions. Defaults to none.
 
     Returns:
         The reason, as in "no compiled FrozenLake-v1" or "no compiled CartPole-v1 with the keyword
@@ -66,6 +74,8 @@ def reason_not_compiled(env_id: str, kwargs: Mapping[str, Any]) -> str | None:
         return f"no compiled {name}"
     if unknown := [kwarg for kwarg in kwargs if kwarg not in _registry[name].kwargs]:
         return f"no compiled {name} with the keyword argument {unknown[0]}"
+    if action_mask not in (None, _registry[name].action_mask):
+        return f"no compiled {name} with the action mask {action_mask!r}"
     return None
 
 

@@ -4,7 +4,6 @@ import math
 
 import gymnasium
 from gymnasium.vector import AutoresetMode
-from gymnasium.wrappers import FlattenObservation
 
 from environments.faults import EnvironmentFault, close_quietly, raising
 from environments.specification import EnvironmentSpecification
@@ -62,9 +61,7 @@ def _make(
         close_quietly(native)
     num_envs = _num_copies(num_episodes, min(MAX_SERIAL, max_copies or MAX_SERIAL))
     copies = [gymnasium.make(specification.id, **arguments) for _ in range(num_envs)]
-    if specification.has_flat_observations:
-        return SerialEnvironments(copies)
-    return SerialEnvironments([FlattenObservation(copy) for copy in copies])
+    return SerialEnvironments([specification.with_vectors(copy) for copy in copies])
 
 
 def _num_copies(num_episodes: int, most: int) -> int:

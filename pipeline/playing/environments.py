@@ -8,7 +8,6 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.wrappers import FlattenObservation
 
 from environments.faults import close_quietly, raising
 from environments.specification import EnvironmentSpecification
@@ -48,7 +47,7 @@ def make_environment(specification: EnvironmentSpecification, mode: str | None) 
                     f"{', '.join(modes) or 'none'}"
                 )
             env = gymnasium.make(specification.id, render_mode=mode, **arguments)
-    return env if specification.has_flat_observations else FlattenObservation(env)
+    return specification.with_vectors(env)
 
 
 def choose_action(

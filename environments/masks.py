@@ -1,0 +1,142 @@
+"""Masks of legal actions, as Gymnasium's environments give them.
+
+In the shapes, A is the number of a mask's entries: one for each action of a Discrete space, or for
+each value of each component of a MultiDiscrete one, component after component.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from environments.faults import CopyFault, EnvironmentFault, raising, require_flags
+
+
+class ActionMask(NamedTuple):
+    """The mask of legal actions that an environment gives after each reset and step."""
+
+    name: str
+    in_info: bool  # a key of info; or a part of the observation
+    sizes: tuple[int, ...]  # entries for each component of an action
+
+    @property
+    def size(self) -> int:
+        """A, the number of entries."""
+        return sum(self.sizes)
+
+    def read(self, observation: Any, info: Any) -> np.ndarray:
+        """Take the mask, `[A]` bool, from what an environment gave.
+
+        Raises:
+            EnvironmentFault: If there is none, or one of another shape or type, or if it has no
+                legal action.
+        """
+        given, where = (info, "info") if self.in_info else (observation, "the observation")
+        if not isinstance(given, Mapping) or self.name not in given:
+            raise EnvironmentFault(f"expected the action mask {self.name!r} in {where}, found none")
+        try:
+            name = f"the action mask {self.name!r}"
+            mask = require_flags(name, given[self.name], (self.size,), None)
+        except CopyFault as fault:
+            raise EnvironmentFault(str(fault)) from fault
+        if not all(legal.any() for legal in self.split(mask)):
+            component = " in each component" if len(self.sizes) > 1 else ""
+            raise EnvironmentFault(
+                f"expected a legal action{component} in the action mask {self.name!r}, received "
+                f"{mask.astype(int).tolist()}"
+            )
+        return mask
+
+    def split(self, mask: np.ndarray) -> list[np.ndarray]:
+        """Divide masks `[…, A]` into those of an action's components."""
+        return np.split(mask, np.cumsum(self.sizes)[:-1], axis=-1)
+
+
+class MaskedObservations(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Observations as vectors, with the mask of legal actions behind them: 1 where one is legal.
+
+    A state in which an episode ends needs no mask.
+
+    Args:
+        env: The environment.
+        features: The space of what is observed beside the mask, of size O.
+        mask: Where the mask is.
+    """
+
+    def __init__(
+        self, env: gymnasium.Env[Any, Any], features: spaces.Space[Any], mask: ActionMask
+    ) -> None:
+        super().__init__(env)
+        self._features, self._mask = features, mask
+        size = int(spaces.flatdim(features)) + mask.size
+        self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode; the observation is `[O + A]`."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._legal = self._mask.read(observation, info)
+        return self._joined(observation), info
+
+    def step(self, action: Any) -> tuple[np.ndarray, Any, Any, Any, dict[str, Any]]:
+        """Take a step; the observation is `[O + A]`."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        try:
+            self._legal = self._mask.read(observation, info)
+        except EnvironmentFault:
+            if not (np.any(terminated) or np.any(truncated)):
+                raise
+            self._legal = np.zeros(self._mask.size, bool)
+        return self._joined(observation), reward, terminated, truncated, info
+
+    def sample_legal_action(self) -> Any:
+        """Draw a legal action by the generator of the action space."""
+        space: Any = self.action_space
+        legal = map(np.flatnonzero, self._mask.split(self._legal))
+        values = [space.np_random.choice(component) for component in legal]
+        return (space.start + np.reshape(values, space.shape)).astype(space.dtype)
+
+    def _joined(self, observation: Any) -> np.ndarray:
+        return np.concatenate([spaces.flatten(self._features, observation), self._legal])
+
+
+def find_mask(env: gymnasium.Env[Any, Any], name: str) -> tuple[ActionMask, spaces.Space[Any]]:
+    """Look for a mask of legal actions in an environment.
+
+    Args:
+        env: The environment, which is reset.
+        name: Of a part of its observation, or of a key of info.
+
+    Returns:
+        Where the mask is, and the space of what is observed beside it.
+
+    Raises:
+        EnvironmentFault: If there is no such mask, or none that fits the environment's actions.
+    """
+    space, observed = env.action_space, env.observation_space
+    if isinstance(space, spaces.Discrete):
+        sizes = (int(space.n),)
+    elif isinstance(space, spaces.MultiDiscrete):
+        sizes = tuple(space.nvec.ravel().tolist())
+    else:
+        raise EnvironmentFault(
+            "expected no action_mask, since only Discrete and MultiDiscrete actions can be masked, "
+            f"and these are {space}; received {name!r}"
+        )
+    parts = list(observed.items()) if isinstance(observed, spaces.Dict) else []
+    with raising(lambda e: EnvironmentFault(f"reset: {type(e).__name__}: {e}")):
+        observation, info = env.reset(seed=0)
+    mask = ActionMask(name, name not in dict(parts), sizes)
+    if mask.in_info and name not in info:
+        raise EnvironmentFault(
+            "expected action_mask to name a part of the observation or a key of info, received "
+            f"{name!r}; the observation is {observed}, and the keys of info after a reset are "
+            f"{', '.join(map(repr, info)) or 'none'}"
+        )
+    mask.read(observation, info)
+    if mask.in_info:
+        return mask, observed
+    return mask, spaces.Dict([(key, part) for key, part in parts if key != name])
