@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from benchmarks import report
 from benchmarks.stages import copy_params, run_stage_in
-from pipeline.__main__ import STAGES
 from pipeline.arguments import file_to_write
+from pipeline.process.command import STAGES
 from pipeline.process.messages import one_message
 
 COMMAND = "python -m benchmarks.startup"

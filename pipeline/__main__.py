@@ -1,88 +1,13 @@
-"""Run a stage of the pipeline, or a command: `python -m pipeline <stage> <task>`.
+"""Run `python -m pipeline`: Ctrl-C has an answer before anything slow is imported."""
 
-params.yaml is checked before TensorFlow is imported, so that a mistake in it is answered at once.
-"""
-
-import argparse
-import importlib
 import io
+import pkgutil
 import sys
-from pathlib import Path
-from typing import NamedTuple
 
-from pipeline.process.display import draw_unseen
-from pipeline.process.messages import one_message
-from pipeline.process.orphans import end_with_dvc
-from pipeline.process.start import start_tensorflow
-from pipeline.task.task import load_task
-
-
-class Stage(NamedTuple):
-    """A stage, and what its process needs before its module is imported."""
-
-    description: str
-    computes: bool  # with TensorFlow, in this process; `train` and `evaluate` do so in workers
-    draws: bool  # environments
-
-
-STAGES = {
-    "rollout": Stage("create the initial policies, and sample episodes with them", True, False),
-    "train": Stage("train every run by REINFORCE", False, False),
-    "variance": Stage("measure the noise of the gradient with each baseline", True, False),
-    "export": Stage("export the trained policies as SavedModels", True, False),
-    "evaluate": Stage("evaluate the SavedModels in Gymnasium's environment", False, False),
-    "plot": Stage("draw the results of a task, and a film of its policy", False, True),
-}
-COMMANDS = {
-    "report": "write the page of all tasks' results; or the table in README.md",
-    "check": "check params.yaml",
-    "play": "play episodes of an exported policy",
-    "compare": "compare experiments and revisions",
-}
-PROGRAM = "python -m pipeline"
-
-
-def main(arguments: list[str]) -> None:
-    """Run the stage or command that the first argument names; see `one_message` for the status."""
-    texts = {name: stage.description for name, stage in STAGES.items()} | COMMANDS
-    lines = (f"  {name:10} {text}" for name, text in texts.items())
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        usage=f"{PROGRAM} STAGE TASK [--params FILE]\n       {PROGRAM} COMMAND …",
-        description="stages and commands:\n" + "\n".join(lines),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "name", metavar="STAGE or COMMAND", choices=[*STAGES, *COMMANDS], help=argparse.SUPPRESS
-    )
-    name = parser.parse_args(arguments[:1]).name
-    if name in STAGES:
-        run_stage(name, arguments[1:])
-    else:
-        with one_message(f"{PROGRAM} {name}"):
-            importlib.import_module(f"pipeline.{name}").main(arguments[1:])
-
-
-def run_stage(name: str, arguments: list[str]) -> None:
-    """Run the stage of this name: the function `name` of the module `pipeline.<name>`."""
-    stage = STAGES[name]
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=stage.description)
-    parser.add_argument("task", help="a section of `tasks` in params.yaml")
-    parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
-    )
-    options = parser.parse_args(arguments)
-    end_with_dvc()
-    if stage.draws:
-        draw_unseen()
-    with one_message(parser.prog):
-        task = load_task(options.params, options.task)
-        if stage.computes:
-            start_tensorflow()
-        getattr(importlib.import_module(f"pipeline.{name}"), name)(task)
-
+from pipeline.process.interruption import answering
 
 if __name__ == "__main__":
     if isinstance(sys.stdout, io.TextIOWrapper):  # there may be none
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without ∞
-    main(sys.argv[1:])
+    with answering():
+        pkgutil.resolve_name("pipeline.process.command:main")(sys.argv[1:])

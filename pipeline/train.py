@@ -33,10 +33,11 @@ def train(task: Task) -> None:
         task.checkpoints, training_dependencies(task), task.checkpoint_seconds
     ) as checkpoints:
         saved = [checkpoints.read(run, quiet=False) for run in range(task.params.num_runs)]
-        with Progress(task, saved) as progress:
-            shutil.rmtree(LOGS / task.name, ignore_errors=True)
-            if any(saved):
-                print(f"{task.name}: continues at {progress}", flush=True)
+        progress = Progress(task, saved)
+        if any(saved):
+            print(f"{task.name}: continues at {progress}", flush=True)
+        shutil.rmtree(LOGS / task.name, ignore_errors=True)
+        with progress:
             try:
                 runs = perform_runs(
                     task,

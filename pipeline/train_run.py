@@ -50,6 +50,7 @@ def prepare_training(task: Task, checkpoints: Checkpoints, live: Path) -> Perfor
         task.specification.max_episode_steps,
     )
     trainer = make_trainer(task, policy)
+    trainer.compile()  # before there is anything to save, so that a signal may end it at once
     mean_distribution = tf.function(
         trainer.learner.mean_distribution, input_signature=[episodes_signature(policy)]
     )

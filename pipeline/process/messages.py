@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.process.interruption import Interrupted
+from pipeline.process.interruption import Interrupted, end_interrupted, say
 from pipeline.task.errors import TOLD
 
 
@@ -21,15 +21,14 @@ def one_message(command: str) -> Iterator[None]:
     except TOLD as error:
         sys.exit(str(error))
     except Interrupted as error:
-        print(error, file=sys.stderr)
+        say(str(error), sys.stderr)
         sys.exit(128 + error.number)
     except FloatingPointError as error:
         sys.exit(f"{command}: {error}")
     except OSError as error:
         sys.exit(f"{error.filename or command}: {error.strerror or error}")
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        end_interrupted()
     except Exception as error:
         # MemoryError, or one of its children; or TensorFlow's, which may not have been imported.
         if {"MemoryError", "ResourceExhaustedError"}.isdisjoint(

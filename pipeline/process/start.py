@@ -73,7 +73,7 @@ def _stderr_withheld() -> Iterator[None]:
         os.dup2(withheld.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             sys.stderr.flush()
             withheld.seek(0)
             os.write(kept, withheld.read())

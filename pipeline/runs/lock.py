@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.task.errors import UserError
 
-SECONDS_TO_REMOVE = 0.1  # a holder that ends removes the file, then gives up the lock
+SECONDS = 10.0  # that a holder has to end: one whose `dvc` was killed notices in half a second
 
 
 @contextmanager
@@ -20,13 +21,18 @@ def locked(path: Path) -> Iterator[None]:
     The file says who holds it; that it is held does not depend on what it says.
 
     Raises:
-        UserError: If another process holds it. The message says which, and since when.
+        UserError: If another process holds it, and goes on. The message says which, and since when.
     """
-    lock = FileLock(path, SECONDS_TO_REMOVE, poll_interval=0.02, fallback_to_soft=False)
+    lock = FileLock(path, poll_interval=0.02, fallback_to_soft=False)
     try:
-        lock.acquire()
-    except Timeout as error:
-        raise UserError(f"{path}: held by {_holder(path)}; wait for it, or end it") from error
+        lock.acquire(timeout=0.1)  # a holder that ends removes the file, then gives up the lock
+    except Timeout:
+        held = f"{path}: held by {_holder(path)}"
+        print(f"{held}; waiting {SECONDS:g} s for it to end", file=sys.stderr, flush=True)
+        try:
+            lock.acquire(timeout=SECONDS)
+        except Timeout as error:
+            raise UserError(f"{held}; wait for it, or end it") from error
     try:
         now = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         path.write_text(f"process {os.getpid()}, which has been training since {now}")

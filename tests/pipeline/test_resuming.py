@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.process.interruption import Interrupted
+from pipeline.runs import lock
 from pipeline.runs.checkpoints import Checkpoints
 from pipeline.task.errors import UserError
 from pipeline.train import train
@@ -129,6 +130,7 @@ def test_a_killed_process_is_continued_by_the_next(
         path.unlink()
     process = start_training(folder, name, num_workers)
     wait_for_checkpoint(folder, process, name)
+    monkeypatch.setattr(lock, "SECONDS", 0.05)
     with pytest.raises(
         UserError, match=rf"lock: held by process {process.pid}, which has been training"
     ):
@@ -139,8 +141,10 @@ def test_a_killed_process_is_continued_by_the_next(
         assert process.returncode == -sent
     else:
         assert (process.returncode, out) == (128 + sent, "")
-        assert err.startswith(f"{name}: interrupted at ")
-        assert err.endswith(" episodes; `dvc repro` continues there\n")
+        answered, stopped = err.splitlines()
+        assert answered.startswith("interrupted: saves how far it has come")
+        assert stopped.startswith(f"{name}: interrupted at ")
+        assert stopped.endswith(" of 2 × 80 episodes; `dvc repro` continues there")
     capsys.readouterr()
     assert trained(task) == expected
     assert capsys.readouterr().out.startswith(f"{name}: continues at ")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import __main__ as module
+from pipeline.process import command as module
 from pipeline.task.errors import UserError
 from pipeline.task.yaml_file import read_yaml
 from tests.pipeline.small_task import BANDIT, write_params
@@ -56,5 +56,5 @@ def test_without_a_stage_or_command_it_lists_them(arguments, capsys):
 
 
 def test_the_stages_of_dvc_are_those_of_the_command():
-    stages = read_yaml(Path(__file__).parents[2] / "dvc.yaml")["stages"]
+    stages = read_yaml(Path(__file__).parents[3] / "dvc.yaml")["stages"]
     assert list(stages) == [*module.STAGES, "report"]

@@ -1,0 +1,86 @@
+"""The progress of a training, on a terminal and elsewhere."""
+
+import io
+import re
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pipeline.runs import progress as module
+from pipeline.runs.checkpoints import RunCheckpoint
+from pipeline.runs.progress import Progress
+from reinforce.records import UpdateRecord
+
+
+class Stderr(io.StringIO):
+    """Can still be read when it has been closed."""
+
+    def __init__(self, is_terminal):
+        super().__init__()
+        self.is_terminal = is_terminal
+
+    def isatty(self):
+        return self.is_terminal
+
+    def close(self):
+        pass
+
+
+def record(update, mean_return=-210.4):
+    statistics = (mean_return, *[0.0] * 5, np.zeros(1))
+    return UpdateRecord(update, 16 * (update + 1), 3200 * (update + 1), *statistics)
+
+
+def make_progress(num_runs=5, saved=None):
+    params = SimpleNamespace(train=SimpleNamespace(num_episodes=4800))
+    task = SimpleNamespace(name="pendulum", params=params, is_compiled=True)
+    return Progress(task, [saved] + [None] * (num_runs - 1))
+
+
+@pytest.fixture
+def shown(request, monkeypatch):
+    """What the progress of two updates of run 2 prints where it is looked at a hundred a second."""
+    stderr = Stderr(request.param)
+    monkeypatch.setattr(module, "own_stderr", lambda: stderr)
+    monkeypatch.setattr(module, "SECONDS", 0.01)
+    monkeypatch.setattr(module, "SECONDS_OF_LINES", 0.01)
+    with make_progress() as progress:
+        time.sleep(0.05)  # nothing is reported while it compiles
+        progress.show(2, record(0))
+        time.sleep(0.05)
+        progress.show(2, record(149))
+        time.sleep(0.05)
+    return stderr.getvalue()
+
+
+UPDATES = (
+    r"run 3 of 5 · 16 of 4,800 episodes · mean return −210",
+    r"run 3 of 5 · 2,400 of 4,800 episodes · mean return −210 · [\d,]+ steps/s",
+)
+
+
+@pytest.mark.parametrize("shown", [True], indirect=True)
+def test_a_bar_moves_while_nothing_is_reported_and_says_what_goes_on(shown):
+    drawn = [line.strip() for line in re.split("[\r\n]+", shown) if line.strip()]
+    assert sum(bool(re.fullmatch(r"0%\|\s+\| compiling · 00:00<\?", line)) for line in drawn) >= 3
+    for update, percent in zip(UPDATES, (0, 10), strict=True):
+        assert re.search(rf"\b{percent}%\|.{{10}}\| {update} · 00:00<", shown), shown
+
+
+@pytest.mark.parametrize("shown", [False], indirect=True)
+def test_a_log_gets_lines(shown):
+    lines = [f"pendulum: {text}" for text in ("compiling", *UPDATES)]
+    printed = shown.splitlines()
+    assert all(any(re.fullmatch(line, other) for other in printed) for line in lines), printed
+    assert all(any(re.fullmatch(line, other) for line in lines) for other in printed), printed
+
+
+def test_what_has_been_done_is_counted_in_runs():
+    saved = RunCheckpoint([record(9)], {})
+    assert str(make_progress(saved=saved)) == "160 of 5 × 4,800 episodes"
+    progress = make_progress(num_runs=1, saved=saved)
+    assert str(progress) == "160 of 4,800 episodes"
+    progress.show(0, record(4))  # that of the checkpoint, reported again
+    assert (str(progress), progress.num_env_steps) == ("160 of 4,800 episodes", 0)
