@@ -1,6 +1,6 @@
 """The policy as a SavedModel that needs TensorFlow alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -45,10 +45,16 @@ class ServablePolicy:
         sample: observation `[E, O]`, seed `[2]` → action, raw_action, log_prob `[E]`.
         distribution: observation `[E, O]` → the action distribution's parameters, `[E]` each.
         log_prob: observation `[E, O]`, action (as sampled) → log_prob `[E]`.
+
+        Where the head is masked, all take an action_mask `[E, A]` bool, too: True where an action is
+        legal. Where none is, log-probabilities and parameters are NaN.
         """
         policy = self._policy
         head = policy.head
-        observation, seed = policy.sample_signature
+        _, seed = policy.sample_signature
+        seen = [tf.TensorSpec([None, policy.observation_size], tf.float32, name="observation")]
+        if head.mask_sizes:
+            seen.append(tf.TensorSpec([None, sum(head.mask_sizes)], tf.bool, name="action_mask"))
         action = tf.TensorSpec([None, *head.action_shape], head.action_dtype, name="action")
 
         def sample(observation: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -67,10 +73,10 @@ class ServablePolicy:
             return {"log_prob": head.log_prob(policy.outputs(observation), action)}
 
         return {
-            "serving_default": _enforced(greedy, observation),
-            "sample": _enforced(sample, observation, seed),
-            "distribution": _enforced(parameters, observation),
-            "log_prob": _enforced(log_prob, observation, action),
+            "serving_default": _enforced(greedy, seen),
+            "sample": _enforced(sample, seen, seed),
+            "distribution": _enforced(parameters, seen),
+            "log_prob": _enforced(log_prob, seen, action),
         }
 
     def save(self, folder: Path) -> None:
@@ -95,15 +101,27 @@ class ServablePolicy:
 
 
 def _enforced(
-    function: Callable[..., dict[str, tf.Tensor]], *signature: tf.TensorSpec
+    function: Callable[..., dict[str, tf.Tensor]],
+    seen: Sequence[tf.TensorSpec],
+    *others: tf.TensorSpec,
 ) -> tf.types.experimental.GenericFunction:
     """Compile a function that refuses inputs of other shapes than its signature states.
 
     A loaded SavedModel checks types only, and normalization would broadcast a shorter observation.
+
+    Args:
+        function: Its first input is what the policy sees.
+        seen: The parts of that: the observation, and the mask if there is one.
+        others: Its other inputs.
     """
+    signature = [*seen, *others]
 
     def checked(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        return function(*map(tf.ensure_shape, inputs, (spec.shape for spec in signature)))
+        inputs = tuple(map(tf.ensure_shape, inputs, (spec.shape for spec in signature)))
+        observation, *mask = inputs[: len(seen)]
+        if mask:
+            observation = tf.concat([observation, tf.cast(mask[0], observation.dtype)], axis=-1)
+        return function(observation, *inputs[len(seen) :])
 
     return tf.function(checked, input_signature=signature)
 

@@ -87,5 +87,5 @@ class CompiledCountToSeven:
         return CountState(count), tf.fill(tf.shape(count), -1.0), count >= GOAL
 
 
-gymnasium.register("CountToSeven-v0", CountToSeven, max_episode_steps=10)
+gymnasium.register("CountToSeven-v0", f"{__name__}:CountToSeven", max_episode_steps=10)
 register("CountToSeven-v0", f"{__name__}:CompiledCountToSeven", ["in_info"], "action_mask")

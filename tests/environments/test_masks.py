@@ -1,5 +1,7 @@
 """Masks of legal actions, in an observation or in info, from Gymnasium and compiled."""
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
@@ -110,7 +112,9 @@ def test_a_bad_mask_is_named_with_its_episode_and_step(in_info, name):
 def test_a_bad_mask_is_found_before_any_training(name):
     change, message = BAD[name]
     env_id = f"{name.title().replace(' ', '')}-v0"
-    gymnasium.register(env_id, lambda: CountToSeven(True, mask=change), max_episode_steps=10)
+    gymnasium.register(
+        env_id, lambda **_: CountToSeven(in_info=True, mask=change), max_episode_steps=10
+    )
     with pytest.raises(EnvironmentFault, match=message):
         inspect_environment(env_id, {}, action_mask="action_mask")
 
@@ -141,12 +145,16 @@ def test_only_actions_that_can_be_counted_have_masks():
         inspect_environment("Pendulum-v1", {}, action_mask="legal")
 
 
+def read_state(env: Any) -> CountState:
+    return CountState(env.unwrapped.count[0])
+
+
 def check_compiled(compiled):
     specification = inspect()
     check_against_gymnasium(
         compiled,
         lambda: specification.with_vectors(gymnasium.make(ID)),
-        lambda env: CountState(env.unwrapped.count[0]),
+        read_state,
         num_steps=200,
         num_resets=1000,
     )
@@ -189,6 +197,6 @@ def test_other_parts_of_the_observation_are_needed():
             super().reset(seed=seed)
             return {"action_mask": np.ones(3, np.int8)}, {}
 
-    gymnasium.register("OnlyMask-v0", OnlyMask, max_episode_steps=10)
+    gymnasium.register("OnlyMask-v0", lambda **_: OnlyMask(), max_episode_steps=10)
     with pytest.raises(EnvironmentFault, match="whose observation is empty"):
         inspect_environment("OnlyMask-v0", {}, action_mask="action_mask")

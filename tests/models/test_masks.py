@@ -11,6 +11,7 @@ from tensorflow_probability import distributions as tfd
 from models.heads import make_head
 from models.networks import make_policy_network
 from models.policy import Policy
+from models.savedmodel import save
 
 SIZE = 3  # O, components of an observation
 SPACES = {
@@ -163,3 +164,67 @@ def test_a_mask_without_a_legal_action_gives_no_distribution(space):
     masks[0, components(space)[-1][1]] = False
     outputs = policy.outputs(make_inputs(masks))
     assert np.isnan(policy.head.entropy(outputs)).tolist() == [True, False]
+
+
+def load_saved(policy, folder):
+    save(policy, folder)
+    return tf.saved_model.load(str(folder)).signatures
+
+
+def test_the_savedmodel_takes_the_mask_beside_the_observation(space, tmp_path):
+    policy = make_policy(space)
+    masks = random_masks(space, 6)
+    inputs = make_inputs(masks)
+    signatures = load_saved(policy, tmp_path)
+    seen = {"observation": inputs[:, :SIZE], "action_mask": tf.constant(masks)}
+    seed = tf.constant([5, 8])
+    outputs = policy.outputs(inputs)
+    greedy = signatures["serving_default"](**seen)["action"]
+    np.testing.assert_array_equal(greedy, policy.greedy(inputs))
+    sample = signatures["sample"](**seen, seed=seed)
+    np.testing.assert_array_equal(sample["action"], policy.sample(inputs, seed).action)
+    parameters = signatures["distribution"](**seen)
+    for column, name in enumerate(policy.head.parameter_names):
+        expected = policy.head.parameters(outputs)[:, column]
+        np.testing.assert_allclose(parameters[name], expected, rtol=1e-6)
+        assert (parameters[name].numpy() == 0).tolist() == (~masks[:, column]).tolist()
+    for action in all_actions(space):
+        raw = tf.constant(np.broadcast_to(action, (6, *space.shape)), tf.int64)
+        log_prob = signatures["log_prob"](**seen, action=raw)["log_prob"]
+        expected = policy.head.log_prob(outputs, raw)
+        np.testing.assert_allclose(log_prob, expected, rtol=1e-5, atol=1e-6)  # −∞ among them
+
+
+def test_the_savedmodel_refuses_other_masks(tmp_path):
+    signatures = load_saved(make_policy(SPACES["discrete"]), tmp_path)
+    assert set(signatures["sample"].structured_input_signature[1]) == {
+        "observation",
+        "action_mask",
+        "seed",
+    }
+    act = signatures["serving_default"]
+    observation, mask = tf.zeros((2, SIZE)), tf.ones((2, 4), tf.bool)
+    assert act(observation=observation, action_mask=mask)["action"].shape == (2,)
+    for wrong in (mask[:, :3], mask[:1], mask[0], mask[..., tf.newaxis]):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            act(observation=observation, action_mask=wrong)
+    for wrong in (tf.ones((2, 4)), tf.ones((2, 4), tf.int8)):
+        with pytest.raises((tf.errors.InvalidArgumentError, TypeError)):
+            act(observation=observation, action_mask=wrong)
+    with pytest.raises(TypeError):
+        act(observation=observation)
+    nothing_legal = {"observation": observation, "action_mask": tf.zeros((2, 4), tf.bool)}
+    assert np.isnan(
+        signatures["sample"](**nothing_legal, seed=tf.constant([0, 0]))["log_prob"]
+    ).all()
+
+
+def test_without_a_mask_the_signatures_are_as_ever(tmp_path):
+    signatures = load_saved(make_policy(SPACES["discrete"], masked=False), tmp_path)
+    inputs = {name: set(f.structured_input_signature[1]) for name, f in signatures.items()}
+    assert inputs == {
+        "serving_default": {"observation"},
+        "sample": {"observation", "seed"},
+        "distribution": {"observation"},
+        "log_prob": {"observation", "action"},
+    }
