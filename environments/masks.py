@@ -49,6 +49,13 @@ class ActionMask(NamedTuple):
             )
         return mask
 
+    def sample(self, space: spaces.Space[Any], mask: np.ndarray) -> Any:
+        """Draw an action of `space` that is legal by a mask `[A]`, by the space's generator."""
+        legal = map(np.flatnonzero, self.split(mask))
+        values = [space.np_random.choice(component) for component in legal]
+        start: Any = getattr(space, "start", 0)
+        return (start + np.reshape(values, space.shape)).astype(space.dtype)
+
     def split(self, mask: np.ndarray) -> list[np.ndarray]:
         """Divide masks `[…, A]` into those of an action's components."""
         return np.split(mask, np.cumsum(self.sizes)[:-1], axis=-1)
@@ -94,10 +101,7 @@ class MaskedObservations(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def sample_legal_action(self) -> Any:
         """Draw a legal action by the generator of the action space."""
-        space: Any = self.action_space
-        legal = map(np.flatnonzero, self._mask.split(self._legal))
-        values = [space.np_random.choice(component) for component in legal]
-        return (space.start + np.reshape(values, space.shape)).astype(space.dtype)
+        return self._mask.sample(self.action_space, self._legal)
 
     def _joined(self, observation: Any) -> np.ndarray:
         return np.concatenate([spaces.flatten(self._features, observation), self._legal])

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from environments.faults import closing_quietly
+from environments.randomness import seed_global_generators
 from environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.acting import Choose, ExportedPolicy, load, loaded_apart
 from pipeline.arguments import count, file_to_write
@@ -187,6 +188,7 @@ def play_episodes(
         UserError: If the environment, the policy or `show` raises anything.
     """
     generator = np.random.default_rng([seed, 1])  # not the one that the environment makes of it
+    seed_global_generators(seed)
 
     def seeded(observations: np.ndarray) -> np.ndarray:
         return choose(observations, generator.integers(-(2**31), 2**31, size=2, dtype=np.int32))

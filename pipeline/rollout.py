@@ -1,7 +1,10 @@
 """Stage `rollout`: the initial policy of every run, and complete episodes sampled by it."""
 
+import sys
+
 import numpy as np
 
+from environments.peculiarities import find_peculiarities
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.build.samplers import make_sampler
 from pipeline.rollouts import Rollouts, write_rollouts
@@ -26,6 +29,8 @@ def rollout(task: Task) -> None:
         with task.located_in_run(run), sampler:
             episodes.append(sampler.sample(task.stream(Purpose.ROLLOUT, run)))
     write_rollouts(task.files, Rollouts(weights, episodes))
+    for peculiarity in find_peculiarities(specification):
+        print(f"{task.name}: {specification.id}: {peculiarity}", file=sys.stderr)
     mean_return = np.mean([batch.episode_returns for batch in episodes])
     print(
         f"{task.name}: initial policies, number of runs {params.num_runs}, episodes of each "

@@ -13,6 +13,7 @@ from environments.faults import (
     require_flags,
     require_numbers,
 )
+from environments.randomness import seed_global_generators
 from environments.vector.protocol import StepOutcome, VectorEnvironments, array_types
 
 
@@ -32,10 +33,11 @@ class SerialEnvironments(VectorEnvironments):
         self._shape, self.action_dtype = array_types(
             copies[0].observation_space, copies[0].action_space
         )
-        self.observations = np.zeros((self.num_envs, *self._shape), dtype=np.float32)
+        self.observations = np.zeros((self.num_envs, *self._shape))  # all digits
 
     def reset(self, seed: int) -> None:
         """See `VectorEnvironments`; copy i gets the seed `seed + i`."""
+        seed_global_generators(seed)
         for i in range(self.num_envs):
             self._begin(i, seed=seed + i)
 

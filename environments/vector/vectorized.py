@@ -13,6 +13,7 @@ from environments.faults import (
     require_flags,
     require_numbers,
 )
+from environments.randomness import seed_global_generators
 from environments.vector.protocol import StepOutcome, VectorEnvironments, array_types
 
 
@@ -43,6 +44,7 @@ class VectorizedEnvironments(VectorEnvironments):
     def reset(self, seed: int) -> None:
         """See `VectorEnvironments`."""
         self._actions = None
+        seed_global_generators(seed)
         with self._faults():
             observations, _ = self._environments.reset(seed=seed)
             self._observe(observations)

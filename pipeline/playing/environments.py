@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 
 from environments.faults import close_quietly, raising
+from environments.randomness import seed_global_generators
 from environments.specification import EnvironmentSpecification
 from pipeline.task.errors import TOLD, UserError
 
@@ -37,6 +38,7 @@ def make_environment(specification: EnvironmentSpecification, mode: str | None) 
     }
     arguments.pop("render_mode", None)
     with naming(specification.id):
+        seed_global_generators(0)
         env = gymnasium.make(specification.id, **arguments)
         if mode is not None:
             close_quietly(env)
@@ -46,6 +48,7 @@ def make_environment(specification: EnvironmentSpecification, mode: str | None) 
                     f"expected an environment with the render mode {mode}, received one with "
                     f"{', '.join(modes) or 'none'}"
                 )
+            seed_global_generators(0)
             env = gymnasium.make(specification.id, render_mode=mode, **arguments)
     return specification.with_vectors(env)
 

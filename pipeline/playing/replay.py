@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from environments.randomness import seed_global_generators
 from pipeline.playing.environments import Environment, choose_action, naming
 from pipeline.task.artifacts import Table
 from pipeline.task.errors import UserError
@@ -39,6 +40,7 @@ def record(env: Environment, choose: Callable[[np.ndarray], np.ndarray], name: s
     actions: list[list[Any]] = []
     rewards, ended = [], False
     with naming(f"{name}: reset"):
+        seed_global_generators(SEED)
         observation, _ = env.reset(seed=SEED)
     while not ended:
         with naming(f"{name}: step {len(actions) + 1}"):
@@ -73,6 +75,7 @@ def replay(env: Environment, episode: Table, name: str, show: Callable[[], None]
     with naming(f"{name}: the recorded episode"):
         actions, rewards = _actions(episode, env.action_space), episode["reward"].astype(float)
     with naming(f"{name}: reset"):
+        seed_global_generators(SEED)
         env.reset(seed=SEED)
         show()
     for step, (action, recorded) in enumerate(zip(actions, rewards, strict=True), start=1):

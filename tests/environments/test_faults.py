@@ -340,7 +340,7 @@ def test_the_checker_that_gymnasium_makes_can_be_left_out():
 
 
 class OnePort(Misbehaving):
-    """Can be made once at a time, and raises when it is closed."""
+    """Can be made once at a time, raises when it is closed, and rewards what nothing seeds."""
 
     is_taken = False
 
@@ -348,6 +348,10 @@ class OnePort(Misbehaving):
         assert not OnePort.is_taken
         OnePort.is_taken = True
         super().__init__()
+
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        return observation, np.random.default_rng().normal(), *rest
 
     def close(self):
         OnePort.is_taken = False
@@ -357,13 +361,16 @@ class OnePort(Misbehaving):
 gymnasium.register("OnePort-v0", lambda **_: OnePort(), max_episode_steps=5)
 
 
-def test_stages_do_all_their_work_in_one_copy_whatever_closing_raises(tmp_path, monkeypatch):
+def test_stages_do_all_their_work_in_one_copy_whatever_closing_raises(
+    tmp_path, monkeypatch, capsys
+):
     params = copy.deepcopy(BANDIT)
     params["env"] = {"id": "OnePort-v0", "num_copies": 1}
     task = run_stages(
         tmp_path, monkeypatch, params=params, stages=(rollout, train, export, evaluate)
     )
     assert task.files.metrics.exists()
+    assert "task: OnePort-v0: expected the same episode from the same" in capsys.readouterr().err
 
 
 gymnasium.register("Misbehaving-v0", lambda **k: Misbehaving(fail, **k), max_episode_steps=5)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -247,3 +248,39 @@ def test_advantages_that_are_always_0_are_refused(write):
     )
     check_params(write(one_step[0]))
     check_params(write(one_step[1]))
+
+
+class Moody(gymnasium.Env):
+    """Rewards by what no seed determines."""
+
+    observation_space, action_space = spaces.Box(-1, 1, (1,)), spaces.Discrete(2)
+
+    def __init__(self, draw=None, **_):
+        self.draw = np.random.default_rng().normal if draw is None else lambda: draw
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, _):
+        return np.zeros(1, np.float32), self.draw(), False, False, {}
+
+
+gymnasium.register("Moody-v0", lambda **kwargs: Moody(**kwargs), max_episode_steps=3)
+
+
+def test_the_command_tries_environments_out(write, capsys):
+    moody = "{id: Moody-v0}"
+    path = write((ENVIRONMENTS["bandit"], moody))
+    main(["--params", str(path)])
+    out, err = capsys.readouterr()
+    assert out.endswith("no mistakes\n")
+    assert err.startswith(f"{path}: tasks.bandit.env: expected the same episode from the same seed")
+    faulty = "{id: Moody-v0, kwargs: {draw: [1]}}"
+    path = write((ENVIRONMENTS["bandit"], faulty), (ENVIRONMENTS["cartpole"], faulty))
+    with pytest.raises(SystemExit) as error:
+        main(["--params", str(path)])
+    assert [line.partition(" as the reward")[0] for line in str(error.value).splitlines()] == [
+        f"{path}: tasks.{task}.env: a trial, step 0: expected a number"
+        for task in ("bandit", "cartpole")
+    ]

@@ -10,6 +10,7 @@ from gymnasium.envs.registration import WrapperSpec
 from gymnasium.vector import AutoresetMode
 
 from environments.specification import inspect_environment
+from environments.vector import make
 from environments.vector.make import make_environments
 from environments.vector.serial import SerialEnvironments
 from environments.vector.vectorized import VectorizedEnvironments
@@ -47,6 +48,66 @@ def test_a_native_vector_environment_that_does_not_reset_itself_by_the_next_step
     environments = make_environments(specification, 100)
     assert isinstance(environments, SerialEnvironments)
     assert environments.num_envs == 50
+
+
+class Paired(gymnasium.Env):
+    """Observes noise, which its reward doubles; episodes of 4 steps, or less by the time limit."""
+
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, size=2, factor=2.0, num_steps=4, **_):
+        self.observation_space = spaces.Box(-1, 1, (size,))
+        self.factor, self.num_steps = factor, num_steps
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.number = 0
+        return self._draw(), {}
+
+    def step(self, action):
+        self.number += 1
+        observation = self._draw()
+        reward = self.factor * float(observation[0])
+        return observation, reward, self.number == self.num_steps, False, {}
+
+    def _draw(self):
+        return self.np_random.uniform(-1, 1, self.observation_space.shape).astype(np.float32)
+
+
+def refuse(num_envs, max_episode_steps):
+    """Know no keyword argument `size`."""
+
+
+def together(num_envs, **kwargs):
+    return gymnasium.vector.SyncVectorEnv([lambda: Paired(**kwargs)] * num_envs)
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "kind"),
+    [
+        (together, VectorizedEnvironments),
+        (refuse, SerialEnvironments),
+        (lambda **kwargs: together(**kwargs | {"size": 3}), SerialEnvironments),
+        (lambda **kwargs: together(**kwargs | {"factor": 3.0}), SerialEnvironments),
+        (lambda **kwargs: together(**kwargs | {"num_steps": 3}), SerialEnvironments),
+        (lambda **kwargs: together(**kwargs | {"num_steps": 9}), SerialEnvironments),
+    ],
+)
+def test_copies_step_together_only_as_a_single_one_does(entry_point, kind):
+    gymnasium.register("Paired-v0", Paired, vector_entry_point=entry_point, max_episode_steps=9)
+    try:
+        environments = make_environments(inspect_environment("Paired-v0", {"size": 2}), 3)
+        assert type(environments) is kind
+        environments.reset(seed=0)
+        assert environments.step(np.arange(3), np.zeros(3, np.int64)).rewards.shape == (3,)
+    finally:
+        make._steps_together.clear()
+        del gymnasium.registry["Paired-v0"]
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "CartPole-v0"])
+def test_gymnasiums_own_vector_environments_are_alike(env_id):
+    assert isinstance(make_environments(inspect_environment(env_id, {}), 3), VectorizedEnvironments)
 
 
 def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used():
@@ -96,7 +157,8 @@ def test_copies_observe_what_gymnasium_flattens():
     for copy, seed in enumerate([5, 6]):
         expected, _ = Everything().reset(seed=seed)
         flat = np.asarray(spaces.flatten(EVERYTHING, expected), np.float32)
-        np.testing.assert_array_equal(environments.observations[copy], flat)
+        observed = environments.observations[copy].astype(np.float32)
+        np.testing.assert_array_equal(observed, flat)
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Everything-v0"])  # its own vector, and copies

@@ -1,0 +1,55 @@
+"""What an environment does that the user should know before its results are trusted."""
+
+import numpy as np
+
+from environments.faults import closing_quietly
+from environments.specification import EnvironmentSpecification
+from environments.vector.make import make_environments
+from environments.vector.trial import Trial, play_trial
+
+NUM_STEPS = 100  # of a trial at most
+
+
+def find_peculiarities(specification: EnvironmentSpecification) -> list[str]:
+    """Play a short episode twice, and say what the user should know.
+
+    Returns:
+        A text for each: that the episodes differ, and which components of observations float32
+        cannot hold.
+
+    Raises:
+        EnvironmentFault: If the environment cannot be made, or misbehaves.
+    """
+    first, second = (_trial(specification) for _ in range(2))
+    found = []
+    if not first.equals(second):
+        found.append(
+            "expected the same episode from the same seed and actions, received another one: "
+            "results cannot be repeated, since its reset does not seed all that it draws from"
+        )
+    if (lost := _beyond_float32(first.observations)).size:
+        values = first.observations[:, lost[0]]
+        counts = [len(np.unique(v)) for v in (values, values.astype(np.float32))]
+        found.append(
+            f"float32, in which policies observe, cannot hold component {lost[0]} of observations: "
+            f"{counts[0]} different values became {counts[1]}"
+            f"{f', and so on in {len(lost)} components' if len(lost) > 1 else ''}; a wrapper that "
+            "subtracts a constant from it keeps the digits (see docs/environments.md)"
+        )
+    return found
+
+
+def _trial(specification: EnvironmentSpecification) -> Trial:
+    with closing_quietly(make_environments(specification, 1)) as environments:
+        return play_trial(environments, specification, NUM_STEPS)
+
+
+def _beyond_float32(observations: np.ndarray) -> np.ndarray:
+    """Find the components of observations `[N, O]` whose variation is lost to rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = abs(observations - observations.astype(np.float32)).max(axis=0)
+        spread = observations.std(axis=0)
+        varies = spread > 1e-9 * abs(observations).max(
+            axis=0
+        )  # by more than float64's own rounding
+        return np.flatnonzero(varies & (error > 0.01 * spread))

@@ -1,0 +1,68 @@
+"""A short episode with random actions, to find out what an environment's spaces do not tell.
+
+O is the number of components of an observation, T the number of env steps.
+"""
+
+import copy
+from typing import NamedTuple
+
+import numpy as np
+
+from environments.faults import CopyFault, EnvironmentFault
+from environments.specification import EnvironmentSpecification
+from environments.vector.protocol import VectorEnvironments
+
+SEED = 0
+TOLERANCE = 1e-4  # absolute and relative, between two implementations in float32
+
+
+class Trial(NamedTuple):
+    """The course of one episode, which may have been left before its end."""
+
+    observations: np.ndarray  # [T + 1, O]
+    rewards: np.ndarray  # [T]
+    ends: np.ndarray  # [T, 2] bool: terminated and truncated
+
+    def equals(self, other: "Trial", tolerance: float = 0.0) -> bool:
+        """Tell whether two trials agree."""
+        return all(
+            a.shape == b.shape and np.allclose(a, b, tolerance, tolerance, equal_nan=True)
+            for a, b in zip(self, other, strict=True)
+        )
+
+
+def play_trial(
+    environments: VectorEnvironments, specification: EnvironmentSpecification, num_steps: int
+) -> Trial:
+    """Play an episode from `SEED` in the only copy, by legal actions that are drawn at random.
+
+    Args:
+        environments: One copy.
+        specification: What it is a copy of.
+        num_steps: After how many env steps the episode is left.
+
+    Raises:
+        EnvironmentFault: If the copy raises anything, or returns what it should not.
+    """
+    only = np.zeros(1, dtype=int)
+    space, mask = copy.deepcopy(specification.action_space), specification.action_mask
+    space.seed(SEED)
+    rewards: list[float] = []
+    ends: list[np.ndarray] = []
+    place = "reset"
+    try:
+        environments.reset(SEED)
+        observations = [environments.observations[0].copy()]
+        while len(ends) < num_steps and not (ends and ends[-1].any()):
+            place = f"step {len(ends)}"
+            if mask is None:
+                action = space.sample()
+            else:
+                action = mask.sample(space, observations[-1][-mask.size :])
+            outcome = environments.step(only, np.stack([action]))
+            observations.append(environments.observations[0].copy())
+            rewards.append(outcome.rewards[0])
+            ends.append(np.concatenate([outcome.terminated, outcome.truncated]))
+    except CopyFault as fault:
+        raise EnvironmentFault(f"a trial, {place}: {fault}") from fault
+    return Trial(np.stack(observations), np.array(rewards), np.array(ends))

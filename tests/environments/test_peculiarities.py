@@ -1,0 +1,99 @@
+"""What is said about environments that are no mistake, but peculiar."""
+
+import random
+import re
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from environments.faults import EnvironmentFault
+from environments.peculiarities import find_peculiarities
+from environments.specification import inspect_environment
+
+
+class Noisy(gymnasium.Env):
+    """Observes what it draws.
+
+    Args:
+        draw: () → two numbers, as an array.
+        dtype: That of its observations.
+        constant: A number that it draws when it is made.
+    """
+
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, draw, dtype=np.float64, constant=lambda: 0.0):
+        self.observation_space = spaces.Box(-np.inf, np.inf, (2,), dtype)
+        self.draw, self.dtype, self.constant = draw, dtype, constant()
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.random = np.random.default_rng(seed)
+        return self.draw(self).astype(self.dtype), {}
+
+    def step(self, _):
+        return self.draw(self).astype(self.dtype), self.constant, False, False, {}
+
+
+gymnasium.register("Noisy-v0", lambda **kwargs: Noisy(**kwargs), max_episode_steps=200)
+UNSEEDED = np.random.default_rng()
+
+
+def found(**kwargs):
+    return find_peculiarities(inspect_environment("Noisy-v0", kwargs))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda env: env.random.normal(size=2),
+        lambda _: np.random.normal(size=2),
+        lambda _: np.array([random.random(), 1.0]),
+    ],
+)
+def test_nothing_is_said_of_generators_that_are_seeded(draw):
+    assert found(draw=draw) == []
+    assert found(draw=lambda env: env.random.normal(size=2), constant=np.random.normal) == []
+
+
+def test_other_sources_of_chance_are_said():
+    (text,) = found(draw=lambda _: UNSEEDED.normal(size=2))
+    assert text.startswith("expected the same episode from the same seed and actions, received")
+    (text,) = found(draw=lambda env: env.random.normal(size=2), constant=UNSEEDED.normal)
+    assert "results cannot be repeated" in text
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_digits_that_float32_cannot_hold_are_said(dtype):
+    def seconds(env):
+        return np.array([0.0, 1.7e9]) + env.random.uniform(-1000, 1000, 2)
+
+    (text,) = found(draw=seconds, dtype=dtype)
+    assert re.match(
+        "float32, in which policies observe, cannot hold component 1 of observations: "
+        r"\d+ different values became \d+; a wrapper",
+        text,
+    )
+    assert found(draw=lambda env: seconds(env) - [0, 1.7e9], dtype=dtype) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda env: np.full(2, 1.7e9 + 1),  # does not vary
+        lambda env: 1 + 1e-16 * env.random.normal(size=2),  # is rounding itself
+        lambda env: 1e30 * env.random.normal(size=2),
+    ],
+)
+def test_nothing_is_said_where_nothing_is_lost(values):
+    assert found(draw=values) == []
+
+
+def test_a_fault_is_named_with_its_step():
+    with pytest.raises(
+        EnvironmentFault,
+        match="^a trial, step 0: expected a number as the reward, received float64 of shape",
+    ):
+        found(draw=lambda env: env.random.normal(size=2), constant=lambda: np.ones(1))
