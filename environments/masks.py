@@ -49,12 +49,11 @@ class ActionMask(NamedTuple):
             )
         return mask
 
-    def sample(self, space: spaces.Space[Any], mask: np.ndarray) -> Any:
+    def sample(self, space: Any, mask: np.ndarray) -> Any:
         """Draw an action of `space` that is legal by a mask `[A]`, by the space's generator."""
         legal = map(np.flatnonzero, self.split(mask))
         values = [space.np_random.choice(component) for component in legal]
-        start: Any = getattr(space, "start", 0)
-        return (start + np.reshape(values, space.shape)).astype(space.dtype)
+        return (space.start + np.reshape(values, space.shape)).astype(space.dtype)
 
     def split(self, mask: np.ndarray) -> list[np.ndarray]:
         """Divide masks `[…, A]` into those of an action's components."""

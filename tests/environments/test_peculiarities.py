@@ -11,6 +11,7 @@ from gymnasium import spaces
 from environments.faults import EnvironmentFault
 from environments.peculiarities import find_peculiarities
 from environments.specification import inspect_environment
+from tests.environments import count_to_seven
 
 
 class Noisy(gymnasium.Env):
@@ -97,3 +98,12 @@ def test_a_fault_is_named_with_its_step():
         match="^a trial, step 0: expected a number as the reward, received float64 of shape",
     ):
         found(draw=lambda env: env.random.normal(size=2), constant=lambda: np.ones(1))
+
+
+@pytest.mark.parametrize("num_counters", [None, 2])
+def test_only_legal_actions_are_tried(num_counters):
+    kwargs = {"num_counters": num_counters}
+    masked = inspect_environment(count_to_seven.ID, kwargs, 10, "action_mask")
+    assert find_peculiarities(masked) == []
+    with pytest.raises(EnvironmentFault, match="a trial, step .* is illegal"):
+        find_peculiarities(inspect_environment(count_to_seven.ID, kwargs, 10))
