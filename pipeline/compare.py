@@ -16,16 +16,18 @@ from pipeline.arguments import file_to_write
 from pipeline.experiments.comparison import (
     METRICS,
     Comparison,
+    PolicyCurve,
     Result,
     differences,
     differing,
     differing_parameters,
     make_result,
+    policy_curve,
 )
 from pipeline.experiments.picture import Curve, draw_comparison
 from pipeline.experiments.revisions import WORKSPACE, Revision, open_revisions
 from pipeline.experiments.text import LEGEND, as_json, caption, describe
-from pipeline.figures.learning_curve import XAxis, smooth
+from pipeline.figures.learning_curve import smooth
 from pipeline.figures.style import png
 from pipeline.process.messages import one_message
 from pipeline.task.artifacts import replacing, write_json
@@ -51,8 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(LEGEND, flush=True)
         if options.json is not None:
             write_json(options.json, {task: as_json(c) for task, c in comparisons.items()})
-        x_axis: XAxis = "num_episodes" if options.episodes else "num_env_steps"
-        print(write_picture(options.picture, comparisons, x_axis))
+        print(write_picture(options.picture, comparisons))
 
 
 def compare(names: Sequence[str], tasks: Sequence[str] | None = None) -> dict[str, Comparison]:
@@ -82,7 +83,7 @@ def compare(names: Sequence[str], tasks: Sequence[str] | None = None) -> dict[st
         return {task: _compare_task(task, revisions) for task in tasks or shared}
 
 
-def write_picture(path: Path, comparisons: Mapping[str, Comparison], x_axis: XAxis) -> str:
+def write_picture(path: Path, comparisons: Mapping[str, Comparison]) -> str:
     """Draws the learning curves; those that are the same everywhere only if all are.
 
     Returns:
@@ -94,10 +95,12 @@ def write_picture(path: Path, comparisons: Mapping[str, Comparison], x_axis: XAx
         return "no picture, since there is no learning curve"
     figure = draw_comparison(
         {
-            task: [Curve(name, caption(name, c), points) for name, points in c.curves.items()]
+            task: [
+                Curve(name, caption(name, c), points, c.policies.get(name))
+                for name, points in c.curves.items()
+            ]
             for task, c in drawn.items()
-        },
-        x_axis,
+        }
     )
     with replacing(path) as written:
         written.write_bytes(png(figure))
@@ -109,33 +112,42 @@ def write_picture(path: Path, comparisons: Mapping[str, Comparison], x_axis: XAx
 def _compare_task(task: str, revisions: Sequence[Revision]) -> Comparison:
     notes = [f"{r.name} has no task {task}" for r in revisions if task not in r.tasks]
     having = [revision for revision in revisions if task in revision.tasks]
-    results, curves = [], {}
+    results, curves, policies = [], {}, {}
     for revision in having:
         files = TaskFiles(DATA / task)
-        with _naming(revision, files.evaluation):
-            result = _result(task, revision)
+        policy = None
         with _naming(revision, files.learning_curve):
             table = revision.learning_curve(task)
             if table is not None:
                 curves[revision.name] = smooth(table)
+        with _naming(revision, files.action_distribution):
+            distribution = revision.action_distribution(task)
+            if table is not None and distribution is not None:
+                policy = policy_curve(table, distribution)
+        if policy is not None:
+            policies[revision.name] = policy
+        with _naming(revision, files.evaluation):
+            result = _result(task, revision, policy)
         results.append(result)
         notes += _notes(task, revision, has_runs=bool(result.means), has_curve=table is not None)
     code = {revision.name: revision.code(task) for revision in having}
+    parameters = differing_parameters({r.name: r.parameters(task) for r in having})
     return Comparison(
-        differing_parameters({revision.name: revision.parameters(task) for revision in having}),
+        parameters,
         sorted({path for _, path in differing(code)}) if all(code.values()) else None,
         results,
-        differences(results),
+        differences(results, parameters),
         curves,
+        policies,
         notes,
     )
 
 
-def _result(task: str, revision: Revision) -> Result:
+def _result(task: str, revision: Revision, policy: PolicyCurve | None) -> Result:
     """Collect what a revision reached, from its metrics where the episodes are lost."""
     evaluation = revision.evaluation(task)
     if evaluation is not None:
-        return make_result(revision.name, evaluation)
+        return make_result(revision.name, evaluation, policy)
     metrics = revision.metrics(task)
     if metrics is None:
         raise ValueError(f"expected it or metrics.json, received neither; {_advice(revision)}")
@@ -207,11 +219,6 @@ def _parser() -> argparse.ArgumentParser:
         default=PICTURE,
         metavar="PATH",
         help="where to write the learning curves, as PNG; default: %(default)s",
-    )
-    parser.add_argument(
-        "--episodes",
-        action="store_true",
-        help="draw learning curves over training episodes instead of env steps",
     )
     parser.add_argument(
         "--json",

@@ -10,23 +10,47 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.table import MODES, means_of_runs, metrics_of
+from pipeline.evaluation.table import MODES, means_of_runs, metrics_of, rounded
+from pipeline.figures.actions import axis_label, choose_actions
 from pipeline.figures.learning_curve import Smoothed
-from pipeline.figures.series import numbers
-from pipeline.statistics import MIN_RUNS, Interval, difference_interval, interquartile_mean
+from pipeline.figures.series import by_run, numbers, thinned
+from pipeline.statistics import (
+    MIN_RUNS,
+    Interval,
+    bootstrap_interval,
+    difference_interval,
+    interquartile_mean,
+)
 from pipeline.task.artifacts import Table
 from pipeline.task.schema import TaskParams
 
 # What is compared of the metrics of a mode, by what follows it in their names.
 MEAN, LOW, HIGH, WORST = "", "_low", "_high", "_worst_run"
 METRICS = tuple(mode + end for mode in MODES for end in (MEAN, LOW, HIGH, WORST))
+# Parameters that define what a return means, with those below them. Others of `env` do not.
+DEFINING_RETURNS = ("env.id", "env.kwargs", "env.max_episode_steps")
 # As many revisions are compared each with each; of more, each with the first.
 MAX_ALL_PAIRS = 3
 
 Key = TypeVar("Key", bound=Hashable)
 Verdict = Literal[
-    "same", "higher", "lower", "not told apart", "too few runs", "single run", "runs missing"
+    "same",
+    "higher",
+    "lower",
+    "not told apart",
+    "too few runs",
+    "single run",
+    "runs missing",
+    "other environment",
 ]
+
+
+class PolicyCurve(NamedTuple):
+    """The number that says what a policy does, over training."""
+
+    name: str  # P(action 1)
+    points: Smoothed
+    final: NDArray[np.float64]  # [R], after training
 
 
 class Result(NamedTuple):
@@ -34,17 +58,18 @@ class Result(NamedTuple):
 
     revision: str  # its name
     num_runs: int | None
-    metrics: dict[str, float | None]  # as of `metrics_of`
-    means: dict[str, NDArray[np.float64]]  # mode → mean return of each run, [R]; empty where lost
+    metrics: dict[str, float | None]  # as of `metrics_of`, and the same of a policy's number
+    # Mode → mean return of each run, [R], and the name of a policy's number → that; empty if lost.
+    means: dict[str, NDArray[np.float64]]
 
 
 class Difference(NamedTuple):
-    """The difference between the returns of two revisions."""
+    """The difference between two revisions."""
 
     first: str
     second: str
-    mode: str
-    difference: float  # second − first, of the interquartile means over runs
+    measure: str  # a mode, for its returns, or the name of a policy's number
+    difference: float | None  # second − first, of interquartile means over runs, if comparable
     interval: Interval | None
     verdict: Verdict
 
@@ -57,15 +82,17 @@ class Comparison(NamedTuple):
     results: list[Result]  # of each revision
     differences: list[Difference]  # of each compared pair, in each mode
     curves: dict[str, Smoothed]  # revision → learning curve, where there is one
+    policies: dict[str, PolicyCurve]  # the same of a policy's number
     notes: list[str]  # what is to be known of these data
 
 
-def make_result(revision: str, evaluation: Table) -> Result:
+def make_result(revision: str, evaluation: Table, policy: PolicyCurve | None = None) -> Result:
     """Make the result of one revision from its evaluation episodes.
 
     Args:
         revision: Its name.
         evaluation: As `metrics_of` takes it.
+        policy: The number that says what its policies do, if there is one.
 
     Raises:
         ValueError: If a mode has no episodes, or returns are not finite numbers.
@@ -73,28 +100,83 @@ def make_result(revision: str, evaluation: Table) -> Result:
     for column in ("run", "episode_return", "discounted_return"):
         numbers(evaluation, column)
     means = {mode: means_of_runs(evaluation, mode, "episode_return") for mode in MODES}
-    return Result(revision, len(means["greedy"]), metrics_of(evaluation), means)
+    metrics = metrics_of(evaluation)
+    if policy is not None:
+        means[policy.name] = policy.final
+        interval = bootstrap_interval(policy.final)
+        metrics[policy.name] = rounded(interquartile_mean(policy.final))
+        metrics[policy.name + LOW] = rounded(interval.low) if interval else None
+        metrics[policy.name + HIGH] = rounded(interval.high) if interval else None
+    return Result(revision, len(means["greedy"]), metrics, means)
 
 
-def differences(results: Sequence[Result]) -> list[Difference]:
-    """Compares each pair of up to three revisions, of more each with the first; in each mode."""
+def policy_curve(curve: Table, distribution: Table) -> PolicyCurve | None:
+    """The one number that says what the policy of a bandit does, if there is one.
+
+    Args:
+        curve: The columns num_episodes and num_env_steps of the learning curve.
+        distribution: As `draw_policy` takes it.
+
+    Returns:
+        The probability of the second of two actions, or the mean of a single continuous one; None
+        of more actions, and where an episode has more than one step: a mean over steps then says
+        little of what is learned.
+
+    Raises:
+        ValueError: As `choose_actions`.
+    """
+    shown = choose_actions(distribution)
+    if len(shown.actions) > 1 or not np.array_equal(curve["num_episodes"], curve["num_env_steps"]):
+        return None
+    values = by_run(distribution, f"{shown.kind}_{shown.actions[0]}")
+    num_episodes, kept = by_run(distribution, "num_episodes"), thinned(values.shape[1])
+    points = Smoothed(num_episodes[:, kept], num_episodes[:, kept], values[:, kept], window=1)
+    return PolicyCurve(axis_label(shown, shown.kind), points, values[:, -1])
+
+
+def measures(results: Sequence[Result]) -> list[str]:
+    """The modes, then a policy's number if all results have it."""
+    others = [name for name in results[0].means if name not in MODES]
+    return [*MODES, *(name for name in others if all(name in r.means for r in results))]
+
+
+def differences(
+    results: Sequence[Result], parameters: Mapping[str, Mapping[str, Any]]
+) -> list[Difference]:
+    """Compares each pair of up to three revisions, of more each with the first; in each measure.
+
+    Args:
+        results: Of the revisions, at least one.
+        parameters: Those that differ, as of `differing_parameters`.
+    """
+    defining = [
+        values
+        for name, values in parameters.items()
+        if any(name == one or name.startswith(f"{one}.") for one in DEFINING_RETURNS)
+    ]
     pairs = list(itertools.combinations(results, 2))
     if len(results) > MAX_ALL_PAIRS:
         pairs = [(results[0], other) for other in results[1:]]
-    return [difference(*pair, mode) for pair in pairs for mode in MODES]
+    return [
+        Difference(first.revision, second.revision, measure, None, None, "other environment")
+        if any(values[first.revision] != values[second.revision] for values in defining)
+        else difference(first, second, measure)
+        for first, second in pairs
+        for measure in measures(results)
+    ]
 
 
-def difference(first: Result, second: Result, mode: str) -> Difference:
+def difference(first: Result, second: Result, measure: str) -> Difference:
     """The difference of two revisions' interquartile means over runs.
 
     The verdict is `higher` or `lower` where the interval leaves out 0 and either revision has runs
     enough for that to mean something; see `statistics.difference_interval`.
     """
-    names = (first.revision, second.revision, mode)
+    names = (first.revision, second.revision, measure)
     if not (first.means and second.means):
-        means = [float(result.metrics[mode] or 0) for result in (first, second)]
+        means = [float(result.metrics[measure] or 0) for result in (first, second)]
         return Difference(*names, means[1] - means[0], None, "runs missing")
-    runs = (first.means[mode], second.means[mode])
+    runs = (first.means[measure], second.means[measure])
     means = [float(interquartile_mean(of_run)) for of_run in runs]
     interval = difference_interval(*runs)
     return Difference(*names, means[1] - means[0], interval, _verdict(*runs, interval))

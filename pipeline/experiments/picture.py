@@ -1,4 +1,4 @@
-"""Learning curves of several revisions side by side, one panel for each task.
+"""Learning curves of several revisions: two panels for each task, side by side.
 
 R is the number of runs, U the number of points of a curve, N the number of curves of a panel.
 """
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,6 +15,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
+from pipeline.experiments.comparison import PolicyCurve
 from pipeline.figures.learning_curve import X_LABELS, Smoothed, XAxis, draw_mean_over_runs
 from pipeline.figures.style import (
     BAND,
@@ -33,6 +35,8 @@ MIN_HEIGHT = 3.0  # inches of a panel with what is above and below it
 AROUND = 0.8  # inches above and below a panel
 LABEL_SIZE = 9.0  # points
 MAX_LABEL = 30  # characters of a line
+# Of a run where a shorter one has ended, to its own end.
+TAIL: dict[str, Any] = FAINT | {"alpha": 0.7, "marker": ".", "markersize": 5, "markevery": [-1]}
 
 
 class Curve(NamedTuple):
@@ -41,6 +45,7 @@ class Curve(NamedTuple):
     revision: str
     caption: str  # what stands under the revision's name; may have several lines, or none
     points: Smoothed
+    policy: PolicyCurve | None = None
 
 
 class _Label(NamedTuple):
@@ -58,16 +63,17 @@ class _Label(NamedTuple):
 
 
 @styled
-def draw_comparison(
-    tasks: Mapping[str, Sequence[Curve]], x_axis: XAxis = "num_env_steps"
-) -> Figure:
+def draw_comparison(tasks: Mapping[str, Sequence[Curve]]) -> Figure:
     """Mean episode return over training: interquartile means over runs and their intervals.
+
+    On the left over episodes, on the right over env steps. Where every episode is one step long,
+    that would be the same: the right panel shows what the policies do, or is left out. A mean ends
+    where its shortest run does; the other runs go on, each by itself.
 
     A revision has the same color and line style in each panel. Only the first seven are drawn.
 
     Args:
         tasks: the curves of each task, at least one.
-        x_axis: along what they are drawn.
     """
     revisions = list(dict.fromkeys(curve.revision for curves in tasks.values() for curve in curves))
     drawn = revisions[:MAX_CURVES]
@@ -80,26 +86,28 @@ def draw_comparison(
     if len(drawn) < len(revisions):
         title += f", of which the first {len(drawn)}"
     figure = new_figure(1, title)
-    panels = figure.subplots(len(tasks), 1, squeeze=False)[:, 0]
+    rows = figure.subplots(len(tasks), 2, squeeze=False)
     labels = [
-        _draw_task(panel, task, curves, drawn, x_axis)
-        for panel, (task, curves) in zip(panels, tasks.items(), strict=True)
+        _draw_task(left, right, task, curves, drawn)
+        for (left, right), (task, curves) in zip(rows, tasks.items(), strict=True)
     ]
     heights = [
         max(MIN_HEIGHT, AROUND + sum(label.height for label in of_panel) / 72)
-        for of_panel in labels
+        for _, of_panel in labels
     ]
     figure.set_figheight(0.9 + sum(heights))
-    panels[0].get_gridspec().set_height_ratios(heights)
-    legend_below(
-        figure,
-        [
-            Line2D([], [], color="dimgray", label="interquartile mean over runs", **BOLD),
-            Patch(color="dimgray", label="its 95 % bootstrap interval", **BAND),
-        ],
-    )
+    rows[0, 0].get_gridspec().set_height_ratios(heights)
+    handles: list[Artist] = [
+        Line2D([], [], color="dimgray", label="interquartile mean over runs", **BOLD),
+        Patch(color="dimgray", label="its 95 % bootstrap interval", **BAND),
+    ]
+    if any(np.ptp(c.points.num_env_steps[:, -1]) > 0 for curves in tasks.values() for c in curves):
+        handles.append(
+            Line2D([], [], color="dimgray", label="a run, where the shortest has ended", **TAIL)
+        )
+    legend_below(figure, handles)
     figure.draw_without_rendering()  # lays the panels out, which says how high they are
-    for panel, of_panel in zip(panels, labels, strict=True):
+    for panel, of_panel in labels:
         _draw_labels(panel, of_panel)
     return figure
 
@@ -130,25 +138,36 @@ def spread(
 
 
 def _draw_task(
-    panel: Axes, task: str, curves: Sequence[Curve], places: Sequence[str], x_axis: XAxis
-) -> list[_Label]:
-    """Draws the curves of one task. Returns what is to stand beside them."""
-    labels, windows, num_runs = [], [], []
-    for curve in curves:
-        points, place = curve.points, places.index(curve.revision)
-        x = getattr(points, x_axis)
-        last = _draw_curve(panel, x, points.values, place)
-        labels.append(_Label(_label_text(curve), place, *last))
-        windows.append(points.window)
-        num_runs.append(len(x))
-    panel.set_title(f"{task}, {_range(num_runs)} run{'s' * (max(num_runs) > 1)}")
+    left: Axes, right: Axes, task: str, curves: Sequence[Curve], places: Sequence[str]
+) -> tuple[Axes, list[_Label]]:
+    """Draws the curves of one task. Returns what is to stand beside which panel."""
+    names = [(_label_text(curve), places.index(curve.revision)) for curve in curves]
+    points = [curve.points for curve in curves]
+    policies = [curve.policy for curve in curves if curve.policy is not None]
+
+    def draw(panel: Axes, x_axis: XAxis, shown: Sequence[Smoothed]) -> list[_Label]:
+        lines = zip(names, shown, strict=True)
+        labels = [
+            _Label(*name, *_draw_curve(panel, getattr(one, x_axis), one.values, name[1]))
+            for name, one in lines
+        ]
+        count_axis(panel, f"{X_LABELS[x_axis]} of a run")
+        panel.set_xlim(0, 1.03 * max(getattr(one, x_axis).max() for one in shown))
+        return labels
+
+    windows, num_runs = [one.window for one in points], [len(one.values) for one in points]
+    left.set_title(f"{task}, {_range(num_runs)} run{'s' * (max(num_runs) > 1)}")
     smoothing = f"moving average over {_range(windows)} updates"
-    panel.set_ylabel(
-        f"mean episode return\n({smoothing if max(windows) > 1 else 'at each update'})"
-    )
-    count_axis(panel, f"{X_LABELS[x_axis]} of a run")
-    panel.set_xlim(0, 1.03 * max(label.x for label in labels))
-    return labels
+    left.set_ylabel(f"mean episode return\n({smoothing if max(windows) > 1 else 'at each update'})")
+    labels = draw(left, "num_episodes", points)
+    if any(not np.array_equal(one.num_episodes, one.num_env_steps) for one in points):
+        right.sharey(left)
+        return right, draw(right, "num_env_steps", points)
+    if len({policy.name for policy in policies}) == 1 and len(policies) == len(curves):
+        right.set_title(f"what the policies do: {policies[0].name}")
+        return right, draw(right, "num_episodes", [policy.points for policy in policies])
+    right.remove()
+    return left, labels
 
 
 def _label_text(curve: Curve) -> str:
@@ -163,10 +182,15 @@ def _draw_curve(
 ) -> tuple[float, float]:
     """Draws a curve, x and returns [R, U]. Returns where it ends."""
     look = _look(place) | {"marker": "o" if x.shape[1] == 1 else ""}
-    if not draw_mean_over_runs(panel, x, returns, **look):  # no x is common to all runs
-        panel.plot(x.T, returns.T, **look, **FAINT)
-    x_data, y_data = (np.asarray(data) for data in panel.lines[-1].get_data())
-    return float(x_data[-1]), float(y_data[-1])
+    if draw_mean_over_runs(panel, x, returns, **look):
+        end, last = (float(np.asarray(data)[-1]) for data in panel.lines[-1].get_data())
+        for of_run, its_returns in zip(x, returns, strict=True):
+            if of_run[-1] > end:
+                tail = np.concatenate([[end], of_run[of_run > end]])
+                panel.plot(tail, np.interp(tail, of_run, its_returns), color=COLORS[place], **TAIL)
+        return end, last
+    panel.plot(x.T, returns.T, **look, **FAINT)  # no x is common to all runs
+    return float(x[-1, -1]), float(returns[-1, -1])
 
 
 def _draw_labels(panel: Axes, labels: Sequence[_Label]) -> None:

@@ -91,7 +91,7 @@ class Revision(NamedTuple):
         files = TaskFiles(DATA / task)
         return [
             str(path)
-            for path in (files.evaluation, files.learning_curve)
+            for path in (files.evaluation, files.learning_curve, files.action_distribution)
             if (copy := self.folder / path).is_file()
             and outs.get(path.as_posix()) not in (None, md5(copy.read_bytes()).hexdigest())
         ]
@@ -113,6 +113,15 @@ class Revision(NamedTuple):
         """
         columns = ["run", "num_episodes", "num_env_steps", "mean_return"]
         return self._table(TaskFiles(DATA / task).learning_curve, columns)
+
+    def action_distribution(self, task: str) -> Table | None:
+        """The task's action distribution over training; None where neither git nor DVC has it.
+
+        Raises:
+            UserError: If the table is damaged.
+        """
+        columns = ["run", "num_episodes"]
+        return self._table(TaskFiles(DATA / task).action_distribution, columns)
 
     def metrics(self, task: str) -> dict[str, Any] | None:
         """The task's metrics; None where git does not have them.

@@ -14,6 +14,7 @@ from pipeline.experiments.comparison import (
     Difference,
     Result,
     Verdict,
+    measures,
 )
 from pipeline.statistics import MIN_RUNS
 from pipeline.wording import number
@@ -31,6 +32,7 @@ _WORDS: dict[Verdict, str] = {
     "too few runs": f"but fewer than {MIN_RUNS} runs do not tell them apart",
     "single run": "a single run gives no interval",
     "runs missing": "without the returns of each run there is no interval",
+    "other environment": "not compared, since the environments differ",
 }
 
 
@@ -48,13 +50,13 @@ def describe(task: str, comparison: Comparison) -> str:
 def sentence(difference: Difference) -> str:
     """Say what the runs tell of a pair: `b against a, greedy: +1.5 [+0.5, +2.5], higher`."""
     words = _WORDS[difference.verdict]
-    if difference.verdict != "same":
+    if difference.verdict != "same" and difference.difference is not None:
         interval = ""
         if difference.interval is not None:
             low, high = (_signed(float(end)) for end in difference.interval)
             interval = f" [{low}, {high}]"
         words = f"{_signed(difference.difference)}{interval}, {words}"
-    return f"{difference.second} against {difference.first}, {difference.mode}: {words}"
+    return f"{difference.second} against {difference.first}, {difference.measure}: {words}"
 
 
 def caption(revision: str, comparison: Comparison) -> str:
@@ -84,7 +86,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             {
                 "first": difference.first,
                 "second": difference.second,
-                "mode": difference.mode,
+                "measure": difference.measure,
                 "difference": difference.difference,
                 "interval": difference.interval and [float(end) for end in difference.interval],
                 "verdict": difference.verdict,
@@ -114,12 +116,14 @@ def _is_all_the_same(comparison: Comparison) -> bool:
 
 def _table(comparison: Comparison) -> list[str]:
     """Return its lines, columns aligned."""
+    others = measures(comparison.results)[len(MODES) :]
     head = ["revision", *comparison.parameters, "runs"]
     head += [column for mode in MODES for column in (mode, "worst run")]
+    head += others
     results = comparison.results
     if _is_all_the_same(comparison) and not comparison.parameters:
         results = [results[0]._replace(revision="all")]
-    rows = [head, *(_row(comparison, result) for result in results)]
+    rows = [head, *(_row(comparison, result, others) for result in results)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -127,15 +131,17 @@ def _table(comparison: Comparison) -> list[str]:
     ]
 
 
-def _row(comparison: Comparison, result: Result) -> list[str]:
+def _row(comparison: Comparison, result: Result, others: Sequence[str]) -> list[str]:
     values = [_value(of[result.revision]) for of in comparison.parameters.values()]
     row = [result.revision, *values, _value(result.num_runs)]
     for mode in MODES:
-        mean, low, high, worst = (
-            _number(result.metrics[mode + end]) for end in (MEAN, LOW, HIGH, WORST)
-        )
-        row += [mean if low == NONE else f"{mean} [{low}, {high}]", worst]
-    return row
+        row += [_mean(result, mode), _number(result.metrics[mode + WORST])]
+    return row + [_mean(result, name) for name in others]
+
+
+def _mean(result: Result, measure: str) -> str:
+    mean, low, high = (_number(result.metrics[measure + end]) for end in (MEAN, LOW, HIGH))
+    return mean if low == NONE else f"{mean} [{low}, {high}]"
 
 
 def _listed(names: Sequence[str]) -> str:

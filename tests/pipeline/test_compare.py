@@ -31,7 +31,7 @@ stages:
       cmd: "false"
       params: ["seed", "tasks.${key}.num_runs", "tasks.${key}.train"]
       deps: [code.py]
-      outs: ["data/${key}/learning_curve.csv"]
+      outs: ["data/${key}/learning_curve.csv", "data/${key}/action_distribution.csv"]
   evaluate:
     foreach: ${tasks}
     do:
@@ -69,10 +69,15 @@ def write_task(root, name, means):
     curve = {
         "run": index,
         "num_episodes": update + 1,
-        "num_env_steps": (update + 1) * 3,
+        "num_env_steps": (update + 1) * (1 if name == "bandit" else 3),
         "mean_return": np.array(means, dtype=float)[index] * update / 4,
     }
     write_table(files.learning_curve, curve)
+    second = np.array(means, dtype=float)[index] * (update + 1) / 100
+    distribution = {"probability_0": 1 - second, "probability_1": second}
+    write_table(
+        files.action_distribution, {"run": index, "num_episodes": update + 1} | distribution
+    )
 
 
 def write_project(root, learning_rate, tasks):
@@ -97,6 +102,7 @@ def commit(root, tag):
 
 SLOW = {"apart": [1, 2, 3, 4], "close": [1, 2, 3, 4], "equal": [5, 6, 7], "alone": [3]}
 FAST = {"apart": [11, 12, 13, 14], "close": [1, 2, 3, 5], "equal": [5, 6, 7], "alone": [4, 4, 4, 5]}
+SLOW["bandit"], FAST["bandit"] = [1, 2, 3, 4], [11, 12, 13, 14]
 LOST = {"apart": [101, 102, 103, 104], "close": [1, 2, 3, 4]}
 
 
@@ -165,13 +171,13 @@ def message(*arguments):
 
 
 def verdicts(task):
-    return [(found["mode"], found["verdict"]) for found in task["differences"]]
+    return [(found["measure"], found["verdict"]) for found in task["differences"]]
 
 
 @pytest.mark.usefixtures("project")
 def test_two_commits(compare, tmp_path):
     printed, tasks = compare("slow", "fast")
-    assert list(tasks) == ["alone", "apart", "close", "equal"]  # `new` is in one alone
+    assert list(tasks) == ["alone", "apart", "bandit", "close", "equal"]  # `new` is in one alone
     parameters = {"train.learning_rate": {"slow": 0.001, "fast": 0.01}}
     assert tasks["apart"]["parameters"] == tasks["equal"]["parameters"] == parameters
     assert tasks["apart"]["code"] == []
@@ -182,6 +188,8 @@ def test_two_commits(compare, tmp_path):
     assert greedy["difference"] == 10
     assert tuple(greedy["interval"]) == difference_interval(SLOW["apart"], FAST["apart"])
     assert verdicts(tasks["apart"]) == [("greedy", "higher"), ("sampled", "higher")]
+    assert verdicts(tasks["bandit"])[2] == ("P(action 1)", "higher")
+    assert tasks["bandit"]["results"]["fast"]["P(action 1)"] == 0.625  # 12.5 · 5 / 100
     assert {verdict for _, verdict in verdicts(tasks["close"])} == {"not told apart"}
     assert {verdict for _, verdict in verdicts(tasks["equal"])} == {"same"}
     assert {verdict for _, verdict in verdicts(tasks["alone"])} == {"single run"}
@@ -189,12 +197,12 @@ def test_two_commits(compare, tmp_path):
     assert "fast against slow, greedy: +10.0 [+" in printed
     picture = tmp_path / "picture.png"
     assert printed.endswith(
-        f"{picture}: learning curves of alone, apart, close; without equal, where they are the "
-        "same\n"
+        f"{picture}: learning curves of alone, apart, bandit, close; without equal, where they are "
+        "the same\n"
     )
     width, height = struct.unpack(">II", picture.read_bytes()[16:24])
     assert width == 900
-    assert height > 900  # three panels
+    assert height > 1200  # four tasks
 
 
 @pytest.mark.usefixtures("project")
@@ -293,17 +301,9 @@ def test_a_table_that_no_stage_wrote(own_project, compare):
     assert tasks["apart"]["results"]["workspace"]["greedy"] == 7
     (note,) = tasks["apart"]["notes"]
     assert note == (
-        "workspace: data/apart/evaluation.csv, data/apart/learning_curve.csv: not what the stages "
-        "wrote that dvc.lock records"
+        "workspace: data/apart/evaluation.csv, data/apart/learning_curve.csv, "
+        "data/apart/action_distribution.csv: not what the stages wrote that dvc.lock records"
     )
-
-
-@pytest.mark.usefixtures("project")
-def test_over_training_episodes(compare, tmp_path):
-    compare("slow", "fast", "--task", "apart")
-    steps = (tmp_path / "picture.png").read_bytes()
-    compare("slow", "fast", "--task", "apart", "--episodes")
-    assert (tmp_path / "picture.png").read_bytes() != steps
 
 
 def test_the_picture_has_a_place_that_git_ignores():
@@ -322,12 +322,12 @@ def test_the_picture_has_a_place_that_git_ignores():
         (
             ("slow", "fast", "--task", "apar"),
             "--task: expected a task of two or more of these revisions, one of alone, apart, "
-            "close, equal, received 'apar'; did you mean apart?",
+            "bandit, close, equal, received 'apar'; did you mean apart?",
         ),
         (
             ("slow", "fast", "--task", "new"),
             "--task: expected a task of two or more of these revisions, one of alone, apart, "
-            "close, equal, received 'new'",
+            "bandit, close, equal, received 'new'",
         ),
         (
             ("slow", "never_run", "--task", "apart"),

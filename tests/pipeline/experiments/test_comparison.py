@@ -15,6 +15,8 @@ from pipeline.experiments.comparison import (
     differing,
     differing_parameters,
     make_result,
+    measures,
+    policy_curve,
 )
 from pipeline.experiments.text import as_json, caption, describe, sentence
 from pipeline.statistics import Interval, difference_interval
@@ -106,11 +108,81 @@ def test_metrics_alone_give_a_difference_without_interval():
 
 def test_few_revisions_are_compared_each_with_each_many_with_the_first():
     results = [result(name, 1, 2) for name in "abcd"]
-    pairs = [(found.first, found.second) for found in differences(results[:3])[::2]]
+    pairs = [(found.first, found.second) for found in differences(results[:3], {})[::2]]
     assert pairs == [("a", "b"), ("a", "c"), ("b", "c")]
-    pairs = [(found.first, found.second) for found in differences(results)[::2]]
+    pairs = [(found.first, found.second) for found in differences(results, {})[::2]]
     assert pairs == [("a", "b"), ("a", "c"), ("a", "d")]
-    assert [found.mode for found in differences(results[:2])] == ["greedy", "sampled"]
+    assert [found.measure for found in differences(results[:2], {})] == ["greedy", "sampled"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "verdict"),
+    [
+        ("env.id", "other environment"),
+        ("env.kwargs.gravity", "other environment"),
+        ("env.max_episode_steps", "other environment"),
+        ("env.backend", "higher"),
+        ("train.gamma", "higher"),
+    ],
+)
+def test_returns_of_different_environments_are_not_compared(parameter, verdict):
+    results = [result("a", 1, 2, 3, 4), result("b", 11, 12, 13, 14)]
+    parameters = {parameter: {"a": "x", "b": "y"}}
+    for found in differences(results, parameters):
+        assert found.verdict == verdict
+        if verdict == "other environment":
+            assert (found.difference, found.interval) == (None, None)
+            words = f"b against a, {found.measure}: not compared, since the environments differ"
+            assert sentence(found) == words
+    described = describe("maze", comparison(*results, parameters=parameters))
+    assert described.startswith(f"maze: {parameter} differs; ")
+
+
+def test_of_several_revisions_those_of_the_same_environment_are_compared():
+    results = [result(name, 1, 2) for name in "abc"]
+    found = differences(results, {"env.id": {"a": "x", "b": "y", "c": "x"}})
+    assert [one.verdict for one in found[::2]] == ["other environment", "same", "other environment"]
+
+
+def bandit(*final):
+    """Tables of runs with these probabilities of action 1 in the end, after two episodes."""
+    run, episode = (i.ravel() for i in np.indices((len(final), 2)))
+    curve = {"run": run, "num_episodes": episode + 1, "num_env_steps": episode + 1}
+    run, episode = (i.ravel() for i in np.indices((len(final), 3)))
+    second = np.where(episode == 2, np.array(final)[run], 0.5)
+    distribution = {"run": run, "num_episodes": episode}
+    return curve, distribution | {"probability_0": 1 - second, "probability_1": second}
+
+
+def test_a_bandit_is_compared_by_what_its_policies_do():
+    policy = policy_curve(*bandit(0.6, 0.7))
+    assert policy is not None
+    assert policy.name == "P(action 1)"
+    np.testing.assert_array_equal(policy.points.num_env_steps, [[0, 1, 2]] * 2)
+    np.testing.assert_array_equal(policy.points.values, [[0.5, 0.5, 0.6], [0.5, 0.5, 0.7]])
+    other = policy._replace(final=np.array([0.8, 0.9]))
+    results = [
+        make_result(name, evaluation(1, 2), of_it)
+        for name, of_it in zip("ab", [policy, other], strict=True)
+    ]
+    found = differences(results, {})[-1]
+    assert found.measure == "P(action 1)"
+    assert found.difference == pytest.approx(0.2)
+    assert found.interval == difference_interval([0.6, 0.7], [0.8, 0.9])
+    table = describe("bandit", comparison(*results)).splitlines()
+    assert table[2].endswith("worst run  P(action 1)")
+    assert table[3].endswith("0.650 [0.600, 0.700]")
+    assert json.loads(json.dumps(as_json(comparison(*results)), allow_nan=False))
+    # One whose table is lost has no such number.
+    results[1] = result("b", 1, 2)
+    assert measures(results) == ["greedy", "sampled"]
+
+
+def test_a_policy_of_longer_episodes_or_more_actions_is_not_one_number():
+    curve, distribution = bandit(0.6)
+    assert policy_curve(curve | {"num_env_steps": np.array([3, 6])}, distribution) is None
+    third = {"probability_2": np.zeros(3)}
+    assert policy_curve(curve, distribution | third) is None
 
 
 def test_only_what_differs_is_named():
@@ -157,7 +229,8 @@ def comparison(*results, parameters=None, code=(), notes=()):
         parameters or {},
         None if code is None else list(code),
         list(results),
-        differences(results),
+        differences(results, parameters or {}),
+        {},
         {},
         list(notes),
     )
@@ -240,7 +313,7 @@ def test_as_json():
     assert written["differences"][0] == {
         "first": "a",
         "second": "b",
-        "mode": "greedy",
+        "measure": "greedy",
         "difference": 8.5,
         "interval": None,
         "verdict": "single run",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from pipeline.experiments.comparison import PolicyCurve
 from pipeline.experiments.picture import Curve, draw_comparison, spread
 from pipeline.figures.learning_curve import Smoothed
 from pipeline.figures.style import COLORS, png
@@ -57,7 +58,7 @@ def test_each_revision_has_its_mean_its_interval_and_its_label():
         assert np.unique(path.vertices, axis=0).tolist() == ends
     assert texts(panel) == ["slow\nlearning_rate 0.001", "fast"]
     assert panel.get_title() == "maze, 2 runs"
-    assert panel.get_xlabel() == "env steps of a run"
+    assert panel.get_xlabel() == "training episodes of a run"
     assert panel.get_ylabel() == "mean episode return\n(at each update)"
     assert figure.get_suptitle() == "learning curves of 2 revisions"
 
@@ -98,13 +99,42 @@ def test_a_revision_looks_the_same_in_every_panel():
     assert [line.get_color() for line in drawn(second)] == [drawn(first)[1].get_color()]
 
 
-def test_over_training_episodes():
+def test_over_episodes_and_over_env_steps():
     curves = {"maze": [curve("a", SLOW, steps_per_episode=(3,)), curve("b", FAST)]}
-    (steps,) = draw_comparison(curves).axes
-    (episodes,) = draw_comparison(curves, "num_episodes").axes
-    np.testing.assert_array_equal(steps.lines[0].get_xdata(), [30, 60, 90])
+    episodes, steps = draw_comparison(curves).axes
     np.testing.assert_array_equal(episodes.lines[0].get_xdata(), [10, 20, 30])
+    np.testing.assert_array_equal(steps.lines[0].get_xdata(), [30, 60, 90])
     assert episodes.get_xlabel() == "training episodes of a run"
+    assert steps.get_xlabel() == "env steps of a run"
+    assert episodes.get_ylim() == steps.get_ylim()
+    assert (texts(episodes), texts(steps)) == ([], ["a", "b"])
+
+
+def test_a_mean_ends_with_the_shortest_run_and_the_others_go_on_to_their_ends():
+    # Run 0 has 10 to 30 env steps, run 1 has 20 to 60.
+    figure = draw_comparison({"maze": [curve("a", SLOW, steps_per_episode=(1, 2))]})
+    episodes, steps = figure.axes
+    assert len(drawn(episodes)) == 1
+    mean, tail = drawn(steps)
+    assert np.asarray(mean.get_xdata())[[0, -1]].tolist() == [20, 30]
+    assert tail.get_xydata().tolist() == [[30, 3.5], [40, 4], [60, 5]]
+    assert tail.get_linewidth() < mean.get_linewidth()
+    assert steps.get_xlim()[1] > 60
+    (legend,) = figure.legends
+    assert "where the shortest has ended" in legend.get_texts()[-1].get_text()
+
+
+def test_a_bandit_shows_what_its_policies_do():
+    probabilities = points([[0.5, 0.6, 0.9], [0.5, 0.7, 0.7]])
+    policy = PolicyCurve("P(action 1)", probabilities, probabilities.values[:, -1])
+    curves = [curve(name, SLOW)._replace(policy=policy) for name in "ab"]
+    returns, policies = draw_comparison({"bandit": curves}).axes
+    assert policies.get_title() == "what the policies do: P(action 1)"
+    assert policies.get_xlabel() == "training episodes of a run"
+    np.testing.assert_allclose(drawn(policies)[0].get_ydata(), [0.5, 0.65, 0.8])
+    assert (texts(returns), texts(policies)) == ([], ["a", "b"])
+    # Of a revision whose table is lost, nothing would be beside its name.
+    assert len(draw_comparison({"bandit": [*curves, curve("c", FAST)]}).axes) == 1
 
 
 def test_a_single_run_has_no_interval():
@@ -115,7 +145,8 @@ def test_a_single_run_has_no_interval():
 
 def test_runs_without_common_env_steps_are_drawn_one_by_one():
     # A single update each, after 10 and 20 env steps.
-    (panel,) = draw_comparison({"maze": [curve("a", [[1], [2]], steps_per_episode=(1, 2))]}).axes
+    curves = {"maze": [curve("a", [[1], [2]], steps_per_episode=(1, 2))]}
+    _, panel = draw_comparison(curves).axes
     assert [line.get_xydata().tolist() for line in drawn(panel)] == [[[10, 1]], [[20, 2]]]
     assert {line.get_marker() for line in drawn(panel)} == {"o"}
 
