@@ -7,7 +7,6 @@ each core or, if there is one only, here.
 import shutil
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from pipeline.task.artifacts import Table, stack_weights, write_arrays, write_ta
 from pipeline.task.task import Task
 from reinforce.records import UpdateRecord
 
-LOGS = Path("logs")  # scalars for TensorBoard
 # A compiled environment runs this many steps in the time another worker needs to start and compile.
 MIN_ENV_STEPS_PER_WORKER = 2_000_000
 
@@ -36,14 +34,12 @@ def train(task: Task) -> None:
         progress = Progress(task, saved)
         if any(saved):
             print(f"{task.name}: continues at {progress}", flush=True)
-        shutil.rmtree(LOGS / task.name, ignore_errors=True)
+        shutil.rmtree(task.files.live, ignore_errors=True)
         with progress:
             try:
                 runs = perform_runs(
                     task,
-                    Prepared(
-                        "pipeline.train_run:prepare_training", (checkpoints, LOGS / task.name)
-                    ),
+                    Prepared("pipeline.train_run:prepare_training", (checkpoints, task.files.live)),
                     progress.show,
                     continuable=True,
                     worthwhile=worthwhile_workers(task),

@@ -1,4 +1,8 @@
-"""Scalars for `tensorboard --logdir logs` while training runs; no stage reads them."""
+"""Scalars for TensorBoard while training runs; no stage reads them.
+
+They are a result of the training, which DVC restores with the others. So they hold no times: equal
+trainings write equal bytes.
+"""
 
 import errno
 import math
@@ -38,7 +42,7 @@ class LiveScalars:
         folder.mkdir(parents=True)
         self._last = num_updates - 1
         self._stride = math.ceil(num_updates / MAX_POINTS)
-        self._flushed = -FLUSH_SECONDS
+        self._flushed = -math.inf
         self._path = folder / NAME
         self._writer = tf.io.TFRecordWriter(str(self._path))
         self._write(file_version="brain.Event:2")  # which readers ask for
@@ -59,9 +63,9 @@ class LiveScalars:
             self._write(step=record.num_env_steps, summary=Summary(value=values))
 
     def _write(self, **fields: object) -> None:
-        now = time.time()
+        now = time.monotonic()
         with _disk_errors(self._path):
-            self._writer.write(Event(wall_time=now, **fields).SerializeToString())
+            self._writer.write(Event(**fields).SerializeToString())
             if now - self._flushed >= FLUSH_SECONDS:
                 self._writer.flush()
                 self._flushed = now

@@ -35,6 +35,11 @@ class TaskFiles(NamedTuple):
         return self.folder / "action_distribution.csv"
 
     @property
+    def live(self) -> Path:
+        """Scalars for TensorBoard, a folder for each run; written by `train` while it trains."""
+        return self.folder / "tensorboard"
+
+    @property
     def variance(self) -> Path:
         """The noise of the gradient, a row for each policy and baseline; written by `variance`."""
         return self.folder / "variance.csv"

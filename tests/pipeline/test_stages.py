@@ -17,6 +17,7 @@ from pipeline.evaluation import run as evaluate_run
 from pipeline.export import export, final_returns, specification_of
 from pipeline.plot import plot
 from pipeline.rollout import rollout
+from pipeline.runs.live import NAME
 from pipeline.task.artifacts import (
     read_arrays,
     read_json,
@@ -62,6 +63,7 @@ def test_every_stage_leaves_its_files(finished):
         "final_weights.npz",
         "learning_curve.csv",
         "action_distribution.csv",
+        "tensorboard",
         "variance.csv",
         "policies",
         "policy",
@@ -109,7 +111,7 @@ def test_the_learning_curve_has_a_row_for_each_update_of_each_run(finished):
 
 
 def test_training_can_be_watched(finished):
-    logs = finished.parents[1] / "logs" / "bandit"
+    logs = finished / "tensorboard"
     assert sorted(path.name for path in logs.iterdir()) == ["run-0", "run-1"]
     # Ten updates of six scalars, each with its name.
     (events,) = (logs / "run-1").iterdir()
@@ -220,6 +222,7 @@ def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(
         "final_weights.npz",
         "learning_curve.csv",
         "action_distribution.csv",
+        f"tensorboard/run-1/{NAME}",
         "episode.csv",
         "evaluation.csv",
         "plane.csv",
