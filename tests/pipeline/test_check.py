@@ -64,7 +64,8 @@ def inspected(monkeypatch):
     """The environments that were inspected; one called Bad-v0 is refused."""
     seen = []
 
-    def inspect(env_id, kwargs, max_episode_steps):
+    def inspect(env_id, kwargs, max_episode_steps, action_mask):
+        assert action_mask is None
         seen.append((env_id, kwargs, max_episode_steps))
         if env_id == "Bad-v0":
             raise EnvironmentFault("expected a good one,\n    received Bad-v0")

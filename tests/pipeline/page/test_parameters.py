@@ -21,7 +21,11 @@ def test_what_is_set_stands_as_in_the_file_and_the_rest_is_folded_away(tmp_path)
     task["train"]["value"] = {"activation": "relu"}
     given, defaults = listings(tmp_path, task)
     assert given == task
-    assert defaults["env"] == {"max_episode_steps": None, "num_copies": None}
+    assert defaults["env"] == {
+        "max_episode_steps": None,
+        "action_mask": None,
+        "num_copies": None,
+    }
     assert defaults["train"]["value"] == {
         "hidden_sizes": [64, 64],
         "optimizer": "adam",

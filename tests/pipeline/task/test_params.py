@@ -81,6 +81,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
             "id": "Bandit-v0",
             "kwargs": {"probabilities": [0.3, 0.7]},
             "max_episode_steps": None,
+            "action_mask": None,
             "backend": "auto",
             "num_copies": None,
         },
