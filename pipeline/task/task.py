@@ -16,6 +16,7 @@ from pipeline.task.schema import TaskParams
 from pipeline.task.seeds import Purpose, stream
 
 DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
+SOURCES = Path("sources")  # of environments; written by `python -m pipeline sources`
 
 
 class Task(NamedTuple):
@@ -33,6 +34,11 @@ class Task(NamedTuple):
     def checkpoints(self) -> Path:
         """The folder of its checkpoints (see `pipeline.runs.checkpoints`)."""
         return CHECKPOINTS / self.name
+
+    @property
+    def sources(self) -> Path:
+        """What its environment is made of; see `pipeline.sources`."""
+        return SOURCES / f"{self.name}.json"
 
     @property
     def is_compiled(self) -> bool:
