@@ -82,20 +82,22 @@ def choose_plane(env_id: str, visited: np.ndarray) -> Plane | None:
 
     Returns:
         The plane through angles and velocities where one is known for the environment, others at
-        rest; else of the first two components of observations that vary, others at their medians;
-        None if fewer than two vary.
+        rest; else of the first two components that take more than two values, others as in the
+        observation nearest to the medians; None if fewer than two do. What takes two values is a
+        flag, or a part of a one-hot vector: between them there is no state.
     """
     name = re.sub(r"-v\d+\Z", "", env_id.rpartition(":")[2])
     known = _PLANES.get(name)  # unless another package's environment is only called so
     if known is not None and grid(known, 1)[2].shape[1] == visited.shape[1]:
         return known
-    varying = np.flatnonzero(np.ptp(visited, axis=0) > 0)
+    varying = np.flatnonzero([len(np.unique(values)) > 2 for values in visited.T])
     if len(varying) < 2:
         return None
-    medians = np.median(visited, axis=0)
+    distances = np.abs(visited - np.median(visited, axis=0)) / np.maximum(visited.std(axis=0), 1e-9)
+    nearest = visited[distances.sum(axis=1).argmin()]
 
     def observe(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-        columns = [np.full_like(x, median) for median in medians]
+        columns = [np.full_like(x, value) for value in nearest]
         columns[varying[0]], columns[varying[1]] = x, y
         return columns
 

@@ -1,5 +1,6 @@
 """A map of what the policy does over a plane of states."""
 
+import textwrap
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline.task.artifacts import Table
 
 COLOR_MAP = "cividis"  # for colour-blind readers, and ever lighter in grey prints
 MAX_PANELS = 3  # side by side
+TITLE_WIDTH = 32  # letters, of so many panels
 
 
 class _Scale(NamedTuple):
@@ -46,22 +48,25 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
             f"expected a full grid of {len(x)} by {len(y)} points, received {len(plane[x_label])}"
         )
     order = np.lexsort((plane[x_label], plane[y_label]))
-    drawn = _choose_drawn(plane)
+    titles = _titles(plane)
+    drawn = dict(list(titles.items())[:MAX_PANELS])
     does = "what the policy does before bounds" if bounded else "what the policy does"
-    figure = new_figure(4.6, f"{task}: {does}, any other observation at rest")
+    of_all = f"\n{len(drawn)} of {len(titles)} maps" if len(drawn) < len(titles) else ""
+    figure = new_figure(4.6, f"{task}: {does}, any other observation at rest{of_all}")
     panels = figure.subplots(1, len(drawn), sharex=True, sharey=True, squeeze=False)[0]
     for panel, (name, title) in zip(panels, drawn.items(), strict=True):
         values = numbers(plane, name)[order].reshape(len(y), len(x))
         scale = _scale(name, values)
         _draw_map(figure, panel, x, y, values, scale)
-        panel.set_title(title + _remark(values, scale))
+        text = title + _remark(values, scale)
+        panel.set_title(textwrap.fill(text, TITLE_WIDTH) if len(drawn) == MAX_PANELS else text)
         panel.set_xlabel(x_label)
     panels[0].set_ylabel(y_label)
     return figure
 
 
-def _choose_drawn(plane: Table) -> dict[str, str]:
-    """Choose the columns to draw, and a title for each."""
+def _titles(plane: Table) -> dict[str, str]:
+    """Return a title for each column that can be drawn."""
     if means := numbered(plane, "mean"):
         names = [n for m in means for n in (m, m.replace("mean", "standard_deviation"))]
         titles = [f"{name.rpartition('_')[0].replace('_', ' ')} of the action" for name in names]
@@ -77,7 +82,7 @@ def _choose_drawn(plane: Table) -> dict[str, str]:
             "expected columns probability_0, … or probability_0_0, … or mean_0, "
             f"standard_deviation_0, …, received {', '.join(plane)}"
         )
-    return dict(list(zip(names, titles, strict=True))[:MAX_PANELS])
+    return dict(zip(names, titles, strict=True))
 
 
 def _scale(name: str, values: np.ndarray) -> _Scale:

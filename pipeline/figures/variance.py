@@ -125,10 +125,12 @@ def _is_undetermined(low: float, high: float) -> bool:
 def _text(value: float, low: float, high: float) -> str:
     if np.isnan(value) or _is_undetermined(low, high):
         return "–"
-    return f"≥ {_number(low)}" if np.isinf(high) else _number(value)
+    return f"≥ {_number(low)}" if low < high == np.inf else _number(value)
 
 
 def _number(value: float) -> str:
+    if np.isinf(value):
+        return "∞"
     if value >= 100:
         return EngFormatter(places=0 if value < 1000 else 1, sep="")(value)
     return f"{value:.2g}"

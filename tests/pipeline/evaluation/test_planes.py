@@ -69,11 +69,21 @@ def test_elsewhere_it_is_the_first_two_observations_that_vary():
     assert (plane.x.label, plane.x.low, plane.x.high) == ("observation[1]", 1, 4)
     assert (plane.y.label, plane.y.low, plane.y.high) == ("observation[2]", 0, 5)
     columns = plane.observe(np.array([1.5]), np.array([2.5]))
-    assert np.concatenate(columns).tolist() == [5, 1.5, 2.5, 4]  # others at their medians
+    assert np.concatenate(columns).tolist() == [5, 1.5, 2.5, 4]  # others as in the second
+
+
+def test_the_axes_are_no_flags_and_the_others_a_state_that_can_be():
+    # One-hot vectors: of none of them the medians, all 0, are one.
+    one_hot, positions = np.tile(np.eye(3), (3, 1)), np.arange(18.0).reshape(9, 2)
+    assert choose_plane("Theirs-v0", one_hot) is None
+    plane = plane_of("Theirs-v0", np.concatenate([one_hot, positions], axis=1))
+    assert (plane.x.label, plane.y.label) == ("observation[3]", "observation[4]")
+    columns = plane.observe(np.array([1.5]), np.array([2.5]))
+    assert np.concatenate(columns).tolist() == [0, 1, 0, 1.5, 2.5]
 
 
 def test_another_packages_environment_of_a_known_name_has_no_known_plane():
-    visited = np.arange(8.0).reshape(2, 4)
+    visited = np.arange(12.0).reshape(3, 4)
     plane = plane_of("theirs:Pendulum-v3", visited)
     assert plane.x.label == "observation[0]"
     assert grid(plane, 3)[2].shape == (9, 4)
@@ -81,7 +91,7 @@ def test_another_packages_environment_of_a_known_name_has_no_known_plane():
 
 def test_no_plane_where_fewer_than_two_vary():
     assert choose_plane("Bandit-v0", np.ones((4, 1))) is None
-    assert choose_plane("Theirs-v0", np.array([[0.0, 1.0], [1.0, 1.0]])) is None
+    assert choose_plane("Theirs-v0", np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])) is None
 
 
 def test_a_grid_reaches_all_four_corners():

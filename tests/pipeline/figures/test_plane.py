@@ -61,7 +61,7 @@ def test_means_that_are_yet_to_be_brought_within_bounds():
     [
         (
             {f"probability_{a}": [0.1 * a] * 6 for a in range(4)},
-            [f"probability of action {a}: {0.1 * a:.3g} everywhere" for a in range(3)],
+            [f"probability of action {a}: {0.1 * a:.3g}\neverywhere" for a in range(3)],
         ),
         (
             {"probability_0_5": [0.5] * 6, "probability_1_0": [0.5] * 6},
@@ -70,18 +70,17 @@ def test_means_that_are_yet_to_be_brought_within_bounds():
         (
             {f"{kind}_{i}": [1] * 6 for kind in ("mean", "standard_deviation") for i in (0, 1)},
             [
-                f"{title}: 1 everywhere"
-                for title in (
-                    "mean of the action, 0",
-                    "standard deviation of the action, 0",
-                    "mean of the action, 1",
-                )
+                "mean of the action, 0: 1\neverywhere",
+                "standard deviation of the\naction, 0: 1 everywhere",
+                "mean of the action, 1: 1\neverywhere",
             ],
         ),
     ],
 )
 def test_other_distributions(parameters, titles):
-    assert list(maps(draw_plane(table(**parameters), "task"))) == titles
+    figure = draw_plane(table(**parameters), "task")
+    assert list(maps(figure)) == titles
+    assert figure.get_suptitle().endswith(" at rest\n3 of 4 maps") == (len(parameters) == 4)
 
 
 def test_what_is_not_a_full_grid_is_refused():

@@ -128,6 +128,15 @@ def test_of_what_nothing_is_known_no_line_is_drawn():
     assert all(3 not in y for _, _, y in drawn(trained))
 
 
+def test_where_both_ends_are_infinite_there_is_an_arrow_and_no_number():
+    infinite = {f"num_episodes_for_1{end}": np.inf for end in ("", "_low", "_high")}
+    infinite |= {f"relative_variance{end}": np.inf for end in ("", "_low", "_high")}
+    _, top, _, trained = panels(draw_variance(noise(**infinite), "task"))
+    assert labels(trained)[-1] == "∞"
+    _, [marker, x, _] = [line for line in drawn(top) if 3 in line[2]]
+    assert (marker, *x) == (">", top.get_xlim()[1])
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [(0.0, "0"), (0.0123, "0.012"), (12.3, "12"), (123.4, "123"), (12345.6, "12.3k")],
