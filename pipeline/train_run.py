@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from environments.faults import EnvironmentFault
 from pipeline.build.learners import get_state, make_trainer, set_state
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.process.interruption import Interrupted
@@ -98,8 +97,6 @@ def prepare_training(task: Task, checkpoints: Checkpoints, live: Path) -> Perfor
                     if asked:
                         message = f"run {run} stopped after {len(records)} updates"
                         raise Interrupted(message, asked[0])
-        except EnvironmentFault as fault:
-            raise EnvironmentFault(f"update {len(records)}: {fault}") from fault
         except FloatingPointError as error:
             update = error.update if isinstance(error, DivergenceError) else len(records)
             raise UserError(

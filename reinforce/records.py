@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from environments.faults import EnvironmentFault
+
 
 class UpdateStatistics(NamedTuple):
     """Statistics of one update, from before the weights changed."""
@@ -67,6 +69,7 @@ def records_of(
         Their records, as many at a time.
 
     Raises:
+        EnvironmentFault: If rewards are not finite, or too large to be summed.
         DivergenceError: If a loss or a gradient is not finite.
     """
     for of_call in updates:
@@ -93,6 +96,11 @@ def _record(
         value_loss=float(statistics.value_loss),
         distribution=np.asarray(statistics.distribution),
     )
+    if not math.isfinite(record.mean_return):
+        raise EnvironmentFault(
+            f"update {update}: expected finite rewards that float32 can sum up, received a mean "
+            f"return of {record.mean_return}"
+        )
     if not all(map(math.isfinite, (record.loss, record.gradient_norm, record.value_loss))):
         raise DivergenceError(
             f"the loss is {record.loss}, the gradient's norm {record.gradient_norm} and the "

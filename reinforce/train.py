@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
+from environments.faults import EnvironmentFault
 from environments.protocol import CompiledEnvironment
 from models.normalization import RunningNormalization
 from reinforce.best import BestPolicy
@@ -94,7 +95,7 @@ class Trainer(ABC):
 
         Raises:
             FloatingPointError: If the loss, the gradient or the policy's outputs are not finite.
-            EnvironmentFault: See `Sampler.sample`.
+            EnvironmentFault: See `Sampler.sample` and `records_of`. The message names the update.
         """
         updates = range(after.update + 1 if after else 0, num_updates)
         return records_of(self._updates(first, seeds, updates), len(first.valid), after)
@@ -152,7 +153,10 @@ class SampledTrainer(Trainer):
     ) -> Iterator[list[UpdateStatistics]]:
         with self.sampler:
             for update in updates:
-                self.last_episodes = self.sampler.sample(seeds(update)) if update else first
+                try:
+                    self.last_episodes = self.sampler.sample(seeds(update)) if update else first
+                except EnvironmentFault as fault:
+                    raise EnvironmentFault(f"update {update}: {fault}") from fault
                 yield [self.compiled_update(self.last_episodes)]
 
 

@@ -408,7 +408,7 @@ def test_training_refuses_weights_of_another_network(tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_training_that_breaks_down_says_where(tmp_path, monkeypatch):
     exploding = copy.deepcopy(BANDIT)
-    exploding["env"]["kwargs"] = {"payouts": [1e38, 3e38]}
+    exploding["env"]["kwargs"] = {"payouts": [1e37, 3e37]}
     exploding["train"] |= {"baseline": "none", "optimizer": "sgd", "learning_rate": 10.0}
     with pytest.raises(
         UserError, match=r"^task: run 0, update \d+: training stopped.*learning_rate"

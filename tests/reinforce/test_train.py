@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from gymnasium import spaces
 
+from environments.faults import EnvironmentFault
 from models.normalization import RunningNormalization
 from reinforce.baselines import BASELINES
 from reinforce.best import BestPolicy
@@ -111,8 +112,8 @@ def test_records_count_updates_episodes_and_steps():
 def test_a_loss_that_is_not_finite_stops_training_and_closes_the_sampler():
     policy = make_policy(spaces.Discrete(2))
     good = bandit_episodes(policy, [0], [1.0])
-    bad = bandit_episodes(policy, [0], [np.inf])
-    trainer = make_trainer(make_learner(policy), lambda _: bad)
+    bad = bandit_episodes(policy, [0], [1e38])
+    trainer = make_trainer(make_learner(policy, reward_scale=10.0), lambda _: bad)
     updates = run(trainer, good, 5)
     next(updates)
     assert trainer.sampler.is_open
@@ -393,14 +394,22 @@ def test_it_learns_to_balance():
     assert np.mean([record.mean_return for record in records[-10:]]) > 90
 
 
-def test_a_loss_that_is_not_finite_stops_the_program():
-    # Every pull pays 3e38, and the loss sums four of them: beyond float32.
-    certain = {"probabilities": [1.0, 1.0], "payouts": [3e38, 3e38]}
+@pytest.mark.parametrize(
+    ("payout", "error", "message"),
+    [
+        # Learning scales rewards by 10, and four of these are beyond float32.
+        (5e37, FloatingPointError, "the loss is inf"),
+        # Four of these are, before learning has seen them.
+        (3e38, EnvironmentFault, "^update 0: expected finite rewards .* a mean return of inf$"),
+    ],
+)
+def test_what_is_not_finite_stops_the_program_and_is_named(payout, error, message):
+    certain = {"probabilities": [1.0, 1.0], "payouts": [payout, payout]}
     environment, policy = make_environment("Bandit-v0", hidden_sizes=(), **certain)
     first = sample(environment, policy, 4)
-    learner = make_compiled_learner(policy, baseline=BASELINES["none"])
+    learner = make_compiled_learner(policy, baseline=BASELINES["none"], reward_scale=10.0)
     trainer = CompiledTrainer(learner, environment, 4)
-    with pytest.raises(FloatingPointError, match="the loss is inf"):
+    with pytest.raises(error, match=message):
         train(trainer, policy.network.get_weights(), first, 2)
 
 
