@@ -14,6 +14,7 @@ from pipeline.task.artifacts import (
     write_table,
 )
 from pipeline.task.task import Task
+from pipeline.wording import number
 
 
 def evaluate(task: Task) -> None:
@@ -39,10 +40,11 @@ def evaluate(task: Task) -> None:
     write_table(files.plane, plane)
     write_table(files.episode, episode)
     write_json(files.metrics, {task.name: metrics})
+    text = {name: number(value) for name, value in metrics.items() if value is not None}
     print(
         f"{task.name}: interquartile mean over runs of the mean return, "
-        f"greedy {metrics['greedy']}, sampled {metrics['sampled']}; worst run "
-        f"{metrics['greedy_worst_run']} and {metrics['sampled_worst_run']}"
+        f"greedy {text['greedy']}, sampled {text['sampled']}; worst run "
+        f"{text['greedy_worst_run']} and {text['sampled_worst_run']}"
     )
 
 

@@ -11,6 +11,7 @@ from pipeline.rollouts import Rollouts, write_rollouts
 from pipeline.task.artifacts import stack_weights
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
+from pipeline.wording import number
 
 
 def rollout(task: Task) -> None:
@@ -34,5 +35,5 @@ def rollout(task: Task) -> None:
     mean_return = np.mean([batch.episode_returns for batch in episodes])
     print(
         f"{task.name}: initial policies, number of runs {params.num_runs}, episodes of each "
-        f"{num_episodes}, mean return {mean_return:.4g}"
+        f"{num_episodes}, mean return {number(mean_return)}"
     )

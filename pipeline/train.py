@@ -18,6 +18,7 @@ from pipeline.runs.results import TrainedRun
 from pipeline.runs.workers import Prepared, perform_runs
 from pipeline.task.artifacts import Table, stack_weights, write_arrays, write_table
 from pipeline.task.task import Task
+from pipeline.wording import number
 from reinforce.records import UpdateRecord
 
 # A compiled environment runs this many steps in the time another worker needs to start and compile.
@@ -106,10 +107,10 @@ def action_distribution(
 
 
 def _print_summary(task: Task, runs: list[TrainedRun], num_env_steps: int, seconds: float) -> None:
-    mean_return = np.mean([run.records[-1].mean_return for run in runs])
+    mean_return = float(np.mean([run.records[-1].mean_return for run in runs]))
     print(
         f"{task.name}: number of runs {len(runs)}, episodes of each "
-        f"{task.params.train.num_episodes}, mean return of the last update {mean_return:.4g}; "
-        f"{num_env_steps:,} env steps in "
+        f"{task.params.train.num_episodes:,}, mean return of the last update "
+        f"{number(mean_return)}; {num_env_steps:,} env steps in "
         f"{seconds:.1f} s ({num_env_steps / seconds:,.0f} a second)"
     )

@@ -18,6 +18,7 @@ from pipeline.task.artifacts import Table, write_table
 from pipeline.task.schema import TrainParams
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
+from pipeline.wording import aligned
 from reinforce.chunks import EAGER_CHUNK_SIZE
 from reinforce.episodes import Episodes
 from reinforce.noise.compare import COMPARED, Probe, compile_comparison, probe
@@ -160,12 +161,8 @@ def format_table(table: Table) -> str:
         "episodes for 1": lambda row: _interval(table, row, "num_episodes_for_1"),
     }
     rows = range(len(table["policy"]))
-    cells = [[title, *map(text, rows)] for title, text in columns.items()]
-    widths = [max(map(len, column)) for column in cells]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in zip(*cells, strict=True)
-    )
+    cells = ([text(row) for text in columns.values()] for row in rows)
+    return "\n".join(aligned([list(columns), *cells]))
 
 
 def _interval(table: Table, row: int, name: str, function: Callable[[float], float] = float) -> str:

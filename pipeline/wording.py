@@ -1,4 +1,6 @@
-"""Numbers in tables and sentences."""
+"""Numbers in tables and sentences, and tables for the terminal."""
+
+from collections.abc import Sequence
 
 
 def number(value: float) -> str:
@@ -12,3 +14,12 @@ def with_interval(value: float, low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return number(value)
     return f"{number(value)} [{number(low)}, {number(high)}]"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a line for each row of cells, all columns of equal width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -17,7 +17,7 @@ from pipeline.experiments.comparison import (
     measures,
 )
 from pipeline.statistics import MIN_RUNS
-from pipeline.wording import number
+from pipeline.wording import aligned, number
 
 LEGEND = "Returns: interquartile means over runs of a run's mean return, 95 % bootstrap intervals."
 MAX_NAMED = 4  # parameters, files and folders; the others are counted
@@ -123,12 +123,7 @@ def _table(comparison: Comparison) -> list[str]:
     results = comparison.results
     if _is_all_the_same(comparison) and not comparison.parameters:
         results = [results[0]._replace(revision="all")]
-    rows = [head, *(_row(comparison, result, others) for result in results)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return aligned([head, *(_row(comparison, result, others) for result in results)])
 
 
 def _row(comparison: Comparison, result: Result, others: Sequence[str]) -> list[str]:

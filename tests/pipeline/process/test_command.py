@@ -1,6 +1,8 @@
 """The command `python -m pipeline`."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,32 @@ def test_every_command_has_help(name, capsys):
     assert capsys.readouterr().out.startswith(f"usage: python -m pipeline {name}")
 
 
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=Path(__file__).parents[3],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        check=False,
+        capture_output=True,
+        encoding="latin-1",
+    )
+
+
+def test_a_terminal_without_a_sign_shows_its_number():
+    ran = run("-m", "pipeline", "--help")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "COMMAND \\u2026" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "way", [("-m", "pipeline.play"), ("-um", "pipeline.play"), ("-mpipeline.play",)]
+)
+def test_a_module_that_is_run_by_itself_names_the_command(way):
+    ran = run(*way, "cartpole")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "pipeline.play does nothing by itself; run `python -m pipeline play`\n"
+
+
 @pytest.mark.parametrize("arguments", [[], ["trian"]])
 def test_without_a_stage_or_command_it_lists_them(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
@@ -57,4 +85,4 @@ def test_without_a_stage_or_command_it_lists_them(arguments, capsys):
 
 def test_the_stages_of_dvc_are_those_of_the_command():
     stages = read_yaml(Path(__file__).parents[3] / "dvc.yaml")["stages"]
-    assert list(stages) == ["sources", *module.STAGES, "report"]
+    assert list(stages) == [*module.STAGES, "report"]
