@@ -83,7 +83,6 @@ def play(
         sampled,
         specification.id,
         specification.observation_size,
-        specification.action_mask.size if specification.action_mask else 0,
         tuple(specification.action_space.shape or ()),
     )
     name = f"{specification.id} in a window" if human else specification.id
@@ -152,8 +151,7 @@ def read_specification(path: Path) -> EnvironmentSpecification:
         ]
         raise UserError("\n".join(mistake.line(path) for mistake in mistakes)) from error
     with naming(f"{path}: environment"):
-        kwargs = _with_infinities(env.kwargs)
-        return inspect_environment(env.id, kwargs, env.max_episode_steps, env.action_mask)
+        return inspect_environment(env.id, _with_infinities(env.kwargs), env.max_episode_steps)
 
 
 def _with_infinities(value: Any) -> Any:
@@ -216,11 +214,11 @@ def _report(episodes: Iterator[Episode]) -> None:
     for episode in episodes:
         played.append(episode)
         print(
-            f"episode {len(played)}: return {episode.episode_return:.6g}, length {episode.length}",
+            f"episode {len(played)}: return {episode.episode_return:.5g}, length {episode.length}",
             flush=True,
         )
     mean_return, mean_length = np.mean(played, axis=0)
-    print(f"mean: return {mean_return:.6g}, length {mean_length:.6g}", flush=True)
+    print(f"mean: return {mean_return:.5g}, length {mean_length:.5g}", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -45,8 +45,9 @@ def make_environment(specification: EnvironmentSpecification, mode: str | None) 
             modes = env.metadata.get("render_modes") or []
             if mode not in modes:
                 raise UserError(
-                    f"expected an environment with the render mode {mode}, received one with "
-                    f"{', '.join(modes) or 'none'}"
+                    f"it cannot be drawn: it has no render mode {mode}, only {', '.join(modes)}"
+                    if modes
+                    else "it cannot be drawn: it has no render mode"
                 )
             seed_global_generators(0)
             env = gymnasium.make(specification.id, render_mode=mode, **arguments)

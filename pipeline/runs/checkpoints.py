@@ -114,7 +114,10 @@ def open_checkpoints(
             aside = folder / "set_aside"
             shutil.rmtree(aside, ignore_errors=True)
             runs.rename(aside)
-            print(f"{runs}: of another training ({reason}), now in {aside}", file=sys.stderr)
+            print(
+                f"{runs}: {reason}: training begins anew; what was there is in {aside}",
+                file=sys.stderr,
+            )
         if runs.exists():
             for left in runs.glob(".*"):  # by a training that was killed while it wrote
                 shutil.rmtree(left, ignore_errors=True)
@@ -136,7 +139,7 @@ def _reason_other(path: Path, key: str, depends_on: Mapping[str, Any]) -> str | 
         return f"{path.name} cannot be read"
     differing = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-    return f"another {', '.join(differing[:3])}{more}"
+    return f"{', '.join(differing[:3])}{more} changed"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

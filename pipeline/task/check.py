@@ -49,13 +49,11 @@ def _environment_mistakes(
     name: str, env: EnvParams, policy: PolicyParams | None, train: TrainParams | None
 ) -> Iterator[Mistake]:
     try:
-        specification = inspect_environment(
-            env.id, env.kwargs, env.max_episode_steps, env.action_mask
-        )
+        specification = inspect_environment(env.id, env.kwargs, env.max_episode_steps)
     except EnvironmentFault as error:
         yield Mistake(("tasks", name, "env"), " ".join(str(error).split()))
         return
-    reason = reason_not_compiled(env.id, env.kwargs, env.action_mask)
+    reason = reason_not_compiled(env.id, env.kwargs)
     if env.backend == "compiled" and reason:
         text = f"auto or gymnasium, since there is {reason}"
         yield Mistake(("tasks", name, "env", "backend"), expected(text, env.backend))

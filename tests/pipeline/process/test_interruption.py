@@ -33,6 +33,7 @@ def started(*arguments, folder=REPOSITORY):
         text=True,
         preexec_fn=hear_signals,
     )
+    assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     return process
 
@@ -48,6 +49,7 @@ def test_ctrl_c_ends_what_has_nothing_to_save():
 def test_what_can_be_continued_says_that_it_has_heard_and_ends_when_pressed(sent):
     process = started("-c", COMPUTING, *(str(number.value) for number in ASKING))
     process.send_signal(sent)
+    assert process.stderr is not None
     assert process.stderr.readline().startswith("interrupted: saves how far it has come, then ends")
     assert process.poll() is None
     process.send_signal(signal.SIGINT)

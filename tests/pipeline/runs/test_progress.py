@@ -4,6 +4,7 @@ import io
 import re
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def record(update, mean_return=-210.4):
 
 def make_progress(num_runs=5, saved=None):
     params = SimpleNamespace(train=SimpleNamespace(num_episodes=4800))
-    task = SimpleNamespace(name="pendulum", params=params, is_compiled=True)
+    task: Any = SimpleNamespace(name="pendulum", params=params, is_compiled=True)
     return Progress(task, [saved] + [None] * (num_runs - 1))
 
 
