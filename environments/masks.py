@@ -4,7 +4,7 @@ In the shapes, A is the number of a mask's entries: one for each action of a Dis
 each value of each component of a MultiDiscrete one, component after component.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -41,7 +41,7 @@ class ActionMask(NamedTuple):
             mask = require_flags(name, given[self.name], (self.size,), None)
         except CopyFault as fault:
             raise EnvironmentFault(str(fault)) from fault
-        if not all(legal.any() for legal in self.split(mask)):
+        if not all(legal.any() for legal in _of_components(mask, self.sizes)):
             component = " in each component" if len(self.sizes) > 1 else ""
             raise EnvironmentFault(
                 f"expected a legal action{component} in the action mask {self.name!r}, received "
@@ -51,13 +51,32 @@ class ActionMask(NamedTuple):
 
     def sample(self, space: Any, mask: np.ndarray) -> Any:
         """Draw an action of `space` that is legal by a mask `[A]`, by the space's generator."""
-        legal = map(np.flatnonzero, self.split(mask))
+        legal = map(np.flatnonzero, _of_components(mask, self.sizes))
         values = [space.np_random.choice(component) for component in legal]
         return (space.start + np.reshape(values, space.shape)).astype(space.dtype)
 
-    def split(self, mask: np.ndarray) -> list[np.ndarray]:
-        """Divide masks `[…, A]` into those of an action's components."""
-        return np.split(mask, np.cumsum(self.sizes)[:-1], axis=-1)
+
+def require_legal(masks: np.ndarray, sizes: Sequence[int], valid: np.ndarray) -> None:
+    """Raise EnvironmentFault, which names episode and step, unless there is a legal action in each.
+
+    Args:
+        masks: `[B, T, A]`, not 0 where an action is legal.
+        sizes: How many entries each component of an action has; none if there are no masks.
+        valid: `[B, T]` bool; the rest does not count.
+    """
+    for legal in _of_components(masks, sizes):
+        missing = valid & ~legal.any(axis=-1)
+        if missing.any():
+            episode, step = np.argwhere(missing)[0]
+            raise EnvironmentFault(
+                f"episode {episode}, step {step}: expected a legal action in the action mask, "
+                f"received {masks[episode, step].astype(int).tolist()}"
+            )
+
+
+def _of_components(masks: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+    """Divide masks `[…, A]` into those of an action's components."""
+    return np.split(masks, np.cumsum(sizes)[:-1], axis=-1) if sizes else []
 
 
 class MaskedObservations(gymnasium.Wrapper[Any, Any, Any, Any]):

@@ -46,8 +46,8 @@ class ServablePolicy:
         distribution: observation `[E, O]` → the action distribution's parameters, `[E]` each.
         log_prob: observation `[E, O]`, action (as sampled) → log_prob `[E]`.
 
-        Where the head is masked, all take an action_mask `[E, A]` bool, too: True where an action is
-        legal. Where none is, log-probabilities and parameters are NaN.
+        Where the head is masked, all take an action_mask `[E, A]` bool, too: True where an action
+        is legal. Where none is, log-probabilities and parameters are NaN.
         """
         policy = self._policy
         head = policy.head

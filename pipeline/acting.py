@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.process.start import start_tensorflow
 from pipeline.task.errors import UserError
 
-# Observations [E, O] float32, stateless seed [2] int32 → actions [E, *action_shape].
+# Observations [E, I] float32, stateless seed [2] int32 → actions [E, *action_shape].
 Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -25,6 +25,7 @@ class ExportedPolicy(NamedTuple):
     sampled: bool  # or greedy
     env_id: str
     observation_size: int
+    mask_size: int
     action_shape: tuple[int, ...]
 
 
@@ -80,18 +81,23 @@ def _require_fit(policy: ExportedPolicy, signatures: Mapping[str, Any], name: st
     if name in signatures:
         inputs = signatures[name].structured_input_signature[1]
         outputs = signatures[name].structured_outputs
-    if "observation" not in inputs or "action" not in outputs:
+    needed = ["observation"] + ["action_mask"] * bool(policy.mask_size)
+    seen = [place for place in ("observation", "action_mask") if place in inputs]
+    if seen != needed or "action" not in outputs:
         received = ", ".join(sorted(signatures)) or "no signatures"
         if name in signatures:
             received = f"a signature {name} from {', '.join(inputs)} to {', '.join(outputs)}"
         raise UserError(
             f"{policy.folder}: expected a policy's SavedModel, with a signature {name} from "
-            f"observation to action, received one with {received}"
+            f"{' and '.join(needed)} to action, received one with {received}"
         )
-    for noun, received, expected in (
+    fits = [
         ("observations", inputs["observation"].shape, (policy.observation_size,)),
         ("actions", outputs["action"].shape, policy.action_shape),
-    ):
+    ]
+    if policy.mask_size:
+        fits.append(("action masks", inputs["action_mask"].shape, (policy.mask_size,)))
+    for noun, received, expected in fits:
         if not received.is_compatible_with((1, *expected)):
             raise UserError(
                 f"{policy.folder}: expected a policy with {noun} of shape {list(expected)}, as "

@@ -5,6 +5,8 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 
+from environments.masks import ActionMask
+
 ENCODINGS = {
     "Box": "its numbers, row by row",
     "Discrete": "one-hot: 1 at the value less start, else 0",
@@ -54,6 +56,18 @@ def describe_flattening(space: gymnasium.Space[Any]) -> list[dict[str, Any]]:
         encoding = ENCODINGS[_kind(part)]
         parts.append({"path": path, "components": [start, end], "encoding": encoding})
     return parts
+
+
+def describe_mask(mask: ActionMask) -> dict[str, Any]:
+    """Describe the mask of legal actions that a policy takes beside the observation."""
+    return {
+        "shape": [mask.size],
+        "dtype": "bool",
+        "name": mask.name,
+        "in": "info" if mask.in_info else "observation",
+        "entries": "true where an action is legal: one for each action, from start on, or for each "
+        "value of each component in turn",
+    }
 
 
 def _kind(space: gymnasium.Space[Any]) -> str:

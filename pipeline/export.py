@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from models.savedmodel import ServablePolicy
 from pipeline.build.policies import make_policy, read_weights, set_weights
-from pipeline.description import describe_flattening, describe_space
+from pipeline.description import describe_flattening, describe_mask, describe_space
 from pipeline.digests import folder_digests
 from pipeline.task.artifacts import (
     Table,
@@ -77,12 +77,15 @@ def final_returns(curve: Table) -> np.ndarray:
 def specification_of(task: Task, run: int) -> dict[str, Any]:
     """Describe the SavedModel for its users, as JSON; infinities are "inf" and "-inf"."""
     specification = task.specification
+    mask = specification.action_mask
+    seen = "observation, action_mask" if mask else "observation"
     return _jsonable(
         {
             "environment": {
                 "id": specification.id,
                 "kwargs": specification.kwargs,
                 "max_episode_steps": specification.max_episode_steps,
+                **({"action_mask": mask.name} if mask else {}),
             },
             "observation_space": describe_space(specification.observation_space),
             "observation": {
@@ -91,18 +94,19 @@ def specification_of(task: Task, run: int) -> dict[str, Any]:
                 "from": "gymnasium.spaces.flatten(observation_space, observation)",
                 "parts": describe_flattening(specification.observation_space),
             },
+            **({"action_mask": describe_mask(mask)} if mask else {}),
             "action_space": describe_space(specification.action_space),
             "task": task.name,
             "run": run,
             "parameters": {"seed": task.seed} | task.params.model_dump(),
             "signatures": {
-                "serving_default": "observation -> action, the most probable one (of a squashed "
+                "serving_default": f"{seen} -> action, the most probable one (of a squashed "
                 "Normal: the median)",
-                "sample": "observation, seed [2] -> action for the environment, raw_action as "
+                "sample": f"{seen}, seed [2] -> action for the environment, raw_action as "
                 "sampled, before it is clipped or squashed, log_prob",
-                "distribution": "observation -> parameters of the action distribution (of a "
+                "distribution": f"{seen} -> parameters of the action distribution (of a "
                 "squashed Normal: before it is squashed)",
-                "log_prob": "observation, action (a raw_action) -> log_prob",
+                "log_prob": f"{seen}, action (a raw_action) -> log_prob",
             },
         }
     )

@@ -83,6 +83,7 @@ def play(
         sampled,
         specification.id,
         specification.observation_size,
+        specification.action_mask.size if specification.action_mask else 0,
         tuple(specification.action_space.shape or ()),
     )
     name = f"{specification.id} in a window" if human else specification.id
@@ -151,7 +152,8 @@ def read_specification(path: Path) -> EnvironmentSpecification:
         ]
         raise UserError("\n".join(mistake.line(path) for mistake in mistakes)) from error
     with naming(f"{path}: environment"):
-        return inspect_environment(env.id, _with_infinities(env.kwargs), env.max_episode_steps)
+        kwargs = _with_infinities(env.kwargs)
+        return inspect_environment(env.id, kwargs, env.max_episode_steps, env.action_mask)
 
 
 def _with_infinities(value: Any) -> Any:

@@ -41,7 +41,10 @@ def project(tmp_path, monkeypatch):
 def test_a_chain_of_stages_for_each_task_and_one_report_after_all_of_them():
     graph = Repo(".").index.graph
     names = {stage.addressing: stage for stage in graph}
-    assert set(names) == {f"{stage}@{task}" for stage in CHAIN for task in TASKS} | {"report"}
+    chains = {f"{stage}@{task}" for stage in CHAIN for task in TASKS}
+    assert set(names) == chains | {"sources", "report"}
+    for name in chains:
+        assert names["sources"] in set(graph.successors(names[name]))
     assert set(graph.successors(names["report"])) == set(graph) - {names["report"]}
 
 
@@ -82,7 +85,7 @@ def declared_files(stage):
     ignored = (REPOSITORY / ".dvcignore").read_text().split()
     files = set()
     for path in dependencies:
-        if path != "data" and not path.startswith("data/"):
+        if path.partition("/")[0] not in ("data", "sources"):
             assert (REPOSITORY / path).exists(), path
             found = sorted((REPOSITORY / path).rglob("*.py")) or [REPOSITORY / path]
             files |= {file.relative_to(REPOSITORY).as_posix() for file in found if has_code(file)}
@@ -122,11 +125,27 @@ def run(*command):
     )
 
 
+MODULE = """
+import gymnasium
+from environments.bandit import Bandit
+
+gymnasium.register("MyBandit-v0", f"{__name__}:MyBandit", max_episode_steps=1)
+
+class MyBandit(Bandit):
+    def __init__(self, probabilities):
+        super().__init__(probabilities)
+        self.rewards = open("rewards.txt").read()
+"""
+
+
 def test_committed_results_come_back_after_a_stage_that_failed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("dvc.yaml", ".dvcignore", "environments", "models", "reinforce", "pipeline"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
-    write_params(tmp_path, bandit=BANDIT)
+    (tmp_path / "my_env.py").write_text(MODULE)
+    (tmp_path / "rewards.txt").write_text("0 1")
+    env = {"id": "my_env:MyBandit-v0", "kwargs": {"probabilities": [0.3, 0.7]}}
+    write_params(tmp_path, bandit=BANDIT | {"env": env})
     assert run("git", "init", "--quiet").returncode == 0
     assert run("dvc", "init", "--quiet").returncode == 0
     result = run("dvc", "repro", "rollout@bandit")
@@ -137,8 +156,8 @@ def test_committed_results_come_back_after_a_stage_that_failed(tmp_path, monkeyp
     assert run("git", "add", "params.yaml", "dvc.lock").returncode == 0
     assert run("git", *author, "commit", "--quiet", "-m", "Results").returncode == 0
 
-    mistaken = BANDIT | {"env": {"id": "Bandit-v0", "kwargs": {"probabilities": [2.0]}}}
-    write_params(tmp_path, bandit=mistaken)
+    mistaken = env | {"kwargs": {"probabilities": [2.0]}}
+    write_params(tmp_path, bandit=BANDIT | {"env": mistaken})
     assert run("dvc", "repro", "rollout@bandit").returncode != 0
     assert not output.exists()  # DVC removes outputs first
 
@@ -146,6 +165,12 @@ def test_committed_results_come_back_after_a_stage_that_failed(tmp_path, monkeyp
     assert run("dvc", "checkout", "rollout@bandit").returncode == 0
     assert output.read_bytes() == content
     assert "didn't change, skipping" in run("dvc", "repro", "rollout@bandit").stdout
+
+    # A file of the environment is seen, which no stage declares.
+    (tmp_path / "rewards.txt").write_text("0 2")
+    assert run("dvc", "repro", "sources").returncode == 0
+    status = json.loads(run("dvc", "status", "--json", "rollout@bandit").stdout)
+    assert status["rollout@bandit"] == [{"changed deps": {"sources/bandit.json": "modified"}}]
 
 
 def test_git_ignores_what_the_stages_write_and_no_data_of_the_user():

@@ -27,6 +27,7 @@ def make_policy(
         specification.action_space,
         state_dependent=params.standard_deviation == "state_dependent",
         squash=params.bounded_actions == "squash",
+        masked=specification.action_mask is not None,
     )
     size = specification.observation_size
     normalizer = (

@@ -44,16 +44,30 @@ def _require_whole(folder: Path) -> None:
         raise stale_file(folder, "the files that spec.json has the digests of", received)
 
 
+def split_inputs(signatures: Signatures, observations: np.ndarray) -> dict[str, np.ndarray]:
+    """Divide observations `[N, I]` into a policy's inputs, in the order in which it takes them.
+
+    Returns:
+        The mask of legal actions, where the policy takes one, and the observations `[N, O]`.
+    """
+    _, inputs = signatures["serving_default"].structured_input_signature
+    if "action_mask" not in inputs:
+        return {"observation": observations}
+    size = inputs["observation"].shape[-1]
+    return {"action_mask": observations[:, size:] > 0, "observation": observations[:, :size]}
+
+
 class Greedy(Actor):
     """Takes the greedy action (see `Policy.greedy`), with probability 1."""
 
     def __init__(self, signatures: Signatures) -> None:
+        self._signatures = signatures
         self._serve = direct_call(signatures["serving_default"])
 
     def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
         """See `Actor`; nothing is drawn, and the outputs `[N, 0]` say nothing."""
         del seed
-        (action,) = self._serve(observations)
+        (action,) = self._serve(*split_inputs(self._signatures, observations).values())
         return Action(action, raw_action=action, outputs=np.empty((len(action), 0), np.float32))
 
     def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
@@ -66,11 +80,13 @@ class Sampled(Actor):
     """Draws actions from the policy."""
 
     def __init__(self, signatures: Signatures) -> None:
+        self._signatures = signatures
         self._sample = direct_call(signatures["sample"])
 
     def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
         """See `Actor`; the outputs `[N, 1]` are the log-probabilities."""
-        action, log_prob, raw_action = self._sample(observations, seed)  # by name
+        inputs = split_inputs(self._signatures, observations).values()
+        action, log_prob, raw_action = self._sample(*inputs, seed)  # by name
         return Action(action, raw_action, outputs=log_prob[:, np.newaxis])
 
     def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
@@ -82,8 +98,9 @@ class Sampled(Actor):
 def distribution_parameters(
     signatures: Signatures, observations: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The action distribution's parameters, by name `[N]`, at observations `[N, O]`."""
-    parameters = signatures["distribution"](observation=tf.constant(observations))
+    """The action distribution's parameters, by name `[N]`, at observations `[N, I]`."""
+    inputs = split_inputs(signatures, observations)
+    parameters = signatures["distribution"](**{n: tf.constant(v) for n, v in inputs.items()})
     return {name: parameters[name].numpy() for name in sorted(parameters, key=_natural)}
 
 

@@ -50,10 +50,13 @@ def prepare_evaluation(task: Task, chosen: int) -> Perform[EvaluatedRun]:
         visited = plane = episode = None
         if run == chosen:  # the episodes are those that it sampled
             observations = _thinned(episodes.observations[episodes.valid], NUM_VISITED)
-            visited = _columns("observation", observations)
+            unmasked = exported.split_inputs(signatures, observations)["observation"]
+            visited = _columns("observation", unmasked)
             visited |= exported.distribution_parameters(signatures, observations)
-            plane, observations = _plane(task.specification.id, observations)
-            plane |= exported.distribution_parameters(signatures, observations)
+            plane, there = _plane(task.specification.id, unmasked)
+            mask_size = observations.shape[1] - unmasked.shape[1]
+            there = np.pad(there, [(0, 0), (0, mask_size)], constant_values=1)  # all are legal
+            plane |= exported.distribution_parameters(signatures, there)
             episode = _record(task.specification, ways["greedy"][0])
         return EvaluatedRun(concatenated(tables), visited, plane, episode)
 

@@ -34,6 +34,7 @@ STAGES = {
 COMMANDS = {
     "report": "write the page of all tasks' results; or the table in README.md",
     "check": "check params.yaml",
+    "sources": "write down what each task's environment is made of",
     "play": "play episodes of an exported policy",
     "compare": "compare experiments and revisions",
 }

@@ -36,7 +36,8 @@ def training_dependencies(task: Task) -> dict[str, Any]:
         "params": json.loads(json.dumps(params)),  # lists for tuples
         "input": {
             path.name: file_digest(path)
-            for path in (task.files.initial_weights, task.files.rollouts)
+            for path in (task.files.initial_weights, task.files.rollouts, task.sources)
+            if path != task.sources or path.exists()  # it is written under DVC
         },
         "code": {
             str(path): file_digest(ROOT / path)

@@ -49,11 +49,13 @@ def _environment_mistakes(
     name: str, env: EnvParams, policy: PolicyParams | None, train: TrainParams | None
 ) -> Iterator[Mistake]:
     try:
-        specification = inspect_environment(env.id, env.kwargs, env.max_episode_steps)
+        specification = inspect_environment(
+            env.id, env.kwargs, env.max_episode_steps, env.action_mask
+        )
     except EnvironmentFault as error:
         yield Mistake(("tasks", name, "env"), " ".join(str(error).split()))
         return
-    reason = reason_not_compiled(env.id, env.kwargs)
+    reason = reason_not_compiled(env.id, env.kwargs, env.action_mask)
     if env.backend == "compiled" and reason:
         text = f"auto or gymnasium, since there is {reason}"
         yield Mistake(("tasks", name, "env", "backend"), expected(text, env.backend))

@@ -75,6 +75,7 @@ EnvId = Annotated[
     AfterValidator(_plain),
     Expected("the id of a Gymnasium environment, as in CartPole-v1"),
 ]
+MaskName = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
 Keyword = Annotated[
     str, Field(pattern=r"^[^\W\d]\w*\z"), Expected("the name of a keyword argument")
 ]
@@ -107,6 +108,9 @@ class EnvParams(Section):
     max_episode_steps: CountOrNone = Field(
         default=None, description="env steps after which an episode is cut off, null for its own"
     )
+    action_mask: Annotated[
+        MaskName | None, Expected("the name of a part of the observation or a key of info, or null")
+    ] = Field(default=None, description="the mask of legal actions, null if all are legal")
     backend: Annotated[Backend, one_of(get_args(Backend))] = Field(
         default="auto", description="what the policies are rolled out and trained in"
     )

@@ -16,6 +16,7 @@ from pipeline.task.schema import TaskParams
 from pipeline.task.seeds import Purpose, stream
 
 DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
+SOURCES = Path("sources")  # of environments; written by `python -m pipeline sources`
 
 
 class Task(NamedTuple):
@@ -35,10 +36,16 @@ class Task(NamedTuple):
         return CHECKPOINTS / self.name
 
     @property
+    def sources(self) -> Path:
+        """What its environment is made of; see `pipeline.sources`."""
+        return SOURCES / f"{self.name}.json"
+
+    @property
     def is_compiled(self) -> bool:
         """True if the policies are rolled out and trained in a compiled environment."""
         env = self.params.env
-        return env.backend != "gymnasium" and reason_not_compiled(env.id, env.kwargs) is None
+        reason = reason_not_compiled(env.id, env.kwargs, env.action_mask)
+        return env.backend != "gymnasium" and reason is None
 
     def stream(self, purpose: Purpose, run: int, update: int = 0) -> np.random.SeedSequence:
         """Make the random stream of one purpose, run and update; see `seeds.stream`."""
@@ -62,11 +69,14 @@ def load_task(params_path: Path, name: str) -> Task:
     """
     params = check_params(params_path, [name])
     task = params.tasks[name]
+    env = task.env
     return Task(
         name=name,
         seed=params.seed,
         params=task,
-        specification=inspect_environment(task.env.id, task.env.kwargs, task.env.max_episode_steps),
+        specification=inspect_environment(
+            env.id, env.kwargs, env.max_episode_steps, env.action_mask
+        ),
         files=TaskFiles(DATA / name),
         num_workers=params.num_workers,
         checkpoint_seconds=params.checkpoint_seconds,

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from pipeline.task.errors import UserError
 from pipeline.task.mistakes import Location, Mistake, expected, mistakes_in, value_at
 from pipeline.task.schema import (
     BASELINES_OVER_OTHER_EPISODES,
@@ -25,6 +26,18 @@ class Validated(NamedTuple):
     policies: dict[str, PolicyParams]  # of the tasks whose section policy is well-formed
     trainings: dict[str, TrainParams]  # of the tasks whose section train is well-formed
     mistakes: list[Mistake]  # all of them, none if params is there
+
+
+def load_params(path: Path) -> Params:
+    """Read and check params.yaml, but for what only Gymnasium knows (see `check_params`).
+
+    Raises:
+        UserError: If there is any mistake; the message has a line for each.
+    """
+    params, *_, mistakes = validate(path)
+    if params is None:
+        raise UserError("\n".join(mistake.line(path) for mistake in mistakes))
+    return params
 
 
 def validate(path: Path) -> Validated:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from environments.compiled.random import algorithm
 from environments.faults import require_finite
+from environments.masks import require_legal
 from environments.protocol import CompiledEnvironment, State
 from models.policy import Policy
 from reinforce.episodes import Episodes, flatten_steps, write_rows
@@ -34,6 +35,7 @@ class CompiledSampler(Sampler):
     """
 
     def __init__(self, environment: CompiledEnvironment, policy: Policy, num_episodes: int) -> None:
+        self._policy = policy
         self._num_episodes = num_episodes
 
         def sample(seed: tf.Tensor) -> Episodes:
@@ -59,6 +61,8 @@ class CompiledSampler(Sampler):
         episodes = Episodes(*(values.numpy() for values in sampled))
         require_finite("observation", episodes.observations, episodes.valid)
         require_finite("reward", episodes.rewards, episodes.valid)
+        masks = episodes.observations[..., self._policy.observation_size :]
+        require_legal(masks, self._policy.head.mask_sizes, episodes.valid)
         if not np.isfinite(episodes.log_probs[episodes.valid]).all():
             raise FloatingPointError("the policy's log-probabilities are not finite")
         return episodes.take(self._num_episodes)

@@ -15,6 +15,7 @@ from pipeline.check import main
 from pipeline.task import check as module
 from pipeline.task.check import check_params
 from pipeline.task.errors import UserError
+from pipeline.task.validation import load_params
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,7 +64,8 @@ def inspected(monkeypatch):
     """The environments that were inspected; one called Bad-v0 is refused."""
     seen = []
 
-    def inspect(env_id, kwargs, max_episode_steps):
+    def inspect(env_id, kwargs, max_episode_steps, action_mask):
+        assert action_mask is None
         seen.append((env_id, kwargs, max_episode_steps))
         if env_id == "Bad-v0":
             raise EnvironmentFault("expected a good one,\n    received Bad-v0")
@@ -81,7 +83,7 @@ def message(path, tasks=None):
 
 def test_a_good_file_gives_its_params(write):
     path = write()
-    assert check_params(path) == check_params(path, [])
+    assert check_params(path) == load_params(path)
 
 
 def test_the_committed_file_and_its_environments_are_good():

@@ -398,8 +398,8 @@ def test_a_damaged_spec_json_is_refused(copied, capsys):
     [
         (
             7,
-            "environment: expected a section with id, kwargs, max_episode_steps, backend, "
-            "num_copies, received 7",
+            "environment: expected a section with id, kwargs, max_episode_steps, action_mask, "
+            "backend, num_copies, received 7",
         ),
         (CARTPOLE | {"id": None}, "environment.id: expected the id of"),
         (CARTPOLE | {"kwargs": [1]}, "environment.kwargs: expected keyword arguments"),

@@ -24,7 +24,8 @@ def test_stages_in_their_order_with_their_commands(tmp_path):
 
 
 def test_the_projects_own_are_all_described():
-    stages = read_stages(REPOSITORY / "dvc.yaml")
+    sources, *stages = read_stages(REPOSITORY / "dvc.yaml")
+    assert sources.command == "python -m pipeline sources"
     assert stages[0].command_for("x") == "python -m pipeline rollout x"
     assert stages[-1].command == "python -m pipeline report"
     assert all(stage.description for stage in stages)

@@ -5,13 +5,13 @@ import copy
 from ruamel.yaml import YAML
 
 from pipeline.page.parameters import parameter_listings
-from pipeline.task.check import check_params
+from pipeline.task.validation import load_params
 from tests.pipeline.small_task import BANDIT, write_params
 
 
 def listings(folder, task):
     """Read back what is set, and what is left out."""
-    params = check_params(write_params(folder, task=task), []).tasks["task"]
+    params = load_params(write_params(folder, task=task)).tasks["task"]
     return [YAML(typ="safe").load(text) for text in parameter_listings(params)]
 
 
@@ -21,7 +21,11 @@ def test_what_is_set_stands_as_in_the_file_and_the_rest_is_folded_away(tmp_path)
     task["train"]["value"] = {"activation": "relu"}
     given, defaults = listings(tmp_path, task)
     assert given == task
-    assert defaults["env"] == {"max_episode_steps": None, "num_copies": None}
+    assert defaults["env"] == {
+        "max_episode_steps": None,
+        "action_mask": None,
+        "num_copies": None,
+    }
     assert defaults["train"]["value"] == {
         "hidden_sizes": [64, 64],
         "optimizer": "adam",

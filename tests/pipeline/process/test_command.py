@@ -85,4 +85,4 @@ def test_without_a_stage_or_command_it_lists_them(arguments, capsys):
 
 def test_the_stages_of_dvc_are_those_of_the_command():
     stages = read_yaml(Path(__file__).parents[3] / "dvc.yaml")["stages"]
-    assert list(stages) == [*module.STAGES, "report"]
+    assert list(stages) == ["sources", *module.STAGES, "report"]

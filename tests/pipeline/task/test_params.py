@@ -12,10 +12,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.task import schema
-from pipeline.task.check import check_params
 from pipeline.task.errors import UserError
 from pipeline.task.schema import EnvParams, TaskParams
-from pipeline.task.validation import validate
+from pipeline.task.validation import load_params, validate
 from reinforce.baselines import BASELINES
 
 ROOT = Path(__file__).parents[3]
@@ -67,14 +66,14 @@ def mistakes(folder, text):
     """The lines of the message, without the file's name that each begins with."""
     path = write(folder, text)
     with pytest.raises(UserError) as error:
-        check_params(path, [])
+        load_params(path)
     lines = str(error.value).splitlines()
     assert all(line.startswith(f"{path}: ") for line in lines)
     return [line.removeprefix(f"{path}: ") for line in lines]
 
 
 def test_a_valid_file_is_read_field_by_field(tmp_path):
-    params = check_params(write(tmp_path, VALID), [])
+    params = load_params(write(tmp_path, VALID))
     assert list(params.tasks) == ["first", "second"]
     task = {
         "num_runs": 2,
@@ -82,6 +81,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
             "id": "Bandit-v0",
             "kwargs": {"probabilities": [0.3, 0.7]},
             "max_episode_steps": None,
+            "action_mask": None,
             "backend": "auto",
             "num_copies": None,
         },
@@ -148,30 +148,26 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
     ],
 )
 def test_what_lies_just_inside_the_bounds_is_accepted(tmp_path, old, new):
-    check_params(write(tmp_path, edited((old, new))), [])
+    load_params(write(tmp_path, edited((old, new))))
 
 
 def test_an_integer_becomes_a_float_where_a_number_is_expected(tmp_path):
-    params = check_params(write(tmp_path, edited(("gamma: 0.9", "gamma: 1"))), [])
+    params = load_params(write(tmp_path, edited(("gamma: 0.9", "gamma: 1"))))
     assert type(params.tasks["first"].train.gamma) is float
 
 
 def test_a_learning_rate_as_dvc_writes_it_is_a_float(tmp_path):
-    params = check_params(
-        write(tmp_path, edited(("learning_rate: 0.01", "learning_rate: 1e-05"))), []
-    )
+    params = load_params(write(tmp_path, edited(("learning_rate: 0.01", "learning_rate: 1e-05"))))
     assert params.tasks["first"].train.learning_rate == 0.00001
 
 
 def test_env_kwargs_may_be_left_out(tmp_path):
-    params = check_params(
-        write(tmp_path, edited((", kwargs: {probabilities: [0.3, 0.7]}", ""))), []
-    )
+    params = load_params(write(tmp_path, edited((", kwargs: {probabilities: [0.3, 0.7]}", ""))))
     assert params.tasks["first"].env.kwargs == {}
 
 
 def test_params_are_frozen(tmp_path):
-    params = check_params(write(tmp_path, VALID), [])
+    params = load_params(write(tmp_path, VALID))
     with pytest.raises(pydantic.ValidationError, match="frozen"):
         params.tasks["first"].train.gamma = 0.5
 
@@ -441,11 +437,11 @@ def test_a_baseline_over_other_episodes_needs_two(tmp_path, baseline):
 @pytest.mark.parametrize("baseline", ["none", "value"])
 def test_a_baseline_that_looks_at_no_other_episode_needs_one(tmp_path, baseline):
     text = edited(("per_step", baseline), ("episodes_per_update: 16", "episodes_per_update: 1"))
-    check_params(write(tmp_path, text), [])
+    load_params(write(tmp_path, text))
 
 
 def test_a_task_name_fits_into_a_files_name(tmp_path):
-    check_params(write(tmp_path, edited(("first:", f"{'a' * 100}:"))), [])
+    load_params(write(tmp_path, edited(("first:", f"{'a' * 100}:"))))
     (mistake,) = mistakes(tmp_path, edited(("first:", f"{'a' * 101}:")))
     assert mistake.startswith("tasks: expected a task name: a letter, then")
 
@@ -655,7 +651,7 @@ def test_a_mistake_in_what_may_be_left_out(tmp_path, old, new, mistake):
 
 def test_another_baseline_may_be_tried_though_the_section_value_stays(tmp_path):
     text = edited((LEARNING_RATE, f"{LEARNING_RATE}\n      value: {{steps_per_update: 2}}"))
-    assert check_params(write(tmp_path, text), []).tasks["first"].train.baseline == "per_step"
+    assert load_params(write(tmp_path, text)).tasks["first"].train.baseline == "per_step"
 
 
 def test_what_may_be_left_out_is_read(tmp_path):
@@ -665,7 +661,7 @@ def test_what_may_be_left_out_is_read(tmp_path):
         (LEARNING_RATE, f"{LEARNING_RATE}\n      value: {{hidden_sizes: [], optimizer: sgd}}"),
         (LEARNING_RATE, f"{LEARNING_RATE}\n      learning_rate_schedule: linear"),
     )
-    task = check_params(write(tmp_path, text), []).tasks["first"]
+    task = load_params(write(tmp_path, text)).tasks["first"]
     assert task.policy.bounded_actions == "squash"
     assert task.train.learning_rate_schedule == "linear"
     assert (task.train.value.hidden_sizes, task.train.value.optimizer) == ((), "sgd")
@@ -692,7 +688,7 @@ def test_the_committed_file_tells_what_holds_where_something_is_left_out():
 
 def test_the_committed_file_is_valid_and_explains_every_field():
     path = ROOT / "params.yaml"
-    assert check_params(path, [])
+    assert load_params(path)
     lines = path.read_text().splitlines()
     second_task = [i for i, line in enumerate(lines) if re.match(r"  \w+:", line)][1]
     for above, line in itertools.pairwise(lines[:second_task]):

@@ -1,0 +1,148 @@
+"""Write down what each task's environment is made of, for DVC to see when it changes.
+
+The stages of a task depend on its file. The stage that runs this command is always run, so it must
+be quick: TensorFlow is not imported.
+"""
+
+import argparse
+import importlib.metadata
+import multiprocessing
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+
+from environments.compiled.registry import entry_point_of, reason_not_compiled
+from environments.faults import EnvironmentFault, closing_quietly
+from environments.specification import inspect_environment
+from environments.vector.make import make_environments
+from environments.vector.trial import play_trial
+from pipeline.digests import file_digest
+from pipeline.process.messages import one_message
+from pipeline.runs.imports import imported_files
+from pipeline.task.artifacts import write_json
+from pipeline.task.schema import EnvParams
+from pipeline.task.task import SOURCES
+from pipeline.task.validation import load_params
+
+OWN = "environments"  # all stages depend on this folder
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write a file for each task; exit as `one_message` says if params.yaml has mistakes."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline sources", description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    path: Path = parser.parse_args(arguments).params
+    with one_message(parser.prog):
+        tasks = load_params(path).tasks
+        shutil.rmtree(SOURCES, ignore_errors=True)  # those of tasks that are no more
+        for name, task in tasks.items():
+            write_json(SOURCES / f"{name}.json", environment_sources(task.env))
+
+
+def environment_sources(env: EnvParams) -> dict[str, str]:
+    """Find what an environment is made of.
+
+    It is made, reset and stepped once in a process of its own, which sees what that imports and
+    opens. Gymnasium's own environments are known to depend on Gymnasium and their arguments alone.
+
+    Returns:
+        The version of each package that the environment is from, and the SHA-256 of each file in
+        the working directory that is imported, opened, or named by a keyword argument; and of each
+        module of these packages that is not installed. An environment that cannot be made has what
+        was seen until then: the stages say what is wrong with it.
+    """
+    sources = {path: file_digest(Path(path)) for path in _named_files(env.kwargs)}
+    if _packages(env.id) == {"gymnasium"}:
+        return sources | {"gymnasium": gymnasium.__version__}
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_send_sources, args=(env, there))
+    process.start()
+    there.close()
+    with suppress(EOFError):  # it has died of the environment
+        sources |= here.recv()
+    process.join()
+    return dict(sorted(sources.items()))
+
+
+def _named_files(value: Any) -> Iterator[str]:
+    """Yield the texts in a keyword argument's value that are paths of files."""
+    if isinstance(value, dict | list):
+        for element in value.values() if isinstance(value, dict) else value:
+            yield from _named_files(element)
+    elif isinstance(value, str) and os.path.isfile(value):  # noqa: PTH113  # of any text
+        yield value
+
+
+def _packages(env_id: str) -> set[str]:
+    """Name the packages that register and define an environment, but for the project's own."""
+    module, _, name = env_id.rpartition(":")
+    spec = gymnasium.registry.get(name)
+    modules = [module]
+    for entry_point in (spec.entry_point, spec.vector_entry_point) if spec else ():
+        if isinstance(entry_point, str):
+            modules.append(entry_point)
+        else:
+            modules.append(getattr(entry_point, "__module__", ""))
+    return {module.partition(":")[0].partition(".")[0] for module in modules} - {"", OWN}
+
+
+def _send_sources(env: EnvParams, connection: Connection) -> None:
+    read, written = set[str](), set[str]()
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+            path, mode, flags = arguments
+            writes = set("wax+") & set(mode) if mode else flags & (os.O_WRONLY | os.O_RDWR)
+            (written if writes else read).add(_absolute(os.fsdecode(path)))
+
+    before = set(sys.modules)
+    sys.addaudithook(hear)
+    with suppress(EnvironmentFault):
+        specification = inspect_environment(
+            env.id, env.kwargs, env.max_episode_steps, env.action_mask
+        )
+        with closing_quietly(make_environments(specification, 1)) as environments:
+            play_trial(environments, specification, num_steps=1)
+    modules = {
+        name: _absolute(file)
+        for name, module in list(sys.modules.items())
+        if (file := getattr(module, "__file__", None)) is not None
+    }
+    imported = {file for name, file in modules.items() if name not in before}
+    paths = {path for path in map(_project_path, imported | read - written) if path is not None}
+    if reason_not_compiled(env.id, env.kwargs, env.action_mask) is None:
+        paths |= set(imported_files(entry_point_of(env.id).partition(":")[0]))
+    sources = {path.as_posix(): file_digest(path) for path in paths if path.parts[0] != OWN}
+    packages = _packages(env.id)
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            sources[package] = importlib.metadata.version(package)
+    for name, file in modules.items():
+        package = name.partition(".")[0]
+        is_installed = package in sources and _is_installed(file)
+        if package in packages and not is_installed and _project_path(file) is None:
+            sources[name] = file_digest(Path(file))
+    connection.send(sources)
+
+
+def _project_path(file: str) -> Path | None:
+    """Return the path below the working directory; None if it is no file of the project."""
+    path = Path(os.path.relpath(file))
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+    return None if hidden or _is_installed(file) or not path.is_file() else path
+
+
+def _absolute(file: str) -> str:
+    return str(Path(file).absolute())
+
+
+def _is_installed(file: str) -> bool:
+    return file.startswith(sys.prefix + os.sep)
