@@ -22,6 +22,7 @@ from pipeline.playing.environments import (
     make_environment,
     naming,
     picture_rate,
+    take_step,
 )
 from pipeline.process.display import draw_unseen, has_display
 from pipeline.process.messages import one_message
@@ -204,9 +205,8 @@ def play_episodes(
             length += 1
             with naming(f"{name}: episode {number + 1}, step {length}"):
                 action = choose_action(env, seeded, observation)
-                observation, reward, terminated, truncated, _ = env.step(action)
-                episode_return += float(reward)
-                ended = bool(terminated or truncated)
+                observation, reward, ended = take_step(env, action)
+                episode_return += reward
                 show()
         yield Episode(episode_return, length)
 

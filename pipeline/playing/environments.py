@@ -9,7 +9,13 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from environments.faults import close_quietly, raising
+from environments.faults import (
+    CopyFault,
+    close_quietly,
+    raising,
+    require_flags,
+    require_numbers,
+)
 from environments.randomness import seed_global_generators
 from environments.specification import EnvironmentSpecification
 from pipeline.task.errors import TOLD, UserError
@@ -68,10 +74,14 @@ def choose_action(
         What `env.step` takes: a NumPy scalar where the action space is Discrete, else an array.
 
     Raises:
+        CopyFault: If the observation is not the numbers that it should be.
         UserError: If the observation is not finite, or the policy's action not in the space.
     """
     with np.errstate(over="ignore"):
-        observations = np.asarray(observation, np.float32)[np.newaxis]  # [1, O]
+        numbers = require_numbers(
+            "the observation", observation, env.observation_space.shape or (), None
+        )
+        observations = numbers.astype(np.float32)[np.newaxis]  # [1, O]
     if not np.isfinite(observations).all():
         raise UserError(f"expected a finite observation, received {observations[0]}")
     received, space = choose(observations), env.action_space
@@ -80,6 +90,23 @@ def choose_action(
         if space.contains(action):
             return action
     raise UserError(f"expected an action in {space}, received {received[0]} from the policy")
+
+
+def take_step(env: Environment, action: Any) -> tuple[Any, float, bool]:
+    """Take a step.
+
+    Returns:
+        The observation, the reward, and whether the episode has ended.
+
+    Raises:
+        CopyFault: If reward or end are not the numbers that they should be.
+    """
+    observation, reward, terminated, truncated, _ = env.step(action)
+    ends = [
+        require_flags(name, flag, (), None)
+        for name, flag in [("terminated", terminated), ("truncated", truncated)]
+    ]
+    return observation, float(require_numbers("the reward", reward, (), None)), bool(any(ends))
 
 
 def picture_rate(env: Environment) -> float:
@@ -101,7 +128,7 @@ def naming(place: str) -> Iterator[None]:
                 f"libosmesa6. Received {type(causes[-1]).__name__}: {causes[-1]}"
             )
         text = " ".join(str(error).split())
-        kind = "" if isinstance(error, TOLD) else f"{type(error).__name__}: "
+        kind = "" if isinstance(error, (*TOLD, CopyFault)) else f"{type(error).__name__}: "
         return UserError(f"{place}: {kind}{text}")
 
     with raising(named):

@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from environments.randomness import seed_global_generators
-from pipeline.playing.environments import Environment, choose_action, naming
+from pipeline.playing.environments import Environment, choose_action, naming, take_step
 from pipeline.task.artifacts import Table
 from pipeline.task.errors import UserError
 
@@ -46,9 +46,8 @@ def record(env: Environment, choose: Callable[[np.ndarray], np.ndarray], name: s
         with naming(f"{name}: step {len(actions) + 1}"):
             action = choose_action(env, choose, observation)
             actions.append(np.ravel(action).tolist())
-            observation, reward, terminated, truncated, _ = env.step(action)
-        rewards.append(float(reward))
-        ended = bool(terminated or truncated)
+            observation, reward, ended = take_step(env, action)
+        rewards.append(reward)
     # As Python's numbers, which are written with all their digits: a float64 may be a bound.
     columns = [np.array(rewards), *np.array(actions, object).T]
     return dict(zip(column_names(env.action_space), columns, strict=True))
@@ -80,11 +79,11 @@ def replay(env: Environment, episode: Table, name: str, show: Callable[[], None]
         show()
     for step, (action, recorded) in enumerate(zip(actions, rewards, strict=True), start=1):
         with naming(f"{name}: step {step}"):
-            _, reward, terminated, truncated, _ = env.step(action)
+            _, reward, ended = take_step(env, action)
             show()
-        if not np.isclose(float(reward), recorded, rtol=RELATIVE_TOLERANCE, atol=1e-6):
-            _refuse(name, step, f"the reward {recorded:.9g}", f"{float(reward):.9g}")
-        if bool(terminated or truncated) != (step == len(rewards)):
+        if not np.isclose(reward, recorded, rtol=RELATIVE_TOLERANCE, atol=1e-6):
+            _refuse(name, step, f"the reward {recorded:.9g}", f"{reward:.9g}")
+        if ended != (step == len(rewards)):
             _refuse(name, step, f"an end after {len(rewards)} steps", "none or an earlier one")
 
 
