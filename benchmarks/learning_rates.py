@@ -40,6 +40,7 @@ NUM_EPISODES = 300
 OPTIMIZERS: dict[Literal["adam", "sgd"], str] = {"adam": "Adam", "sgd": "gradient ascent"}
 LEARNING_RATES = (0.01, 0.1)
 LEARNT, LOCKED = 0.8, 0.05  # P(B) in the end: at least; below
+SWUNG = (0.25, 0.75)  # P(B) on the way: below; in the end: above
 
 _LOCKED_LINE: dict[str, Any] = {"color": COLORS[3], "linestyle": LINE_STYLES[1], "linewidth": 0.8}
 
@@ -65,6 +66,7 @@ class Summary(NamedTuple):
     largest_fall: tuple[float, float, float]  # of P(B), from any episode to any later one
     learnt: Share  # of runs with P(B) ≥ 0.8 in the end
     locked: Share  # of runs with P(B) < 0.05 in the end: locked onto the wrong arm
+    swung: Share  # of runs with P(B) < 0.25 on the way and P(B) > 0.75 in the end
 
 
 def train_settings(num_runs: int) -> Curves:
@@ -87,6 +89,7 @@ def summarize(curves: NDArray[np.float64]) -> Summary:
         largest_fall=_quantiles(falls),
         learnt=_share(curves[-1] >= LEARNT),
         locked=_share(curves[-1] < LOCKED),
+        swung=_share((curves.min(axis=0) < SWUNG[0]) & (curves[-1] > SWUNG[1])),
     )
 
 
@@ -153,14 +156,15 @@ def format_summaries(summaries: dict[Setting, Summary]) -> str:
     quantiles = "median [5 %, 95 %]"
     lines = [
         f"{'':15}  {'learning':8}  {'P(B) in the end':20}  {'P(B) ≥ 0.8':25}  "
-        f"{'P(B) < 0.05: locked':21}  largest fall of P(B)",
-        f"{'':15}  {'rate':8}  {quantiles:20}  {'in the end':25}  {'in the end':21}  {quantiles}",
+        f"{'P(B) < 0.05: locked':21}  {'swung: P(B) < 0.25,':22}  largest fall of P(B)",
+        f"{'':15}  {'rate':8}  {quantiles:20}  {'in the end':25}  {'in the end':21}  "
+        f"{'in the end > 0.75':22}  {quantiles}",
     ]
     for (optimizer, learning_rate), summary in summaries.items():
         final, fall = map(_bracketed, (summary.final, summary.largest_fall))
         lines.append(
             f"{OPTIMIZERS[optimizer]:15}  {learning_rate:<8g}  {final:20}  "
-            f"{summary.learnt!s:25}  {summary.locked!s:21}  {fall}"
+            f"{summary.learnt!s:25}  {summary.locked!s:21}  {summary.swung!s:22}  {fall}"
         )
     return "\n".join(lines)
 
@@ -201,6 +205,7 @@ def _as_json(setting: Setting, summary: Summary) -> dict[str, object]:
         "largest_fall": summary.largest_fall,
         "learnt": summary.learnt._asdict(),
         "locked": summary.locked._asdict(),
+        "swung": summary.swung._asdict(),
     }
 
 

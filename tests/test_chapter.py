@@ -5,7 +5,10 @@ import doctest
 import re
 from pathlib import Path
 
+import numpy as np
 from ruamel.yaml import YAML
+
+from pipeline.variance import format_table
 
 REPOSITORY = Path(__file__).parents[1]
 PATH = REPOSITORY / "docs" / "chapter.md"
@@ -46,6 +49,18 @@ def test_every_decimal_number_of_its_prose_is_that_of_an_example():
     written = re.findall(r"\d+\.\d+", re.sub(sections, "", PROSE))
     assert written
     assert set(written) - computed <= QUOTED <= set(written)
+
+
+def test_it_says_what_each_column_of_variance_is():
+    ends = ("", "_low", "_high")
+    names = ("squared_norm", "total_variance", "relative_variance", "signal_to_noise")
+    columns = [name + end for name in (*names, "num_episodes_for_1") for end in ends]
+    table = {name: np.ones(1) for name in ["explained_variance", *columns]}
+    table |= {"policy": np.array(["initial"]), "baseline": np.array(["none"])}
+    titles = re.split(r"\s{2,}", format_table(table).splitlines()[0])
+    assert len(titles) == 8
+    for title in titles[2:]:  # after `policy` and `baseline`
+        assert f"`{title}`" in PROSE.replace("\n", " "), title
 
 
 def test_its_links_lead_somewhere():

@@ -161,7 +161,7 @@ def test_committed_results_come_back_after_a_stage_that_failed(tmp_path, monkeyp
     assert run("dvc", "repro", "rollout@bandit").returncode != 0
     assert not output.exists()  # DVC removes outputs first
 
-    assert run("git", "checkout", "params.yaml", "dvc.lock").returncode == 0
+    assert run("git", "restore", "params.yaml", "dvc.lock").returncode == 0
     assert run("dvc", "checkout", "rollout@bandit").returncode == 0
     assert output.read_bytes() == content
     assert "didn't change, skipping" in run("dvc", "repro", "rollout@bandit").stdout

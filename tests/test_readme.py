@@ -1,6 +1,7 @@
 """What the README shows is true."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,10 @@ def test_the_example_of_the_exported_policy_runs(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "probability_0" in printed
     assert "log_prob" in printed
+    [for_serving] = re.findall(r"^    (mkdir .* serving/.*)$", README, re.MULTILINE)
+    subprocess.run(for_serving, shell=True, check=True)
+    base = re.findall(r"--model_base_path=\$PWD/(\S+)", README)[0]
+    assert (tmp_path / base / "1" / "saved_model.pb").is_file()
 
 
 def test_every_file_it_links_is_there():
@@ -57,6 +62,19 @@ def test_its_table_of_results_is_what_the_command_writes(monkeypatch, tmp_path):
     monkeypatch.setattr(report, "README", copy)
     report.main(["--readme"])
     assert copy.read_text() == README, "python -m pipeline report --readme brings it into step"
+
+
+def test_its_figures_of_cartpole_are_those_of_the_measurements():
+    page = (REPOSITORY / "docs" / "performance.md").read_text()
+    [(solved, env_steps, seconds)] = re.findall(
+        r"^\| `cartpole` \| 10 of (10) \| ([\d,]+) \| [\d,]+ \| ([\d.]+) \|", page, re.MULTILINE
+    )
+    rounded = f"{round(int(env_steps.replace(',', '')), -3):,}"
+    said = (
+        f"# CartPole-v1 in {rounded} env steps, {float(seconds):.1f} s of training: median of ten"
+    )
+    assert solved == "10"
+    assert said in README
 
 
 def test_its_pictures_are_there():

@@ -32,6 +32,12 @@ def test_four_runs_in_a_few_numbers():
     np.testing.assert_allclose(summary.largest_fall, [0.03, 0.33, 0.494])
     assert summary.learnt.share == 0.5  # 0.8 counts
     assert summary.locked.share == 0.25
+    assert summary.swung.share == 0
+
+
+def test_a_run_that_was_on_the_wrong_arm_and_ends_on_the_right_one_has_swung():
+    curves = np.array([[0.5, 0.5, 0.5], [0.24, 0.26, 0.24], [0.76, 0.76, 0.74]])
+    assert summarize(curves).swung.share == pytest.approx(1 / 3)
 
 
 def test_a_share_has_its_wilson_interval():
