@@ -11,6 +11,7 @@ from tensorflow_probability import distributions as tfd
 from models.heads.narrow import NarrowDense
 from models.heads.shapes import Shape, joined
 
+MAX_COMPARED = 16  # values, of which the largest is found by comparisons
 # Logit of a value that does not exist or is illegal: finite, lest 0 · ∞ come into a gradient, and
 # lower than any that a network gives.
 MISSING = -1e30
@@ -198,4 +199,20 @@ def _gumbel_max(logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
     Gumbel-max (Maddison et al. 2014). Categorical's own sampler gives other actions at other thread
     counts; a uniform draw does not.
     """
-    return tf.argmax(logits + tf.cast(noise, logits.dtype), axis=-1)
+    return _argmax(logits + tf.cast(noise, logits.dtype))
+
+
+def _argmax(values: tf.Tensor) -> tf.Tensor:
+    """Index of the largest value, of several the first: `[…, A]` → `[…]` int64.
+
+    For few actions by comparisons, which a compiler for GPUs fuses with what comes before and
+    after; a reduction is a kernel of its own.
+    """
+    if values.shape[-1] > MAX_COMPARED:
+        return tf.argmax(values, axis=-1)
+    largest, *others = tf.unstack(values, axis=-1)
+    index = tf.zeros_like(largest, tf.int64)
+    for action, value in enumerate(others, start=1):
+        index = tf.where(value > largest, tf.constant(action, tf.int64), index)
+        largest = tf.maximum(largest, value)
+    return index
