@@ -33,7 +33,6 @@ from pipeline.arguments import count, file_to_write, seconds
 from pipeline.process.messages import one_message
 from pipeline.task.errors import UserError
 from reinforce.baselines import BASELINES
-from reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
 from reinforce.episodes import Episodes
 from reinforce.learner import Learner
 from reinforce.records import UpdateRecord
@@ -42,6 +41,7 @@ from reinforce.sampling.compiled import CompiledSampler
 from reinforce.sampling.gymnasium import GymnasiumSampler
 from reinforce.sampling.protocol import Sampler
 from reinforce.train import MAX_UPDATES_PER_CALL, CompiledTrainer, SampledTrainer, Trainer
+from reinforce.tuning import tuning
 
 EPISODES = {"compiled": (8, 64, 512, 4096), "gymnasium": (8, 64, 512)}
 STEPS_PER_CALL = 4_000_000  # of one call of the compiled program, at most (or one update's)
@@ -137,7 +137,7 @@ def _make_learner(row: Row, policy: Policy) -> Learner:
         normalize_advantages=True,
         entropy_coefficient=0.0,
         max_gradient_norm=None,
-        chunk_size=CHUNK_SIZE if row.backend == "compiled" else EAGER_CHUNK_SIZE,
+        chunk_size=None if row.backend == "compiled" else tuning().eager_chunk_size,
     )
 
 

@@ -19,7 +19,6 @@ from pipeline.task.schema import TrainParams
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
 from pipeline.wording import aligned
-from reinforce.chunks import EAGER_CHUNK_SIZE
 from reinforce.episodes import Episodes
 from reinforce.noise.compare import COMPARED, Probe, compile_comparison, probe
 from reinforce.noise.estimate import Estimate, measure_noise
@@ -59,9 +58,9 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list[Probe]]]:
     params = task.params
     any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = make_policy(params.policy, task.specification, any_seed)
-    learner = make_learner(params.train, policy, EAGER_CHUNK_SIZE)
+    learner = make_learner(params.train, policy, eager=True)
     one_step = params.train.value.model_copy(update={"steps_per_update": 1})
-    value = make_value_baseline(one_step, policy, EAGER_CHUNK_SIZE)
+    value = make_value_baseline(one_step, policy, eager=True)
     compare = compile_comparison(learner, value)
     returns = tf.function(learner.returns, input_signature=[episodes_signature(policy)])
     fit = compile_fit(value, FIT_MINIBATCHES, FIT_MINIBATCH_SIZE)

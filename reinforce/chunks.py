@@ -13,9 +13,6 @@ import tensorflow as tf
 
 from reinforce.episodes import flatten_steps, write_rows
 
-CHUNK_SIZE = 256  # under XLA: large enough for fast matrix products, small enough for the cache
-EAGER_CHUNK_SIZE = 4096  # where every operation is called for itself, which should be seldom
-
 
 class Chunk(NamedTuple):
     """C steps of a batch, laid out as those of one episode."""

@@ -8,12 +8,13 @@ import tensorflow as tf
 
 from models.policy import Policy
 from reinforce.baselines import Baseline
-from reinforce.chunks import CHUNK_SIZE, Chunk, fold_chunks
+from reinforce.chunks import Chunk, fold_chunks
 from reinforce.episodes import Episodes, check_layout
 from reinforce.gradient import sum_gradients
 from reinforce.loss import normalize, policy_loss
 from reinforce.records import UpdateStatistics
 from reinforce.returns import discounted_returns
+from reinforce.tuning import tuning
 
 
 class BatchGradient(NamedTuple):
@@ -38,7 +39,7 @@ class Learner:
         max_gradient_norm: Global norm to which gradients are clipped; None: never.
         reward_scale: Factor of every reward, before anything else. Defaults to 1.
         chunk_size: Number of env steps that are differentiated at a time. Defaults to what suits
-            XLA.
+            XLA on the device.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Learner:
         entropy_coefficient: float,
         max_gradient_norm: float | None,
         reward_scale: float = 1.0,
-        chunk_size: int = CHUNK_SIZE,
+        chunk_size: int | None = None,
     ) -> None:
         self.policy = policy
         self.optimizer = optimizer
@@ -62,7 +63,7 @@ class Learner:
         self.entropy_coefficient = entropy_coefficient
         self.max_gradient_norm = max_gradient_norm
         self.reward_scale = reward_scale
-        self.chunk_size = chunk_size
+        self.chunk_size = chunk_size or tuning().chunk_size
         self.variables = policy.network.trainable_variables
         optimizer.build(self.variables)
         self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]

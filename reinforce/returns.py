@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from reinforce.episodes import check_layout, write_rows
+from reinforce.tuning import tuning
 
 
 def discounted_returns(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf.Tensor:
@@ -26,7 +27,9 @@ def discounted_returns(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf
     rewards, valid = tf.convert_to_tensor(rewards), tf.convert_to_tensor(valid)
     check_layout(rewards=rewards, valid=valid)
     rewards = tf.where(valid, rewards, 0)
-    return (_by_doubling if rewards.shape[1] is None else _by_recurrence)(rewards, valid, gamma)
+    if rewards.shape[1] is None or tuning().returns_by_doubling:
+        return _by_doubling(rewards, gamma)
+    return _by_recurrence(rewards, valid, gamma)
 
 
 def _by_recurrence(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf.Tensor:
@@ -53,18 +56,19 @@ def _by_recurrence(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf.Ten
     return tf.reshape(rows, rewards.shape)
 
 
-def _by_doubling(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Sums over windows of w = 1, 2, 4, … steps, W'_t = W_t + γ^w W_{t+w}.
+def _by_doubling(rewards: tf.Tensor, gamma: float) -> tf.Tensor:
+    """Add up windows of w = 1, 2, 4, … steps, W'_t = W_t + γ^w W_{t+w}.
 
-    Where every operation is called for itself, log₂ T additions of whole batches cost less than T
+    Where each operation is called by itself, log₂ T additions of whole batches cost less than T
     that wait for each other.
     """
-    num_steps = tf.shape(valid)[1]
+    num_steps = tf.shape(rewards)[1]
 
     def double(
         window: tf.Tensor, discount: tf.Tensor, sums: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        later = tf.pad(sums[:, window:], [[0, 0], [0, window]])  # W_{t+w}, 0 beyond the end
+        padded = tf.pad(sums, [[0, 0], [0, num_steps]])
+        later = tf.slice(padded, [0, window], tf.shape(sums))  # W_{t+w}, 0 beyond the end
         return 2 * window, discount**2, sums + tf.ensure_shape(discount * later, sums.shape)
 
     return tf.while_loop(

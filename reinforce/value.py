@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from models.normalization import RunningNormalization
 from reinforce.baselines import Baseline
-from reinforce.chunks import CHUNK_SIZE, Chunk, fold_chunks
+from reinforce.chunks import Chunk, fold_chunks
 from reinforce.episodes import check_layout, flatten_steps, write_rows
 from reinforce.gradient import sum_gradients
+from reinforce.tuning import tuning
 
 MINIBATCHES_PER_CALL = 100  # enough for Python not to count, few enough for memory
 
@@ -29,7 +30,7 @@ class ValueBaseline(Baseline):
         normalize_targets: Whether the network predicts returns less their running mean, in units of
             their running standard deviation (over the batches so far).
         chunk_size: Number of env steps that are differentiated at a time. Defaults to what suits
-            XLA.
+            XLA on the device.
 
     Source: Williams (1992); Sutton & Barto (2018), section 13.4, "REINFORCE with baseline".
     """
@@ -41,12 +42,12 @@ class ValueBaseline(Baseline):
         *,
         steps_per_update: int,
         normalize_targets: bool,
-        chunk_size: int = CHUNK_SIZE,
+        chunk_size: int | None = None,
     ) -> None:
         self.network = make_network(np.random.SeedSequence(0))  # `reset` draws the weights
         self.optimizer = optimizer
         self.steps_per_update = steps_per_update
-        self.chunk_size = chunk_size
+        self.chunk_size = chunk_size or tuning().chunk_size
         self.normalize_targets = normalize_targets
         self.targets = RunningNormalization(name="returns")
         self.targets.build((None, 1))

@@ -13,9 +13,9 @@ from pipeline.task.schema import TrainParams, ValueParams
 from pipeline.task.task import Task
 from reinforce.baselines import BASELINES, Baseline
 from reinforce.best import BestPolicy
-from reinforce.chunks import CHUNK_SIZE, EAGER_CHUNK_SIZE
 from reinforce.learner import Learner
 from reinforce.train import CompiledTrainer, SampledTrainer, Trainer
+from reinforce.tuning import tuning
 from reinforce.value import ValueBaseline
 
 
@@ -31,8 +31,7 @@ def make_trainer(task: Task, policy: Policy, updates_per_call: int | None = None
         UserError: See `make_compiled_environment`.
     """
     params = task.params.train
-    chunk_size = CHUNK_SIZE if task.is_compiled else EAGER_CHUNK_SIZE
-    learner = make_learner(params, policy, chunk_size)
+    learner = make_learner(params, policy, eager=not task.is_compiled)
     normalizer, best = _normalizer(policy), None
     if params.keep == "best":
         best = BestPolicy(policy.network, params.episodes_per_update)
@@ -49,24 +48,25 @@ def make_trainer(task: Task, policy: Policy, updates_per_call: int | None = None
     return SampledTrainer(learner, sampler, normalizer=normalizer, best=best)
 
 
-def make_learner(params: TrainParams, policy: Policy, chunk_size: int = CHUNK_SIZE) -> Learner:
+def make_learner(params: TrainParams, policy: Policy, eager: bool = False) -> Learner:
     """Make what updates `policy` by REINFORCE, with fresh optimizers.
 
     Args:
         params: The task's `train`.
         policy: The policy.
-        chunk_size: Env steps that are differentiated at a time. Defaults to what suits XLA.
+        eager: Whether each operation is called by itself rather than compiled by XLA. Defaults to
+            False.
     """
     return Learner(
         policy,
         _make_optimizer(params.optimizer, learning_rate(params)),
         gamma=params.gamma,
         reward_scale=params.reward_scale,
-        baseline=_make_baseline(params, policy, chunk_size),
+        baseline=_make_baseline(params, policy, eager),
         normalize_advantages=params.normalize_advantages,
         entropy_coefficient=params.entropy_coefficient,
         max_gradient_norm=params.max_gradient_norm,
-        chunk_size=chunk_size,
+        chunk_size=_chunk_size(eager),
     )
 
 
@@ -102,16 +102,20 @@ def _make_optimizer(
     return keras.optimizers.get({"class_name": name, "config": {"learning_rate": rate}})
 
 
-def _make_baseline(params: TrainParams, policy: Policy, chunk_size: int) -> Baseline:
+def _make_baseline(params: TrainParams, policy: Policy, eager: bool) -> Baseline:
     if params.baseline != "value":
         return BASELINES[params.baseline]
-    return make_value_baseline(params.value, policy, chunk_size)
+    return make_value_baseline(params.value, policy, eager=eager)
 
 
-def make_value_baseline(
-    params: ValueParams, policy: Policy, chunk_size: int = CHUNK_SIZE
-) -> ValueBaseline:
-    """Make the baseline `value`; its network shares the policy's normalization of observations."""
+def make_value_baseline(params: ValueParams, policy: Policy, eager: bool = False) -> ValueBaseline:
+    """Make the baseline `value`; its network shares the policy's normalization of observations.
+
+    Args:
+        params: The task's `train.value`.
+        policy: The policy.
+        eager: See `make_learner`.
+    """
     normalizer = _normalizer(policy)
 
     def make_network(seed: np.random.SeedSequence) -> keras.Model:
@@ -124,8 +128,12 @@ def make_value_baseline(
         _make_optimizer(params.optimizer, params.learning_rate),
         steps_per_update=params.steps_per_update,
         normalize_targets=params.normalize_targets,
-        chunk_size=chunk_size,
+        chunk_size=_chunk_size(eager),
     )
+
+
+def _chunk_size(eager: bool) -> int:
+    return tuning().eager_chunk_size if eager else tuning().chunk_size
 
 
 def _normalizer(policy: Policy) -> RunningNormalization | None:

@@ -20,9 +20,9 @@ from models.policy import Policy
 from reinforce.episodes import Episodes, flatten_steps, write_rows
 from reinforce.sampling.protocol import Sampler
 from reinforce.signature import episodes_signature
+from reinforce.tuning import tuning
 
 MAX_ROWS = 2**31 - 1  # which int32 numbers, one beyond the last row included
-NOISE_STEPS = 32  # env steps for which the noise of actions is drawn at a time
 
 
 class CompiledSampler(Sampler):
@@ -133,7 +133,8 @@ def sample_into(
         The episodes `[B, T, …]`.
     """
     num_episodes, limit = into.valid.shape
-    num_envs = _num_copies(num_episodes)
+    sizes = tuning()
+    num_envs = sizes.num_copies(num_episodes)
     initial = environment.reset(num_episodes, seed + tf.constant([1, 0]))  # not the noise's
     no_row = num_episodes * limit  # of a copy that has no episode left
 
@@ -148,11 +149,16 @@ def sample_into(
         row = tf.where(has_episode, running.episode * limit + running.step, no_row)
         num_steps = running.step + 1
         ended = terminated | (num_steps == limit)
-        following, num_started = tf.constant(num_episodes), running.num_started
-        if num_envs < num_episodes:  # else all have started at once
-            number = num_started + tf.cumsum(tf.cast(ended, tf.int32))  # [E], from 1
+        if num_envs < num_episodes:
+            number = running.num_started + tf.cumsum(tf.cast(ended, tf.int32))  # [E], from 1
             following, num_started = number - 1, number[-1]
             state = _restart(state, initial, ended, following)
+            steps_so_far = write_rows(running.num_steps, running.episode, num_steps)
+            terminated = write_rows(running.terminated, running.episode, terminated)
+        else:  # all have started at once: copy b has episode b, or none
+            following, num_started = tf.constant(num_episodes), running.num_started
+            steps_so_far = tf.where(has_episode, num_steps, running.num_steps)
+            terminated = tf.where(has_episode, terminated, running.terminated)
         rows = running.rows
         return _Running(
             state=state,
@@ -165,18 +171,20 @@ def sample_into(
                 log_probs=write_rows(rows.log_probs, row, log_prob),
                 rewards=write_rows(rows.rewards, row, rewards),
             ),
-            num_steps=write_rows(running.num_steps, running.episode, num_steps),
-            terminated=write_rows(running.terminated, running.episode, terminated),
+            num_steps=steps_so_far,
+            terminated=terminated,
         )
 
     def goes_on(running: _Running) -> tf.Tensor:
         return wanted & tf.reduce_any(running.episode < num_episodes)
 
     def steps_with_noise(number: tf.Tensor, running: _Running) -> tuple[tf.Tensor, _Running]:
-        shape = [NOISE_STEPS, num_envs]
+        shape = [sizes.noise_steps, num_envs]
         noise = policy.head.noise(shape, _seed_of_noise(seed, number + 1), algorithm())
         _, running = tf.while_loop(
-            lambda index, running: (index < NOISE_STEPS) & goes_on(running),
+            lambda index, running: (
+                (index < sizes.noise_steps) & (goes_on(running) if sizes.checks_each_step else True)
+            ),
             lambda index, running: (index + 1, step(index, noise, running)),
             (tf.constant(0), running),
         )
@@ -213,16 +221,6 @@ def sample_into(
     )
 
 
-def _num_copies(num_episodes: int) -> int:
-    """Choose how many copies of the environment sample B episodes: about 4 √B.
-
-    With more, too many sit idle while the last episodes finish; with fewer, the fixed cost of a
-    step weighs more. The first cost grows as E / B, the second as 1 / E.
-    """
-    num_rounds = max(1, round(math.sqrt(num_episodes) / 4))
-    return math.ceil(num_episodes / num_rounds)
-
-
 def _restart(state: State, initial: State, ended: tf.Tensor, episode: tf.Tensor) -> State:
     """Put the initial state of `episode` into each copy that has `ended`, `[E]`."""
 
@@ -234,7 +232,7 @@ def _restart(state: State, initial: State, ended: tf.Tensor, episode: tf.Tensor)
 
 
 def _seed_of_noise(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
-    """Make a seed `[2]` for the noise of each `NOISE_STEPS` steps of a batch.
+    """Make a seed `[2]` for the noise of each `noise_steps` steps of a batch.
 
     Seeds are keys of counter-based generators, which give unrelated numbers under neighbouring keys
     (Salmon et al. 2011). Those of batches are 64 random bits, so that they do not meet;

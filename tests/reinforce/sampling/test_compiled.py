@@ -7,14 +7,17 @@ import tensorflow as tf
 
 from reinforce.episodes import Episodes
 from reinforce.sampling.compiled import CompiledSampler, empty_episodes, sample_into
+from reinforce.tuning import CPU, GPU, tuned_for
 from tests.reinforce.examples import SEED, make_environment
 
 
-@pytest.fixture(scope="module")
-def sampled():
-    """CartPole's environment, a policy, and episodes of it; at most 30 steps."""
+@pytest.fixture(scope="module", params=[CPU, GPU], ids=["cpu", "gpu"])
+def sampled(request):
+    """A sampler of CartPole, its policy, and its episodes, of at most 30 steps."""
     environment, policy = make_environment("CartPole-v1", max_episode_steps=30)
-    return environment, policy, CompiledSampler(environment, policy, 64).sample(SEED)
+    sampler = CompiledSampler(environment, policy, 64)
+    with tuned_for(request.param):
+        return sampler, policy, sampler.sample(SEED)
 
 
 def test_episodes_are_complete_and_their_padding_is_empty(sampled):
@@ -75,8 +78,7 @@ def test_no_chance_is_used_twice():
 
 
 def test_the_seed_determines_the_episodes(sampled):
-    environment, policy, episodes = sampled
-    sampler = CompiledSampler(environment, policy, 64)
+    sampler, _, episodes = sampled
     again, other = sampler.sample(SEED), sampler.sample(np.random.SeedSequence(4))
     for one, two in zip(episodes, again, strict=True):
         np.testing.assert_array_equal(one, two)
