@@ -1,0 +1,140 @@
+"""Export the compiled training program, for `benchmarks/gpu/run.py` to run on another machine.
+
+`CompiledTrainer`'s program is one XLA program, so it can travel without TensorFlow. Each program
+becomes three files: NAME.hlo, the program before XLA optimizes it; NAME.npz, its inputs and, with
+`--expect`, the outputs that TensorFlow computes on this machine; and NAME.json, their shapes. Sizes
+are those for a GPU (`reinforce/tuning.py`) unless `--tuning cpu`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from benchmarks.networks import make_measured_policy
+from environments.make import make_compiled
+from environments.specification import inspect_environment
+from pipeline.arguments import count
+from pipeline.process.messages import one_message
+from reinforce.baselines import BASELINES
+from reinforce.learner import Learner
+from reinforce.records import UpdateStatistics
+from reinforce.sampling.compiled import empty_episodes, stateless_seeds
+from reinforce.train import CompiledTrainer
+from reinforce.tuning import CPU, GPU, Tuning, tuned_for
+
+ENVIRONMENTS = ("CartPole-v1", "Pendulum-v1", "InvertedPendulum-v5")
+EPISODES = (8, 512, 4096, 65_536)
+EPISODES_PER_CALL, MAX_UPDATES = 8192, 64  # of one call, which makes at least one update
+TUNINGS = {"cpu": CPU, "gpu": GPU}
+
+
+def export_program(
+    folder: Path, env_id: str, kind: str, num_episodes: int, sizes: Tuning, expect: bool
+) -> None:
+    """Write one program with its inputs and, if `expect`, TensorFlow's outputs.
+
+    Args:
+        folder: Where to.
+        env_id: One of Gymnasium's ids that has a compiled environment.
+        kind: See `make_measured_policy`.
+        num_episodes: B, episodes of an update.
+        sizes: The sizes; the outputs are computed in chunks that suit a CPU.
+        expect: Whether to compute the outputs.
+    """
+    with tuned_for(sizes):
+        trainer, inputs = _make_program(env_id, kind, num_episodes)
+        concrete = trainer.program.get_concrete_function()
+        # With deterministic operations, TensorFlow exports no program without a global seed.
+        tf.random.set_seed(0)
+        program = trainer.program.experimental_get_compiler_ir(*inputs)(stage="hlo_serialized")
+    captured = _captured(trainer)
+    arrays = {"seeds": inputs[0].numpy()}
+    arrays |= {f"captured_{i}": value.numpy() for i, value in enumerate(captured)}
+    if expect:
+        with tuned_for(sizes._replace(chunk_size=CPU.chunk_size)):
+            twin, inputs = _make_program(env_id, kind, num_episodes)
+            statistics, _ = twin.program(*inputs)
+        arrays |= {f"statistic_{field}": v.numpy() for field, v in statistics._asdict().items()}
+        arrays |= {f"after_{i}": value.numpy() for i, value in enumerate(_captured(twin))}
+    name = f"{env_id.split('-')[0].lower()}-{kind}-{num_episodes}"
+    facts = {
+        "name": name,
+        "num_updates": int(inputs[1]),
+        "num_copies": sizes.num_copies(num_episodes),
+        "chunk_size": sizes.chunk_size,
+        "episodes": [[spec.shape.as_list(), spec.dtype.name] for spec in inputs[2]],
+        "statistics": UpdateStatistics._fields,
+        "num_outputs": len(concrete.outputs),
+        "num_captured": len(captured),
+    }
+    (folder / f"{name}.hlo").write_bytes(program)
+    np.savez_compressed(folder / f"{name}.npz", **arrays)
+    (folder / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def _make_program(
+    env_id: str, kind: str, num_episodes: int
+) -> tuple[CompiledTrainer, tuple[Any, ...]]:
+    """Make what trains, and the arguments of one call of its program."""
+    keras.utils.clear_session()
+    specification = inspect_environment(env_id, {})
+    policy = make_measured_policy(specification, kind)
+    learner = Learner(
+        policy,
+        keras.optimizers.Adam(0.0 if kind == "balancing" else 1e-3),
+        gamma=0.99,
+        baseline=BASELINES["per_step"],
+        normalize_advantages=True,
+        entropy_coefficient=0.0,
+        max_gradient_norm=None,
+    )
+    num_updates = max(1, min(MAX_UPDATES, EPISODES_PER_CALL // num_episodes))
+    environment = make_compiled(specification)
+    trainer = CompiledTrainer(learner, environment, num_episodes, updates_per_call=num_updates)
+    seeds = stateless_seeds([np.random.SeedSequence([2, i]) for i in range(num_updates)])
+    episodes = empty_episodes(policy, num_episodes, environment.max_episode_steps)
+    return trainer, (seeds, tf.constant(num_updates), episodes, tf.constant(False))
+
+
+def _captured(trainer: CompiledTrainer) -> list[tf.Variable | tf.Tensor]:
+    """List what the program reads and changes beside its arguments, in the program's order."""
+    concrete = trainer.program.get_concrete_function()
+    variables = {id(variable.handle): variable for variable in concrete.variables}
+    return [variables.get(id(tensor), tensor) for tensor in concrete.captured_inputs]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the programs that were asked for."""
+    command = "python -m benchmarks.gpu"
+    parser = argparse.ArgumentParser(prog=command, description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="export")
+    export = commands.add_parser("export", description=__doc__)
+    export.add_argument("folder", type=Path)
+    export.add_argument("--env", nargs="+", default=ENVIRONMENTS, metavar="ID")
+    export.add_argument("--policy", choices=["untrained", "balancing"], default="untrained")
+    export.add_argument("--episodes", nargs="+", type=count, default=EPISODES, metavar="B")
+    export.add_argument("--tuning", choices=TUNINGS, default="gpu", help="default: %(default)s")
+    export.add_argument("--expect", action="store_true", help="save TensorFlow's outputs, too")
+    options = parser.parse_args(arguments)
+    with one_message(command):
+        options.folder.mkdir(parents=True, exist_ok=True)
+        programs = [(env_id, episodes) for env_id in options.env for episodes in options.episodes]
+        for env_id, num_episodes in tqdm(programs, unit=" programs"):
+            export_program(
+                options.folder,
+                env_id,
+                options.policy,
+                num_episodes,
+                TUNINGS[options.tuning],
+                options.expect,
+            )
+
+
+if __name__ == "__main__":
+    main()
