@@ -99,10 +99,12 @@ def prepare_training(task: Task, checkpoints: Checkpoints, live: Path) -> Perfor
                         raise Interrupted(message, asked[0])
         except FloatingPointError as error:
             update = error.update if isinstance(error, DivergenceError) else len(records)
+            masked = task.is_compiled and task.specification.action_mask is not None
+            or_masks = ", or see to it that a mask is never without a legal action" * masked
             raise UserError(
                 f"{task.name}: run {run}, update {update}: training stopped, since {error}; "
                 f"try a smaller tasks.{task.name}.train.learning_rate (or train.value's), or "
-                f"tasks.{task.name}.train.max_gradient_norm: 0.5"
+                f"tasks.{task.name}.train.max_gradient_norm: 0.5{or_masks}"
             ) from error
         if trainer.best is not None:
             trainer.best.restore()

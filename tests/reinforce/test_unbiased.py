@@ -249,13 +249,21 @@ def make_normalizer():
     return normalizer
 
 
-@pytest.mark.parametrize("normalizing", [False, True])
-@pytest.mark.parametrize("baseline", [*BASELINES, "value"])
-def test_the_policy_of_the_pipeline_in_its_own_precision(baseline, normalizing):
-    # A network with a hidden layer, float32, that sees which of the states it is in.
+ACTED_IN = [(b, normalizing, False) for b in [*BASELINES, "value"] for normalizing in (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "normalizing", "masked"), [*ACTED_IN, ("none", False, True), ("value", True, True)]
+)
+def test_the_policy_of_the_pipeline_in_its_own_precision(baseline, normalizing, masked):
+    # A network with a hidden layer, float32, that sees which of the states it is in. Masked, it
+    # cannot choose action 0 in state 1: the table that is differentiated has a probability of 0.
     mdp = stop_or_go()
     observations = np.eye(3, dtype=np.float32)
-    head = make_head(spaces.Discrete(2))
+    if masked:
+        masks = np.array([[1, 1], [0, 1], [1, 1]], np.float32)
+        observations = np.concatenate([observations, masks], axis=1)
+    head = make_head(spaces.Discrete(2), masked=masked)
     normalizer = make_normalizer() if normalizing else None
     network = make_policy_network(3, (4,), "tanh", head, np.random.SeedSequence(0), normalizer)
     generator = np.random.default_rng(0)
