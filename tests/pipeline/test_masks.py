@@ -6,9 +6,11 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from gymnasium.envs.toy_text.taxi import TaxiEnv
 from ruamel.yaml import YAML
 
+from environments.faults import EnvironmentFault
 from pipeline import play
 from pipeline.evaluate import evaluate
 from pipeline.export import export
@@ -111,6 +113,26 @@ def test_both_backends_give_a_policy_the_same_inputs(tmp_path, monkeypatch):
     for name, values in sampled[0][0].items():
         np.testing.assert_array_equal(values, sampled[1][0][name])
     assert len(sampled[0][1] & sampled[1][1]) > 10  # of the 18 legal actions in 7 counts
+
+
+def test_a_compiled_mask_without_a_legal_action(tmp_path, monkeypatch):
+    params = counting(backend="compiled")
+    params["train"]["baseline"] = "none"
+    task = run_stages(tmp_path, monkeypatch, "task", params, (rollout,))
+    compiled = count_to_seven.CompiledCountToSeven
+    right = compiled.action_mask
+
+    def none_at_five(self, state):
+        return right(self, state) & (state.count != 5)[:, tf.newaxis]
+
+    monkeypatch.setattr(compiled, "action_mask", none_at_five)
+    with pytest.raises(
+        EnvironmentFault, match=r"^task: .*: run 0: episode \d+, step \d+: expected a"
+    ):
+        rollout(task)
+    message = r"training stopped, .* or see to it that a mask is never without a legal action$"
+    with pytest.raises(UserError, match=message):
+        train(task)
 
 
 @pytest.mark.parametrize(
