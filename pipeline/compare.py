@@ -21,6 +21,7 @@ from pipeline.experiments.comparison import (
     differences,
     differing,
     differing_parameters,
+    environments,
     make_result,
     policy_curve,
 )
@@ -136,7 +137,9 @@ def _compare_task(task: str, revisions: Sequence[Revision]) -> Comparison:
         parameters,
         sorted({path for _, path in differing(code)}) if all(code.values()) else None,
         results,
-        differences(results, parameters),
+        differences(
+            results, environments(parameters, {r.name: r.environment(task) for r in having})
+        ),
         curves,
         policies,
         notes,

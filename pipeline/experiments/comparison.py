@@ -140,26 +140,41 @@ def measures(results: Sequence[Result]) -> list[str]:
     return [*MODES, *(name for name in others if all(name in r.means for r in results))]
 
 
+def environments(
+    parameters: Mapping[str, Mapping[str, Any]], sources: Mapping[str, str | None]
+) -> list[Mapping[str, Any]]:
+    """Choose what tells the environments of revisions apart.
+
+    Args:
+        parameters: Those that differ, as of `differing_parameters`.
+        sources: Revision → a hash of what its environment was made of, None if not recorded.
+
+    Returns:
+        Rows of revision → value: the returns of revisions with other values mean other things.
+    """
+    rows = [
+        values
+        for name, values in parameters.items()
+        if any(name == one or name.startswith(f"{one}.") for one in DEFINING_RETURNS)
+    ]
+    return rows if None in sources.values() else [*rows, sources]
+
+
 def differences(
-    results: Sequence[Result], parameters: Mapping[str, Mapping[str, Any]]
+    results: Sequence[Result], environments: Sequence[Mapping[str, Any]]
 ) -> list[Difference]:
     """Compares each pair of up to three revisions, of more each with the first; in each measure.
 
     Args:
         results: Of the revisions, at least one.
-        parameters: Those that differ, as of `differing_parameters`.
+        environments: As of the function of this name.
     """
-    defining = [
-        values
-        for name, values in parameters.items()
-        if any(name == one or name.startswith(f"{one}.") for one in DEFINING_RETURNS)
-    ]
     pairs = list(itertools.combinations(results, 2))
     if len(results) > MAX_ALL_PAIRS:
         pairs = [(results[0], other) for other in results[1:]]
     return [
         Difference(first.revision, second.revision, measure, None, None, "other environment")
-        if any(values[first.revision] != values[second.revision] for values in defining)
+        if any(values[first.revision] != values[second.revision] for values in environments)
         else difference(first, second, measure)
         for first, second in pairs
         for measure in measures(results)

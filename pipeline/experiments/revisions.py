@@ -20,7 +20,7 @@ from pipeline.task.artifacts import Table, read_json, read_table
 from pipeline.task.errors import UserError
 from pipeline.task.files import TaskFiles
 from pipeline.task.mistakes import value_at
-from pipeline.task.task import DATA
+from pipeline.task.task import DATA, SOURCES
 from pipeline.task.yaml_file import read_yaml
 
 WORKSPACE = "workspace"
@@ -80,6 +80,10 @@ class Revision(NamedTuple):
             for dependency in self._locked(stage, task).get("deps", [])
             if not dependency["path"].startswith(f"{DATA}/")
         }
+
+    def environment(self, task: str) -> str | None:
+        """The hash of what the task's environment was made of; None if it is not recorded."""
+        return self.code(task).get(("train", f"{SOURCES}/{task}.json"))
 
     def unrecorded(self, task: str) -> list[str]:
         """The task's tables, of those read, that are not as its stages last wrote them."""

@@ -14,6 +14,7 @@ from pipeline.experiments.comparison import (
     differences,
     differing,
     differing_parameters,
+    environments,
     make_result,
     measures,
     policy_curve,
@@ -108,11 +109,11 @@ def test_metrics_alone_give_a_difference_without_interval():
 
 def test_few_revisions_are_compared_each_with_each_many_with_the_first():
     results = [result(name, 1, 2) for name in "abcd"]
-    pairs = [(found.first, found.second) for found in differences(results[:3], {})[::2]]
+    pairs = [(found.first, found.second) for found in differences(results[:3], [])[::2]]
     assert pairs == [("a", "b"), ("a", "c"), ("b", "c")]
-    pairs = [(found.first, found.second) for found in differences(results, {})[::2]]
+    pairs = [(found.first, found.second) for found in differences(results, [])[::2]]
     assert pairs == [("a", "b"), ("a", "c"), ("a", "d")]
-    assert [found.measure for found in differences(results[:2], {})] == ["greedy", "sampled"]
+    assert [found.measure for found in differences(results[:2], [])] == ["greedy", "sampled"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_few_revisions_are_compared_each_with_each_many_with_the_first():
 def test_returns_of_different_environments_are_not_compared(parameter, verdict):
     results = [result("a", 1, 2, 3, 4), result("b", 11, 12, 13, 14)]
     parameters = {parameter: {"a": "x", "b": "y"}}
-    for found in differences(results, parameters):
+    for found in differences(results, environments(parameters, {"a": None})):
         assert found.verdict == verdict
         if verdict == "other environment":
             assert (found.difference, found.interval) == (None, None)
@@ -138,9 +139,16 @@ def test_returns_of_different_environments_are_not_compared(parameter, verdict):
     assert described.startswith(f"maze: {parameter} differs; ")
 
 
+def test_returns_of_an_environment_that_was_changed_are_not_compared():
+    results = [result("a", 1, 2, 3, 4), result("b", 11, 12, 13, 14)]
+    for other, verdict in (("1", "higher"), ("2", "other environment"), (None, "higher")):
+        found = differences(results, environments({}, {"a": "1", "b": other}))
+        assert {one.verdict for one in found} == {verdict}
+
+
 def test_of_several_revisions_those_of_the_same_environment_are_compared():
     results = [result(name, 1, 2) for name in "abc"]
-    found = differences(results, {"env.id": {"a": "x", "b": "y", "c": "x"}})
+    found = differences(results, [{"a": "x", "b": "y", "c": "x"}])
     assert [one.verdict for one in found[::2]] == ["other environment", "same", "other environment"]
 
 
@@ -165,7 +173,7 @@ def test_a_bandit_is_compared_by_what_its_policies_do():
         make_result(name, evaluation(1, 2), of_it)
         for name, of_it in zip("ab", [policy, other], strict=True)
     ]
-    found = differences(results, {})[-1]
+    found = differences(results, [])[-1]
     assert found.measure == "P(action 1)"
     assert found.difference == pytest.approx(0.2)
     assert found.interval == difference_interval([0.6, 0.7], [0.8, 0.9])
@@ -229,7 +237,7 @@ def comparison(*results, parameters=None, code=(), notes=()):
         parameters or {},
         None if code is None else list(code),
         list(results),
-        differences(results, parameters or {}),
+        differences(results, environments(parameters or {}, {"a": None})),
         {},
         {},
         list(notes),

@@ -94,6 +94,13 @@ def test_code_is_what_the_stages_depend_on_but_for_data(revision):
     }
 
 
+def test_the_environment_is_what_training_depended_on(revision):
+    assert revision.environment("maze") is None
+    sources = {"path": "sources/maze.json", "md5": "4"}
+    stages = {"train@maze": {"deps": [sources]}}
+    assert revision._replace(stages=stages).environment("maze") == "4"
+
+
 def test_unrecorded_is_a_table_that_is_not_as_it_was_written(revision, tmp_path):
     assert revision.unrecorded("maze") == []  # none was read
     table = tmp_path / "data" / "maze" / "evaluation.csv"
