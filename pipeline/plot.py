@@ -53,8 +53,9 @@ def draw_pictures(files: TaskFiles, task: str, bounded: bool) -> dict[str, bytes
         )
         pictures["learning_curve.png"] = png(draw_learning_curve(curve, task))
     with _naming(files.variance):
-        variance = read_table(files.variance, ["policy", "baseline"])
-        pictures["variance.png"] = png(draw_variance(variance, task))
+        variance = read_table(files.variance, ["policy", "baseline"], may_be_empty=True)
+        if len(variance["policy"]):
+            pictures["variance.png"] = png(draw_variance(variance, task))
     with _naming(files.evaluation):
         evaluation = read_table(files.evaluation, ["run", "mode", "episode_return"])
         pictures["evaluation.png"] = png(draw_evaluation(evaluation, task))

@@ -36,11 +36,14 @@ def _stack(runs: Sequence[Episodes]) -> Episodes:
     """Stack R batches of B episodes: every field `[R, B, T, …]`, padded to the longest of all."""
     num_steps = max(episodes.valid.shape[1] for episodes in runs)
 
-    def pad(values: np.ndarray) -> np.ndarray:
-        missing = num_steps - values.shape[1]
-        return np.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2))
+    def stack(field: Sequence[np.ndarray]) -> np.ndarray:
+        num_episodes, _, *shape = field[0].shape
+        stacked = np.zeros((len(runs), num_episodes, num_steps, *shape), field[0].dtype)
+        for run, values in enumerate(field):  # one copy of them all, which may be gigabytes
+            stacked[run, :, : values.shape[1]] = values
+        return stacked
 
-    return Episodes(*(np.stack([pad(v) for v in field]) for field in zip(*runs, strict=True)))
+    return Episodes(*map(stack, zip(*runs, strict=True)))
 
 
 def read_rollouts(

@@ -5,6 +5,7 @@ whatever the task's `train` says. Rewards and discount are the task's. Since all
 unbiased, E ĝ is the same with each; the signal-to-noise ratios take its norm from the least noisy.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -28,7 +29,8 @@ from reinforce.value import compile_fit
 
 MIN_EPISODES_PER_CALL = 16  # that are sampled side by side
 # The baseline `value` is fitted to other episodes of the same policy: to 10,000 env steps of them
-# or, where they are short, to what 32 calls give. Each of 600 steps of its optimizer sees 256.
+# or, where they are short, to what 32 calls give; but to no more than twice the episodes that a run
+# trains on. Each of 600 steps of its optimizer sees 256.
 MIN_FIT_ENV_STEPS = 10_000
 MAX_FIT_CALLS = 32
 FIT_MINIBATCHES, FIT_MINIBATCH_SIZE = 600, 256
@@ -36,6 +38,10 @@ FIT_MINIBATCHES, FIT_MINIBATCH_SIZE = 600, 256
 
 def variance(task: Task) -> None:
     """Measure how noisy the gradient is with each baseline, before and after training."""
+    if task.params.variance.num_runs == 0:
+        write_table(task.files.variance, {name: np.array([]) for name in ("policy", "baseline")})
+        print(f"{task.name}: variance.num_runs is 0, nothing to measure")
+        return
     rows = [
         {"policy": policy, "baseline": baseline, **row}
         for policy, probes in _probe_policies(task)
@@ -67,6 +73,7 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list[Probe]]]:
     per_batch = episodes_per_batch(params.train)
     per_call = -(-MIN_EPISODES_PER_CALL // per_batch) * per_batch
     num_updates = params.train.num_episodes // params.train.episodes_per_update
+    num_fit_calls = min(MAX_FIT_CALLS, math.ceil(2 * params.train.num_episodes / per_call))
 
     with make_sampler(task, policy, per_call) as sampler:
         for name, path, update in [
@@ -80,7 +87,7 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list[Probe]]]:
                 set_weights(policy, weights, run)
                 value.reset(seeds[0])
                 with task.located_in_run(run):
-                    data = _fit_data(returns, sampler, seeds[1])
+                    data = _fit_data(returns, sampler, seeds[1].spawn(num_fit_calls))
                 fit(*data, np.random.default_rng(seeds[2]))
                 batches = _batches(sampler, seeds[3], params.variance.num_batches, per_batch)
                 with task.located_in_run(run):
@@ -94,11 +101,16 @@ def episodes_per_batch(params: TrainParams) -> int:
 
 
 def _fit_data(
-    returns_of: Callable[[Episodes], tf.Tensor], sampler: Sampler, seed: np.random.SeedSequence
+    returns_of: Callable[[Episodes], tf.Tensor],
+    sampler: Sampler,
+    seeds: Sequence[np.random.SeedSequence],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sample observations `[N, O]` and returns `[N]`: all steps of complete episodes."""
+    """Sample observations `[N, O]` and returns `[N]`: all steps of complete episodes.
+
+    Each call has a seed; the last ones are not made where the others have given enough steps.
+    """
     observations, returns, num_steps = [], [], 0
-    for of_call in seed.spawn(MAX_FIT_CALLS):
+    for of_call in seeds:
         episodes = sampler.sample(of_call)
         observations.append(episodes.observations[episodes.valid])
         returns.append(returns_of(episodes).numpy()[episodes.valid])

@@ -124,7 +124,7 @@ class TaskPictures(NamedTuple):
 
     parts: DrawnParts
     film: Film | str  # a sentence where there is none: why
-    variance: Variance
+    variance: Variance | None  # None where it was not measured
     plane: bytes | None  # a PNG; None where the environment has no plane of states
 
 
@@ -181,7 +181,10 @@ def _read_film(folder: Path) -> Film | str:
     return Film(episode, gif, size, first_frame.getvalue())
 
 
-def _read_variance(files: TaskFiles) -> Variance:
+def _read_variance(files: TaskFiles) -> Variance | None:
+    table = read_table(files.variance, ["policy", "baseline"], may_be_empty=True)
+    if not len(table["policy"]):
+        return None
     columns = ["policy", "baseline", "signal_to_noise"]
     table = read_table(files.variance, columns)
     ratios = list(zip(*(table[name] for name in columns), strict=True))

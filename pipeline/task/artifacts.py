@@ -122,12 +122,13 @@ def write_table(path: Path, table: Table) -> None:
             )
 
 
-def read_table(path: Path, required: Iterable[str]) -> Table:
+def read_table(path: Path, required: Iterable[str], *, may_be_empty: bool = False) -> Table:
     """Read a CSV table; columns are integers, floats or, failing that, strings.
 
     Args:
         path: The file.
         required: Columns that it must have; it may have more.
+        may_be_empty: Whether it may have no rows, and those columns alone. Defaults to no.
 
     Raises:
         UserError: If the file is missing, has no rows, lacks a column or has an uneven row.
@@ -135,6 +136,8 @@ def read_table(path: Path, required: Iterable[str]) -> Table:
     try:
         with path.open(newline="") as file:
             header, *rows = csv.reader(file, strict=True)
+        if may_be_empty and header == list(required) and not rows:
+            return {name: np.array([]) for name in header}
         columns = list(zip(*rows, strict=True))
         if not columns or any(len(row) != len(header) for row in rows):
             raise ValueError("rows are missing or uneven")

@@ -51,6 +51,7 @@ def _tuple(value: Any) -> Any:
 Seed = Annotated[int, Field(ge=0, lt=2**32), Expected("an integer from 0 to 4294967295")]
 # What numbers its elements by 32 bits can hold no more.
 Count = Annotated[int, Field(ge=1, lt=2**31), Expected("an integer from 1 to 2147483647")]
+CountOrZero = Annotated[int, Field(ge=0, lt=2**31), Expected("an integer from 0 to 2147483647")]
 # Of fewer, the bootstrap's resamples would too often be one batch over and over.
 Batches = Annotated[int, Field(ge=10, lt=2**31), Expected("an integer from 10 to 2147483647")]
 CountOrNone = Annotated[
@@ -200,7 +201,7 @@ class TrainParams(Section):
 class VarianceParams(Section):
     """The batches of episodes that show how noisy the gradient is."""
 
-    num_runs: Count = Field(description="runs whose policies are looked at, the first ones")
+    num_runs: CountOrZero = Field(description="runs whose policies are looked at, the first ones")
     num_batches: Batches = Field(description="batches of each of these policies")
 
 

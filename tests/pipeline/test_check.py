@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import gymnasium
 import numpy as np
@@ -207,8 +208,34 @@ def test_the_command_says_that_all_is_well(write, capsys):
     path = write()
     main(["--params", str(path)])
     assert capsys.readouterr() == (
-        f"{path}: 3 tasks (bandit, cartpole, frozen_lake), no mistakes\n",
+        f"{path}: 3 tasks (bandit, cartpole, frozen_lake), no mistakes\n"
+        "memory for episodes, if all last to the time limit: bandit 0.0 GB, cartpole 0.0 GB, "
+        "frozen_lake 0.0 GB\n",
         "",
+    )
+
+
+def test_memory_is_that_of_the_largest_stage_and_a_mistake_where_there_is_less(
+    write, capsys, monkeypatch
+):
+    # CartPole: 4 + 2 numbers and 3 flags of each of 500 steps, an action has one: 31 bytes. The
+    # stage `rollout` holds twice 2 · 10 episodes; a worker of `train` these and 4 · 10 of an
+    # update; one of `evaluate` 3 · 3. So two workers of `train` need most.
+    monkeypatch.setattr("pipeline.check.default_num_workers", lambda: 2)
+    path = write()
+    text = path.read_text().replace("episodes_per_update: 2", "episodes_per_update: 10")
+    path.write_text(text)
+    size = 2 * (2 * 10 + 4 * 10) * 500 * 31
+    memory = SimpleNamespace(total=size)
+    monkeypatch.setattr("pipeline.check.psutil.virtual_memory", lambda: memory)
+    main(["--params", str(path)])
+    assert "cartpole 0.0 GB" in capsys.readouterr().out
+    memory.total -= 1
+    with pytest.raises(SystemExit) as error:
+        main(["--params", str(path)])
+    assert str(error.value) == (
+        f"{path}: tasks.cartpole: episodes of up to 500 steps take up to 0.0 GB of memory, and "
+        "this machine has 0.0 GB; see env.max_episode_steps and the numbers of episodes"
     )
 
 
@@ -217,7 +244,7 @@ def test_the_command_counts_one_task(tmp_path, capsys):
     path = tmp_path / "params.yaml"
     path.write_text(VALID.partition("  cartpole:")[0])
     main(["--params", str(path)])
-    assert capsys.readouterr().out == f"{path}: 1 task (bandit), no mistakes\n"
+    assert capsys.readouterr().out.startswith(f"{path}: 1 task (bandit), no mistakes\n")
 
 
 def test_the_command_tells_mistakes_on_stderr_and_fails_without_a_traceback(write):
@@ -275,7 +302,7 @@ def test_the_command_tries_environments_out(write, capsys):
     path = write((ENVIRONMENTS["bandit"], moody))
     main(["--params", str(path)])
     out, err = capsys.readouterr()
-    assert out.endswith("no mistakes\n")
+    assert "no mistakes\n" in out
     assert err.startswith(f"{path}: tasks.bandit.env: expected the same episode from the same seed")
     faulty = "{id: Moody-v0, kwargs: {draw: [1]}}"
     path = write((ENVIRONMENTS["bandit"], faulty), (ENVIRONMENTS["cartpole"], faulty))

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.build.learners import make_value_baseline
+from pipeline.plot import plot
+from pipeline.report import report
 from pipeline.rollout import rollout
 from pipeline.task.artifacts import read_arrays, read_table, write_arrays
 from pipeline.task.schema import TrainParams
@@ -16,6 +18,7 @@ from pipeline.task.seeds import Purpose
 from pipeline.train import train
 from pipeline.variance import episodes_per_batch, format_table, variance
 from reinforce.sampling import gymnasium as sampling
+from tests.pipeline.project import plotted, write_project
 from tests.pipeline.small_task import BANDIT, SEED
 from tests.pipeline.test_stages import run_stages
 from tests.reinforce.noise.test_compare import VARIANCES
@@ -110,13 +113,13 @@ def test_every_sample_has_a_stream_of_its_own_and_value_is_fitted_to_other_episo
     run_stages(tmp_path, monkeypatch, stages=(rollout, train))
     monkeypatch.setattr(sampling, "sample_episodes", sample_episodes)
     run_stages(tmp_path, monkeypatch, stages=(variance,))
-    # Of the policies before and after 10 updates: 32 calls to fit to, since episodes of one step
-    # never make 10,000, and three of 16 episodes for 10 batches of 4.
+    # Of the policies before and after 10 updates: five calls of 16 episodes to fit to, twice the 40
+    # that a run trains on, and three for 10 batches of 4.
     assert samples == [
         ([SEED, Purpose.VARIANCE, run, update], key, 16)
         for update in (0, 10)
         for run in (0, 1)
-        for key in [*((1, call) for call in range(32)), *((3, call) for call in range(3))]
+        for key in [*((1, call) for call in range(5)), *((3, call) for call in range(3))]
     ]
 
 
@@ -160,6 +163,21 @@ def test_a_policy_that_has_settled_has_no_noise_and_no_ratio(tmp_path, monkeypat
     assert (table["num_episodes_for_1_low"][trained] == 0).all()
     assert (table["num_episodes_for_1_high"][trained] == np.inf).all()
     assert format_table(table).splitlines()[-1].split()[-9:] == [*["0", "[0,", "0]"] * 2, *"–––"]
+
+
+def test_of_no_runs_nothing_is_measured_drawn_or_shown(tmp_path, monkeypatch, capsys):
+    params = copy.deepcopy(BANDIT)
+    params["variance"]["num_runs"] = 0
+    write_project(tmp_path, {"task": params})
+    capsys.readouterr()
+    task = run_stages(tmp_path, monkeypatch, params=params, stages=(variance,))
+    assert capsys.readouterr().out == "task: variance.num_runs is 0, nothing to measure\n"
+    plot(plotted("task", task.files))
+    assert not (task.files.plots / "variance.png").exists()
+    report(tmp_path / "params.yaml")
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "Learning curve" in page
+    assert "Variance by baseline" not in page
 
 
 def test_numbers_in_the_table():

@@ -1,0 +1,29 @@
+"""The files of stage `rollout`."""
+
+import tracemalloc
+
+import numpy as np
+
+from pipeline.rollouts import _stack
+from reinforce.episodes import Episodes
+
+
+def episodes(num_steps):
+    """Two episodes of 1,000 numbers a step, none of which is 0."""
+    shape = (2, num_steps)
+    flags = [np.ones(shape, bool)] * 3
+    return Episodes(np.ones((*shape, 1000), np.float32), *[np.ones(shape, np.float32)] * 3, *flags)
+
+
+def test_runs_are_padded_to_the_longest_and_copied_once():
+    runs = [episodes(50), episodes(80), episodes(70)]
+    tracemalloc.start()
+    stacked = _stack(runs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.1 * sum(field.nbytes for field in stacked)
+    for field in stacked:
+        assert field.shape[:3] == (3, 2, 80)
+        for run, num_steps in enumerate((50, 80, 70)):
+            assert field[run, :, :num_steps].all()
+            assert not field[run, :, num_steps:].any()
