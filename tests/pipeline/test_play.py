@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -205,7 +206,10 @@ def test_actions_are_of_their_spaces_type(space, way, tmp_path, capsys, recwarn)
 
 def test_parameters_follow_the_numbers_in_their_names():
     names = ["probability_0_10", "probability_10_0", "probability_0_9", "probability_2_0"]
-    signatures = {"distribution": lambda observation: dict.fromkeys(names, observation)}
+    signatures = {
+        "serving_default": SimpleNamespace(structured_input_signature=((), {"observation": None})),
+        "distribution": lambda observation: dict.fromkeys(names, observation),
+    }
     assert list(distribution_parameters(signatures, np.zeros(1, np.float32))) == [
         "probability_0_9",
         "probability_0_10",
