@@ -129,7 +129,7 @@ def _not_observed(space: gymnasium.Space[Any], name: str = "") -> str | None:
         for key, value in parts.items():
             if reason := _not_observed(value, f"{name}.{key}".strip(".")):
                 return reason
-    elif isinstance(space, spaces.Text):
+    elif space.dtype is not None and space.dtype.kind == "U":
         return f"{part} text"
     elif not isinstance(space, FLATTENED) or np.issubdtype(space.dtype, np.complexfloating):
         return f"{part} {space}"

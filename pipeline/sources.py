@@ -53,14 +53,14 @@ def environment_sources(env: EnvParams) -> dict[str, str]:
     opens. Gymnasium's own environments are known to depend on Gymnasium and their arguments alone.
 
     Returns:
-        The version of each package that the environment is from, and the SHA-256 of each file in
-        the working directory that is imported, opened, or named by a keyword argument; and of each
-        module of these packages that is not installed. An environment that cannot be made has what
-        was seen until then: the stages say what is wrong with it.
+        The version of each package that is imported; the SHA-256 of each file in the working
+        directory that is imported, opened, or named by a keyword argument; and that of each module
+        of the environment's own package, if it is not installed. An environment that cannot be made
+        has what was seen until then: the stages say what is wrong with it.
     """
     sources = {path: file_digest(Path(path)) for path in _named_files(env.kwargs)}
     if _packages(env.id) == {"gymnasium"}:
-        return sources | {"gymnasium": gymnasium.__version__}
+        return sources | {"version of gymnasium": gymnasium.__version__}
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_send_sources, args=(env, there))
@@ -122,12 +122,13 @@ def _send_sources(env: EnvParams, connection: Connection) -> None:
         paths |= set(imported_files(entry_point_of(env.id).partition(":")[0]))
     sources = {path.as_posix(): file_digest(path) for path in paths if path.parts[0] != OWN}
     packages = _packages(env.id)
-    for package in packages:
+    others = {name.partition(".")[0] for name in modules if name not in before}
+    for package in packages | others - {OWN} - sys.stdlib_module_names:
         with suppress(importlib.metadata.PackageNotFoundError):
-            sources[package] = importlib.metadata.version(package)
+            sources[f"version of {package}"] = importlib.metadata.version(package)
     for name, file in modules.items():
         package = name.partition(".")[0]
-        is_installed = package in sources and _is_installed(file)
+        is_installed = f"version of {package}" in sources and _is_installed(file)
         if package in packages and not is_installed and _project_path(file) is None:
             sources[name] = file_digest(Path(file))
     connection.send(sources)

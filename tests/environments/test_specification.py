@@ -86,10 +86,10 @@ ACTED = "whose action is Discrete, MultiDiscrete, MultiBinary or a Box of floats
 @pytest.mark.parametrize(
     ("observation_space", "action_space", "message"),
     [
-        (spaces.Text(3), spaces.Discrete(2), OBSERVED),
+        (spaces.Text(3), spaces.Discrete(2), f"{OBSERVED} .*, whose observation is text"),
         (spaces.Sequence(VECTOR), spaces.Discrete(2), OBSERVED),
         (
-            spaces.Dict(image=VECTOR, mission=spaces.Text(3)),
+            spaces.Dict(image=VECTOR, mission=gymnasium.Space(dtype=str)),  # as in MiniGrid
             spaces.Discrete(2),
             "received Custom-v0, whose part mission is text; a module of yours that registers",
         ),

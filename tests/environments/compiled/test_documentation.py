@@ -76,7 +76,7 @@ class MiniGrid(gymnasium.Env[Any, Any]):
     observation_space = spaces.Dict(
         image=spaces.Box(0, 255, (7, 7, 3), np.uint8),
         direction=spaces.Discrete(4),
-        mission=spaces.Text(30),
+        mission=gymnasium.Space(dtype=str),
     )
     action_space = spaces.Discrete(7)
 
