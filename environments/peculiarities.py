@@ -14,8 +14,7 @@ def find_peculiarities(specification: EnvironmentSpecification) -> list[str]:
     """Play a short episode twice, and say what the user should know.
 
     Returns:
-        A text for each: that the episodes differ, and which components of observations float32
-        cannot hold.
+        A text for each: that the episodes differ, and that float32 loses an observation's digits.
 
     Raises:
         EnvironmentFault: If the environment cannot be made, or misbehaves.
@@ -27,15 +26,8 @@ def find_peculiarities(specification: EnvironmentSpecification) -> list[str]:
             "expected the same episode from the same seed and actions, received another one: "
             "results cannot be repeated, since its reset does not seed all that it draws from"
         )
-    if (lost := _beyond_float32(first.observations)).size:
-        values = first.observations[:, lost[0]]
-        counts = [len(np.unique(v)) for v in (values, values.astype(np.float32))]
-        found.append(
-            f"float32, in which policies observe, cannot hold component {lost[0]} of observations: "
-            f"{counts[0]} different values became {counts[1]}"
-            f"{f', and so on in {len(lost)} components' if len(lost) > 1 else ''}; a wrapper that "
-            "subtracts a constant from it keeps the digits (see docs/environments.md)"
-        )
+    if lost := _lost_in_float32(first.observations):
+        found.append(lost)
     return found
 
 
@@ -44,12 +36,21 @@ def _trial(specification: EnvironmentSpecification) -> Trial:
         return play_trial(environments, specification, NUM_STEPS)
 
 
-def _beyond_float32(observations: np.ndarray) -> np.ndarray:
-    """Find the components of observations `[N, O]` whose variation is lost to rounding."""
+def _lost_in_float32(observations: np.ndarray) -> str | None:
+    """Say which component of observations `[N, O]` varies too little for float32's digits."""
     with np.errstate(over="ignore", invalid="ignore"):
         error = abs(observations - observations.astype(np.float32)).max(axis=0)
         spread = observations.std(axis=0)
         varies = spread > 1e-9 * abs(observations).max(
             axis=0
         )  # by more than float64's own rounding
-        return np.flatnonzero(varies & (error > 0.01 * spread))
+        lost = np.flatnonzero(varies & (error > 0.01 * spread))
+    if not lost.size:
+        return None
+    component = lost[0]
+    return (
+        f"component {component} of observations varies by {spread[component]:.3g} (standard "
+        "deviation), and float32, in which policies observe, rounds it by up to "
+        f"{error[component]:.3g}{f', and so on in {len(lost)} components' if len(lost) > 1 else ''}"
+        "; a wrapper that subtracts a constant keeps the digits (see docs/environments.md)"
+    )
