@@ -1,11 +1,14 @@
-"""Spaces in words that JSON can hold, for those who use a policy without this project."""
+"""A policy and its spaces in JSON, for those who use it without this project."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium import spaces
 
 from environments.masks import ActionMask
+from pipeline.task.task import Task
 
 ENCODINGS = {
     "Box": "its numbers, row by row",
@@ -13,6 +16,44 @@ ENCODINGS = {
     "MultiDiscrete": "each component in turn, row by row, one-hot: 1 at its value less its start",
     "MultiBinary": "its bits, row by row",
 }
+
+
+def describe_policy(task: Task, run: int) -> dict[str, Any]:
+    """Describe the SavedModel of a run in JSON for spec.json; infinities are "inf" and "-inf"."""
+    specification = task.specification
+    mask = specification.action_mask
+    seen = "observation, action_mask" if mask else "observation"
+    return _jsonable(
+        {
+            "environment": {
+                "id": specification.id,
+                "kwargs": specification.kwargs,
+                "max_episode_steps": specification.max_episode_steps,
+                **({"action_mask": mask.name} if mask else {}),
+            },
+            "observation_space": describe_space(specification.observation_space),
+            "observation": {
+                "shape": [specification.observation_size],
+                "dtype": "float32",
+                "from": "gymnasium.spaces.flatten(observation_space, observation)",
+                "parts": describe_flattening(specification.observation_space),
+            },
+            **({"action_mask": describe_mask(mask)} if mask else {}),
+            "action_space": describe_space(specification.action_space),
+            "task": task.name,
+            "run": run,
+            "parameters": {"seed": task.seed} | task.params.model_dump(),
+            "signatures": {
+                "serving_default": f"{seen} -> action, the most probable one (of a squashed "
+                "Normal: the median)",
+                "sample": f"{seen}, seed [2] -> action for the environment, raw_action as "
+                "sampled, before it is clipped or squashed, log_prob",
+                "distribution": f"{seen} -> parameters of the action distribution (of a "
+                "squashed Normal: before it is squashed)",
+                "log_prob": f"{seen}, action (a raw_action) -> log_prob",
+            },
+        }
+    )
 
 
 def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:
@@ -91,3 +132,12 @@ def _leaves(space: gymnasium.Space[Any]) -> list[tuple[list[str | int], gymnasiu
         case _:
             return [([], space)]
     return [([key, *path], leaf) for key, part in parts.items() for path, leaf in _leaves(part)]
+
+
+def _jsonable(value: Any) -> Any:
+    """The same in what JSON has: no tuples, and text for what is not finite."""
+    if isinstance(value, Mapping):
+        return {key: _jsonable(element) for key, element in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(element) for element in value]
+    return str(value) if isinstance(value, float) and not np.isfinite(value) else value

@@ -3,6 +3,8 @@
 `pipeline/evaluation/run.py` plays the episodes, in a worker for each core.
 """
 
+from pipeline.digests import folder_digests
+from pipeline.evaluation.folders import require_policy_of
 from pipeline.evaluation.table import EvaluatedRun, concatenated, discounted, metrics_of, rounded
 from pipeline.runs.workers import Prepared, perform_runs
 from pipeline.statistics import interquartile_mean
@@ -21,6 +23,8 @@ def evaluate(task: Task) -> None:
     """Evaluate each run's SavedModel, greedy and sampled, on episodes with seeds of their own."""
     files = task.files
     rollouts = read_arrays(files.rollouts, ["rewards", "valid"])
+    for run in range(task.params.num_runs):
+        require_policy_of(task, run, files.policies / str(run))
     chosen = _chosen_run(task)
     runs: list[EvaluatedRun] = perform_runs(
         task, Prepared("pipeline.evaluation.run:prepare_evaluation", (chosen,))
@@ -54,4 +58,6 @@ def _chosen_run(task: Task) -> int:
     if chosen not in range(task.params.num_runs):
         expected = f"the policy of one of {task.params.num_runs} runs"
         raise stale_file(task.files.policy, expected, f"that of run {chosen}")
+    if folder_digests(task.files.policy) != folder_digests(task.files.policies / str(chosen)):
+        raise stale_file(task.files.policy, f"the policy of run {chosen}", "another")
     return int(chosen)

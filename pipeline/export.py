@@ -4,15 +4,13 @@ It does nothing else: what ran earlier in a process changes the bytes of a Saved
 """
 
 import errno
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from models.savedmodel import ServablePolicy
 from pipeline.build.policies import make_policy, read_weights, set_weights
-from pipeline.description import describe_flattening, describe_mask, describe_space
+from pipeline.description import describe_policy
 from pipeline.digests import folder_digests
 from pipeline.task.artifacts import (
     Table,
@@ -51,7 +49,7 @@ def export(task: Task) -> None:
                 raise OSError(errno.EIO, error.message.rpartition("; ")[2]) from error
             digests = folder_digests(folder / str(run))
             write_json(
-                folder / str(run) / "spec.json", specification_of(task, run) | {"sha256": digests}
+                folder / str(run) / "spec.json", describe_policy(task, run) | {"sha256": digests}
             )
     copy_folder(files.policies / str(chosen), files.policy)
     print(
@@ -72,50 +70,3 @@ def final_returns(curve: Table) -> np.ndarray:
         end = kept[0] + 1 if len(kept) else len(returns)
         means.append(returns[max(0, end - max(1, len(returns) // 10)) : end].mean())
     return np.array(means)
-
-
-def specification_of(task: Task, run: int) -> dict[str, Any]:
-    """Describe the SavedModel for its users, as JSON; infinities are "inf" and "-inf"."""
-    specification = task.specification
-    mask = specification.action_mask
-    seen = "observation, action_mask" if mask else "observation"
-    return _jsonable(
-        {
-            "environment": {
-                "id": specification.id,
-                "kwargs": specification.kwargs,
-                "max_episode_steps": specification.max_episode_steps,
-                **({"action_mask": mask.name} if mask else {}),
-            },
-            "observation_space": describe_space(specification.observation_space),
-            "observation": {
-                "shape": [specification.observation_size],
-                "dtype": "float32",
-                "from": "gymnasium.spaces.flatten(observation_space, observation)",
-                "parts": describe_flattening(specification.observation_space),
-            },
-            **({"action_mask": describe_mask(mask)} if mask else {}),
-            "action_space": describe_space(specification.action_space),
-            "task": task.name,
-            "run": run,
-            "parameters": {"seed": task.seed} | task.params.model_dump(),
-            "signatures": {
-                "serving_default": f"{seen} -> action, the most probable one (of a squashed "
-                "Normal: the median)",
-                "sample": f"{seen}, seed [2] -> action for the environment, raw_action as "
-                "sampled, before it is clipped or squashed, log_prob",
-                "distribution": f"{seen} -> parameters of the action distribution (of a "
-                "squashed Normal: before it is squashed)",
-                "log_prob": f"{seen}, action (a raw_action) -> log_prob",
-            },
-        }
-    )
-
-
-def _jsonable(value: Any) -> Any:
-    """The same in what JSON has: no tuples, and text for what is not finite."""
-    if isinstance(value, Mapping):
-        return {key: _jsonable(element) for key, element in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(element) for element in value]
-    return str(value) if isinstance(value, float) and not np.isfinite(value) else value

@@ -2,8 +2,8 @@
 
 Every file is written to a temporary file, flushed and atomically renamed: a write that fails leaves
 the file that was there. (Under `dvc repro` there is none: DVC removes a stage's outputs before it
-runs the stage.) Nothing that is read is unpickled or trusted: what is missing or damaged raises a
-`UserError` that names the file.
+runs the stage.) Nothing that is read is unpickled: what is missing or damaged raises a `UserError`
+that names the file.
 """
 
 import csv
@@ -180,7 +180,7 @@ def read_json(path: Path, required: Iterable[str]) -> dict[str, Any]:
         value = json.loads(path.read_text())
         if not isinstance(value, dict):
             raise ValueError("not an object")
-    except (ValueError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise unreadable(path, "a JSON object", error) from error
     if missing := sorted(set(required) - set(value)):
         raise stale_file(path, "a JSON object", f"one without {', '.join(missing)}")

@@ -3,6 +3,7 @@
 import copy
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 
 from pipeline.build import learners, samplers
+from pipeline.description import describe_policy
 from pipeline.evaluate import evaluate
 from pipeline.evaluation import run as evaluate_run
-from pipeline.export import export, final_returns, specification_of
+from pipeline.export import export, final_returns
 from pipeline.plot import plot
 from pipeline.rollout import rollout
 from pipeline.runs.live import NAME
@@ -193,7 +195,7 @@ def test_spec_json_writes_infinite_bounds_and_arguments_as_text(tmp_path, monkey
     task = load_task(write_params(tmp_path, task=params), "task")
     kwargs = {"frame_skip": 2, "range": (1, float("inf"))}  # Hopper-v5 takes such a one
     task = task._replace(specification=task.specification._replace(kwargs=kwargs))
-    spec = json.loads(json.dumps(specification_of(task, 0), allow_nan=False))
+    spec = json.loads(json.dumps(describe_policy(task, 0), allow_nan=False))
     assert spec["observation_space"]["low"] == ["-inf"] * 4
     assert spec["observation_space"]["high"] == ["inf"] * 4
     assert spec["action_space"]["low"] == [-3.0]
@@ -433,9 +435,31 @@ def test_files_of_another_number_of_runs_are_refused(tmp_path, monkeypatch):
         UserError, match=r"learning_curve\.csv: expected a learning curve of 2 runs"
     ):
         export(task)
+    with pytest.raises(UserError, match=r"^data/task/policies/0/spec.json: .* no such file"):
+        evaluate(task)
+
+
+def test_policies_in_the_place_of_others_are_refused(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished.parents[1], tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    task = load_task(tmp_path / "params.yaml", "bandit")
+    before = task.files.metrics.read_bytes()
+    chosen = read_json(task.files.policy / "spec.json", ["run"])["run"]
+    other = task.files.policies / str(1 - chosen)
+    for file in other.rglob("*"):  # its weights, so that only a comparison of the two can tell
+        if file.is_file() and file.name != "spec.json":
+            shutil.copy(file, task.files.policy / file.relative_to(other))
+    with pytest.raises(UserError, match="^data/bandit/policy: expected the policy of run"):
+        evaluate(task)
     write_json(task.files.policy / "spec.json", {"run": 2})
     with pytest.raises(UserError, match="expected the policy of one of 2 runs, received that of"):
         evaluate(task)
+    other.rename(tmp_path / "moved")
+    shutil.copytree(task.files.policies / str(chosen), other)
+    expected = rf"policies/{1 - chosen}/spec.json: run: expected {1 - chosen}, received {chosen};"
+    with pytest.raises(UserError, match=expected):
+        evaluate(task)
+    assert task.files.metrics.read_bytes() == before
 
 
 def test_a_damaged_input_is_named_and_nothing_is_lost(tmp_path, monkeypatch):

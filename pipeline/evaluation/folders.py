@@ -1,0 +1,94 @@
+"""The folder of an exported policy: what its spec.json says, and whether it is the one expected."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from pipeline.description import describe_policy
+from pipeline.digests import folder_digests
+from pipeline.task.artifacts import read_json, stale_file
+from pipeline.task.errors import UserError
+from pipeline.task.mistakes import (
+    Expected,
+    Location,
+    Mistake,
+    expected,
+    mistakes_in,
+    value_at,
+)
+from pipeline.task.schema import EnvParams, Section
+from pipeline.task.task import Task
+
+# What a policy is of: its task, and no more of its parameters than those of the network.
+IDENTITY: tuple[Location, ...] = (("task",), ("run",), ("environment",), ("parameters", "policy"))
+
+Digest = Annotated[
+    str, Field(pattern=r"^[0-9a-f]{64}\z"), Expected("64 hexadecimal digits, a SHA-256 digest")
+]
+
+
+class ExportedEnvironment(EnvParams, extra="ignore"):
+    """The environment that a policy was trained in."""
+
+
+class PolicySpec(Section, extra="ignore"):
+    """The part of spec.json that is needed to play."""
+
+    environment: ExportedEnvironment = Field(description="what the policy acts in")
+    sha256: Annotated[
+        dict[str, Digest], Field(min_length=1), Expected("digests of files, by their paths")
+    ] = Field(description="the other files of the folder")
+
+
+def read_policy_spec(folder: Path) -> PolicySpec:
+    """Read the spec.json of a folder, and compare its other files with the digests there.
+
+    Raises:
+        UserError: If spec.json is missing or damaged, or a file is another one or missing.
+    """
+    path = folder / "spec.json"
+    received = read_json(path, [])
+    try:
+        spec = PolicySpec.model_validate(received)
+    except ValidationError as error:
+        mistakes = mistakes_in(error, received, PolicySpec)
+        raise UserError("\n".join(mistake.line(path) for mistake in mistakes)) from error
+    found = folder_digests(folder)
+    if differing := [name for name, digest in spec.sha256.items() if found.get(name) != digest]:
+        text = f"another {differing[0]}, or none"
+        raise stale_file(folder, "the files that spec.json has the digests of", text)
+    return spec
+
+
+def require_policy_of(task: Task, run: int, folder: Path) -> None:
+    """Make sure that a folder holds the policy of a task's run, as `export` wrote it.
+
+    Raises:
+        UserError: If its spec.json describes the policy of another task, run, environment or
+            network, or `read_policy_spec` raises it.
+    """
+    read_policy_spec(folder)
+    path = folder / "spec.json"
+    described, received = describe_policy(task, run), read_json(path, [])
+    for names in IDENTITY:
+        for mistake in _differences(_at(described, names), _at(received, names), names):
+            raise UserError(f"{mistake.line(path)}; `dvc repro` brings it into step")
+
+
+def _at(spec: Any, names: Location) -> Any:
+    try:
+        return value_at(spec, names)
+    except (LookupError, TypeError):
+        return None
+
+
+def _differences(described: Any, received: Any, location: Location) -> Iterator[Mistake]:
+    if isinstance(described, dict) and isinstance(received, dict):
+        for name in described | received:
+            parts = described.get(name), received.get(name)
+            yield from _differences(*parts, (*location, name))
+    elif described != received:
+        yield Mistake(location, expected(json.dumps(described), received))
