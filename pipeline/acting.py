@@ -22,6 +22,7 @@ class ExportedPolicy(NamedTuple):
     """A SavedModel, how it is to act, and the environment that it must fit."""
 
     folder: Path
+    trusted: bool  # whether its graph may hold any operations
     sampled: bool  # or greedy
     env_id: str
     observation_size: int
@@ -34,12 +35,13 @@ def load(policy: ExportedPolicy) -> Choose:
     """Starts TensorFlow and loads the policy.
 
     Raises:
-        UserError: If the SavedModel is missing or damaged, or does not fit the environment.
+        UserError: If the SavedModel is missing or damaged, holds more than a policy, or does not
+            fit the environment.
     """
     start_tensorflow()  # not before: a process that draws must not import TensorFlow
     from pipeline.evaluation import exported
 
-    signatures = exported.load_signatures(policy.folder)
+    signatures = exported.load_signatures(policy.folder, trusted=policy.trusted)
     name = "sample" if policy.sampled else "serving_default"
     _require_fit(policy, signatures, name)
     actor = (exported.Sampled if policy.sampled else exported.Greedy)(signatures)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import ValidationError
 
 from environments.faults import closing_quietly
 from environments.randomness import seed_global_generators
 from environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.acting import Choose, ExportedPolicy, load, loaded_apart
 from pipeline.arguments import count, file_to_write
+from pipeline.evaluation.folders import read_policy_spec
 from pipeline.figures.recording import Limits, Recording
 from pipeline.playing.environments import (
     Environment,
@@ -26,10 +26,8 @@ from pipeline.playing.environments import (
 )
 from pipeline.process.display import draw_unseen, has_display
 from pipeline.process.messages import one_message
-from pipeline.task.artifacts import read_json, replacing
+from pipeline.task.artifacts import replacing
 from pipeline.task.errors import UserError
-from pipeline.task.mistakes import mistakes_in
-from pipeline.task.schema import EnvParams
 from pipeline.task.task import DATA
 
 LIMITS = Limits()
@@ -47,8 +45,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     with one_message(parser.prog):
+        folder = find_policy(options.policy)
         play(
-            find_policy(options.policy),
+            folder,
+            env_id=options.env,
+            trusted=options.trust or folder != Path(options.policy),  # this project's own
             num_episodes=options.episodes,
             seed=options.seed,
             sampled=options.sampled,
@@ -58,7 +59,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def play(
-    folder: Path, *, num_episodes: int, seed: int, sampled: bool, gif: Path | None, human: bool
+    folder: Path,
+    *,
+    num_episodes: int,
+    seed: int,
+    sampled: bool,
+    gif: Path | None,
+    human: bool,
+    env_id: str | None = None,
+    trusted: bool = False,
 ) -> None:
     """Plays episodes, and prints each one's return and length as it ends, and their means.
 
@@ -69,6 +78,8 @@ def play(
         sampled: Whether actions are drawn. Else the greedy ones are taken.
         gif: Where to write pictures of the episodes as an animated GIF, if anywhere.
         human: Whether the environment shows itself in a window.
+        env_id: The environment to play in. Defaults to the one that spec.json names.
+        trusted: Whether anything that the folder names or holds may be run. Defaults to False.
 
     Raises:
         UserError: If anything is missing, damaged or does not fit, or the environment fails.
@@ -78,9 +89,10 @@ def play(
         draw_unseen()
     elif human:
         _require_display()
-    specification = read_specification(folder / "spec.json")
+    specification = read_environment(folder, env_id, trusted=trusted)
     policy = ExportedPolicy(
         folder,
+        trusted,
         sampled,
         specification.id,
         specification.observation_size,
@@ -135,26 +147,31 @@ def _require_display() -> None:
         )
 
 
-def read_specification(path: Path) -> EnvironmentSpecification:
-    """The environment that a spec.json names, as it is installed here.
+def read_environment(
+    folder: Path, env_id: str | None = None, *, trusted: bool = False
+) -> EnvironmentSpecification:
+    """Find the environment that a folder's spec.json names, as it is installed here.
+
+    Args:
+        folder: Where the SavedModel and spec.json are.
+        env_id: The id that the user names instead of spec.json's, if any. Defaults to none.
+        trusted: Whether a module that spec.json names may be imported. Defaults to False.
 
     Raises:
-        UserError: If the file is missing or damaged, or there is no such environment.
+        UserError: If spec.json is missing or damaged, or does not belong to the other files, if
+            there is no such environment, or if its module would be imported unasked.
     """
-    received = read_json(path, ["environment"])["environment"]
-    if isinstance(received, dict):  # it may say more than is needed here
-        received = {name: received[name] for name in EnvParams.model_fields if name in received}
-    try:
-        env = EnvParams.model_validate(received)
-    except ValidationError as error:
-        mistakes = [
-            mistake._replace(location=("environment", *mistake.location))
-            for mistake in mistakes_in(error, received, EnvParams)
-        ]
-        raise UserError("\n".join(mistake.line(path) for mistake in mistakes)) from error
-    with naming(f"{path}: environment"):
+    place = f"{folder / 'spec.json'}: environment"
+    env = read_policy_spec(folder).environment
+    if ":" in env.id and not (env_id or trusted):
+        raise UserError(
+            f"{place}.id: expected the id of an installed environment, received {env.id!r}, whose "
+            "Python module could do anything to this machine when it is imported; "
+            f"`--env {env.id}` or --trust imports it"
+        )
+    with naming(place):
         kwargs = _with_infinities(env.kwargs)
-        return inspect_environment(env.id, kwargs, env.max_episode_steps, env.action_mask)
+        return inspect_environment(env_id or env.id, kwargs, env.max_episode_steps, env.action_mask)
 
 
 def _with_infinities(value: Any) -> Any:
@@ -229,6 +246,17 @@ def _parser() -> argparse.ArgumentParser:
         "policy",
         metavar="POLICY",
         help="a task, for data/<task>/policy, or the folder of a SavedModel",
+    )
+    parser.add_argument(
+        "--env",
+        metavar="ID",
+        help="the environment to play in, instead of the one that spec.json names",
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="import the module that spec.json names, and load a SavedModel of any operations: "
+        "both can run any code",
     )
     parser.add_argument(
         "--episodes", type=count, default=5, metavar="N", help="default: %(default)s"

@@ -9,39 +9,34 @@ import numpy as np
 import tensorflow as tf
 
 from models.action import Action
-from pipeline.digests import folder_digests
-from pipeline.task.artifacts import read_json, stale_file
+from pipeline.evaluation.graphs import require_policy_graph
+from pipeline.task.artifacts import stale_file
 from reinforce.sampling.direct_call import direct_call
 from reinforce.sampling.protocol import Actor
 
 Signatures = Mapping[str, Any]  # name → compiled function of keyword tensors
 
 
-def load_signatures(folder: Path) -> Signatures:
+def load_signatures(folder: Path, *, trusted: bool = False) -> Signatures:
     """The signatures of a SavedModel.
 
+    Args:
+        folder: Where it is.
+        trusted: Whether it may hold any operations. Defaults to those of policies alone; see
+            `require_policy_graph`.
+
     Raises:
-        UserError: If there is none in `folder`, or it is damaged.
+        UserError: If there is none in `folder`, it is damaged, or it holds other operations.
     """
-    _require_whole(folder)
     try:
+        if not trusted:
+            require_policy_graph(folder)
         model = tf.saved_model.load(str(folder))
     except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
         # IndexError is TensorFlow's for a file of weights that ends too early.
         first_line = str(error).splitlines()[0]
         raise stale_file(folder, "a policy's SavedModel", first_line) from error
     return dict(model.signatures)  # each keeps the model's variables alive
-
-
-def _require_whole(folder: Path) -> None:
-    """Raises UserError unless the files are those whose digests the spec.json beside them has."""
-    if not (folder / "spec.json").exists():
-        return
-    digests = read_json(folder / "spec.json", []).get("sha256", {})
-    found = folder_digests(folder)
-    if differing := [name for name, digest in digests.items() if found.get(name) != digest]:
-        received = f"another {differing[0]}, or none"
-        raise stale_file(folder, "the files that spec.json has the digests of", received)
 
 
 def split_inputs(signatures: Signatures, observations: np.ndarray) -> dict[str, np.ndarray]:

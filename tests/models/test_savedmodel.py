@@ -4,28 +4,32 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from gymnasium import spaces
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from models.heads import make_head
 from models.networks import make_policy_network
 from models.normalization import RunningNormalization
 from models.policy import Policy
 from models.savedmodel import ServablePolicy, save
+from pipeline.evaluation.graphs import ACTING, SAVING, require_policy_graph
+from pipeline.task.schema import Activation
 
 REPOSITORY = Path(__file__).parents[2]
 BOUNDED = spaces.Box(np.array([-0.5, -np.inf, 2.0], "f4"), np.array([0.5, np.inf, np.inf], "f4"))
-POLICIES: dict[str, tuple[spaces.Space, dict[str, bool]]] = {
-    "discrete": (spaces.Discrete(3, start=2), {}),
-    "multi-discrete": (spaces.MultiDiscrete([2, 4, 3], start=[0, -1, 5]), {}),
+POLICIES: dict[str, tuple[spaces.Space, dict[str, Any]]] = {
+    "discrete": (spaces.Discrete(3, start=2), {"activation": "relu"}),
+    "multi-discrete": (spaces.MultiDiscrete([2, 4, 3], start=[0, -1, 5]), {"activation": "elu"}),
     "multi-discrete of rank 2": (spaces.MultiDiscrete(np.array([[2, 3], [3, 2]])), {}),
-    "multi-binary": (spaces.MultiBinary(5), {}),
+    "multi-binary": (spaces.MultiBinary(5), {"activation": "gelu"}),
     "multi-binary of rank 2": (spaces.MultiBinary((2, 2)), {}),
-    "box": (BOUNDED, {}),
-    "box of rank 0": (spaces.Box(-1, 1, ()), {}),
+    "box": (BOUNDED, {"activation": "silu"}),
+    "box of rank 0": (spaces.Box(-1, 1, ()), {"activation": "sigmoid"}),
     "box of rank 2": (spaces.Box(-1, 1, (2, 2)), {}),
     "box of float64": (spaces.Box(-0.1, 0.1, (2,), np.float64), {}),
     "state-dependent": (BOUNDED, {"state_dependent": True}),
@@ -41,10 +45,11 @@ SEED = np.array([11, 12], np.int32)
 
 def make_policy(name):
     space, options = POLICIES[name]
-    normalize = options.get("normalize", False)
-    head = make_head(space, **{k: v for k, v in options.items() if k != "normalize"})
+    options = dict[str, Any](activation="tanh", normalize=False) | options
+    activation, normalize = options.pop("activation"), options.pop("normalize")
+    head = make_head(space, **options)
     normalizer = RunningNormalization(name="normalization") if normalize else None
-    network = make_policy_network(4, [8], "tanh", head, np.random.SeedSequence(0), normalizer)
+    network = make_policy_network(4, [8], activation, head, np.random.SeedSequence(0), normalizer)
     generator = np.random.default_rng(1)  # far from indifferent
     for variable in network.trainable_variables:
         variable.assign(generator.normal(size=variable.shape))
@@ -101,6 +106,49 @@ def test_inputs_of_other_shapes_are_refused(saved):
             for wrong in wrong_ones:
                 with pytest.raises(tf.errors.InvalidArgumentError, match="is not compatible with"):
                     signature(**right | {name: wrong})
+
+
+MASKED = [spaces.Discrete(3), spaces.MultiDiscrete([2, 3])]
+OPERATIONS: list[set[str]] = []  # of each policy that has been looked at
+
+
+def look_at_operations(folder):
+    require_policy_graph(folder)
+    (graph,) = SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs
+    functions = graph.graph_def.library.function
+    nodes = [*graph.graph_def.node, *(node for f in functions for node in f.node_def)]
+    OPERATIONS.append({node.op for node in nodes})
+
+
+def test_the_graph_holds_the_operations_of_policies(saved):
+    look_at_operations(saved[-1])
+
+
+@pytest.mark.parametrize("space", MASKED)
+def test_so_does_that_of_a_masked_policy(space, tmp_path):
+    head = make_head(space, masked=True)
+    network = make_policy_network(4, [], "tanh", head, np.random.SeedSequence(0))
+    save(Policy(network, head, 4), tmp_path)
+    look_at_operations(tmp_path)
+
+
+def test_no_other_operations_are_allowed():
+    if len(OPERATIONS) < len(POLICIES) + len(MASKED):
+        pytest.skip("not all policies have been looked at")
+    activations = {options.get("activation", "tanh") for _, options in POLICIES.values()}
+    assert activations == set(get_args(Activation))
+    assert set().union(*OPERATIONS) == ACTING | SAVING
+    assert not ACTING & SAVING
+
+
+def test_nothing_acts_on_an_observation_of_nan_unnoticed(saved):
+    policy, _, folder = saved
+    sample = tf.saved_model.load(str(folder)).signatures["sample"]
+    observation = tf.constant(OBSERVATIONS * [[np.nan, 1, 1, 1]], tf.float32)
+    answer = sample(observation=observation, seed=tf.constant(SEED))
+    assert np.isnan(answer["log_prob"]).all()
+    if policy.head.action_dtype.is_floating:
+        assert np.isnan(answer["action"]).all()
 
 
 def test_statistics_of_observations_are_not_trained(tmp_path):

@@ -54,7 +54,7 @@ def test_the_taxi_of_the_page_never_acts_illegally(tmp_path, monkeypatch):
     monkeypatch.setattr(TaxiEnv, "step", legal_step)
     stages = (rollout, train, export, evaluate)
     task = run_stages(tmp_path, monkeypatch, "taxi", params, stages)
-    play.main([str(task.files.policy), "--episodes", "2", "--sampled"])
+    play.main([task.name, "--episodes", "2", "--sampled"])
     [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     exec(compile(code, "docs/masks.md", "exec"), {})
     assert len(taken) > 500
@@ -180,4 +180,4 @@ def test_a_policy_without_a_mask_is_not_played_where_there_is_one(tmp_path, monk
     spec["environment"]["action_mask"] = "action_mask"
     path.write_text(json.dumps(spec))
     with pytest.raises(SystemExit, match="serving_default from observation and action_mask to act"):
-        play.main([str(task.files.policy), "--episodes", "1"])
+        play.main(["task", "--episodes", "1"])

@@ -22,6 +22,7 @@ from models.policy import Policy
 from models.savedmodel import save
 from pipeline import play
 from pipeline.acting import load
+from pipeline.digests import folder_digests
 from pipeline.evaluation.exported import distribution_parameters
 from pipeline.figures.recording import Limits
 from pipeline.process.display import draw_unseen
@@ -105,6 +106,9 @@ def write_policy(folder, environment, kernel=None):
 
 
 def write_spec(folder, spec):
+    """Writes spec.json, with the digests of the folder's other files unless `spec` has any."""
+    (folder / "spec.json").unlink(missing_ok=True)
+    spec = {"sha256": folder_digests(folder)} | spec
     (folder / "spec.json").write_text(json.dumps(spec))
 
 
@@ -373,9 +377,9 @@ def test_a_mistake_is_answered_before_tensorflow_starts(copied):
         check=False,
     )
     assert result.returncode == 1
-    assert result.stderr == f"{copied}/spec.json: expected a JSON object, received " + (
-        "one without environment; `dvc repro` brings it into step\n"
-    )
+    missing = "environment: missing; expected a section with id, kwargs, max_episode_steps"
+    assert result.stderr.startswith(f"{copied}/spec.json: {missing}")
+    assert result.stderr.count("\n") == 1
 
 
 def test_an_unknown_task_is_named_with_where_it_was_looked_for(tmp_path, monkeypatch, capsys):
@@ -385,6 +389,45 @@ def test_an_unknown_task_is_named_with_where_it_was_looked_for(tmp_path, monkeyp
         "saved_model.pb in nobody or data/nobody/policy; `dvc repro` exports policies"
     )
     assert "no saved_model.pb in data/nobody;" in refusal(capsys, "data/nobody")
+
+
+def test_a_graph_that_writes_files_is_loaded_only_if_it_is_trusted(copied, tmp_path, capsys):
+    class Writing(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="observation")])
+        def serve(self, observation):
+            with tf.control_dependencies([tf.io.write_file(str(tmp_path / "written"), "")]):
+                return {"action": tf.argmax(observation[:, 2:3] * [[0.0, 1.0]], axis=1)}
+
+    module = Writing()
+    tf.saved_model.save(module, str(copied), signatures=module.serve)
+    write_spec(copied, {"environment": CARTPOLE})
+    message = refusal(capsys, copied)
+    assert message.startswith(f"{copied}: expected a SavedModel with the operations of a policy, ")
+    assert "'WriteFile'" in message
+    assert message.endswith("`python -m pipeline play --trust` loads it all the same")
+    assert not (tmp_path / "written").exists()
+    assert "mean: return" in run(capsys, copied, "--trust")
+    assert (tmp_path / "written").exists()
+
+
+def test_a_module_is_imported_only_if_it_is_asked_for(copied, tmp_path, monkeypatch, capsys):
+    (tmp_path / "stranger.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    write_spec(copied, {"environment": CARTPOLE | {"id": "stranger:CartPole-v1"}})
+    assert refusal(capsys, copied) == (
+        f"{copied}/spec.json: environment.id: expected the id of an installed environment, "
+        "received 'stranger:CartPole-v1', whose Python module could do anything to this machine "
+        "when it is imported; `--env stranger:CartPole-v1` or --trust imports it"
+    )
+    assert "stranger" not in sys.modules
+    played = run(capsys, copied, "--env", "CartPole-v1")
+    assert "stranger" not in sys.modules
+    (tmp_path / "data" / "pole").mkdir(parents=True)
+    (tmp_path / "data" / "pole" / "policy").symlink_to(copied)
+    monkeypatch.chdir(tmp_path)
+    for asked in ([copied, "--env", "stranger:CartPole-v1"], [copied, "--trust"], ["pole"]):
+        assert run(capsys, *asked) == played
+        monkeypatch.delitem(sys.modules, "stranger")
 
 
 def test_a_folder_without_spec_json_is_refused(copied, capsys):
@@ -402,8 +445,7 @@ def test_a_damaged_spec_json_is_refused(copied, capsys):
     [
         (
             7,
-            "environment: expected a section with id, kwargs, max_episode_steps, action_mask, "
-            "backend, num_copies, received 7",
+            "environment: expected a section with id, kwargs, max_episode_steps",
         ),
         (CARTPOLE | {"id": None}, "environment.id: expected the id of"),
         (CARTPOLE | {"kwargs": [1]}, "environment.kwargs: expected keyword arguments"),
@@ -417,15 +459,38 @@ def test_an_entry_that_names_no_environment_is_refused(environment, message, cop
     assert refusal(capsys, copied).startswith(f"{copied}/spec.json: {message}")
 
 
+@pytest.mark.parametrize(
+    ("digests", "message"),
+    [
+        ([], "sha256: expected digests of files, by their paths, received []"),
+        (None, "sha256: expected digests of files, by their paths, received null"),
+        ({"x": 1}, "sha256.x: expected 64 hexadecimal digits, a SHA-256 digest, received 1"),
+    ],
+)
+def test_digests_of_another_form_are_refused(digests, message, copied, capsys):
+    write_spec(copied, {"environment": CARTPOLE, "sha256": digests})
+    assert refusal(capsys, copied) == f"{copied}/spec.json: {message}"
+
+
+def test_files_of_other_digests_are_refused(copied, capsys):
+    (copied / "fingerprint.pb").write_bytes(b"")
+    assert refusal(capsys, copied) == (
+        f"{copied}: expected the files that spec.json has the digests of, received another "
+        "fingerprint.pb, or none; `dvc repro` brings it into step"
+    )
+
+
 @pytest.mark.parametrize("damage", [b"", b"no protocol buffer"])
 def test_a_damaged_saved_model_is_refused(damage, copied, capsys):
     (copied / "saved_model.pb").write_bytes(damage)
+    write_spec(copied, {"environment": CARTPOLE})
     assert f"{copied}: expected a policy's SavedModel" in refusal(capsys, copied)
 
 
 def test_damaged_weights_are_refused(copied, capsys):
     (data,) = (copied / "variables").glob("variables.data*")
     data.write_bytes(data.read_bytes()[:-30])
+    write_spec(copied, {"environment": CARTPOLE})
     assert f"{copied}: expected a policy's SavedModel" in refusal(capsys, copied)
 
 
@@ -438,12 +503,13 @@ def test_a_saved_model_that_is_no_policy_is_refused(name, output, copied, capsys
 
     module = Doubling()
     tf.saved_model.save(module, str(copied), signatures=module.serve)
-    assert refusal(capsys, copied) == (
+    write_spec(copied, {"environment": CARTPOLE})
+    assert refusal(capsys, copied, "--trust") == (
         f"{copied}: expected a policy's SavedModel, with a signature serving_default from "
         f"observation to action, received one with a signature serving_default from {name} to "
         f"{output}"
     )
-    assert refusal(capsys, copied, "--sampled").endswith(
+    assert refusal(capsys, copied, "--trust", "--sampled").endswith(
         "with a signature sample from observation to action, received one with serving_default"
     )
 

@@ -95,7 +95,7 @@ def test_from_rollout_to_a_played_savedmodel(name, tmp_path, monkeypatch, capsys
     assert spec["observation"]["parts"][-1]["components"][1] == task.specification.observation_size
     (tmp_path / "params.yaml").unlink()  # the SavedModel is enough
     capsys.readouterr()
-    play.main([str(task.files.policy), "--episodes", "2", "--sampled"])
+    play.main(["task", "--episodes", "2", "--sampled"])
     assert len(capsys.readouterr().out.splitlines()) >= 3  # two episodes and their mean
 
     again = tmp_path / "again"

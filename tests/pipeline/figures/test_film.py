@@ -108,7 +108,8 @@ def filmed(task):
 def test_what_is_replayed_are_the_very_actions(space, columns, tmp_path):
     space.seed(1)
     env: Any = Made(space)
-    taken, again = [], []
+    taken: list[Any] = []
+    again: list[Any] = []
 
     def choose(_):
         action = np.asarray(space.sample())
