@@ -52,7 +52,7 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
     drawn = dict(list(titles.items())[:MAX_PANELS])
     does = "what the policy does before bounds" if bounded else "what the policy does"
     of_all = f"\n{len(drawn)} of {len(titles)} maps" if len(drawn) < len(titles) else ""
-    figure = new_figure(4.6, f"{task}: {does}, any other observation at rest{of_all}")
+    figure = new_figure(4.6, f"{task}: {does}, any other observation held still{of_all}")
     panels = figure.subplots(1, len(drawn), sharex=True, sharey=True, squeeze=False)[0]
     for panel, (name, title) in zip(panels, drawn.items(), strict=True):
         values = numbers(plane, name)[order].reshape(len(y), len(x))

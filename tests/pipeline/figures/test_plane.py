@@ -52,7 +52,7 @@ def test_mean_and_standard_deviation_side_by_side():
 
 def test_means_that_are_yet_to_be_brought_within_bounds():
     figure = draw_plane(table(mean_0=[3.0] * 6, standard_deviation_0=[1.0] * 6), "task", True)
-    title = "task: what the policy does before bounds, any other observation at rest"
+    title = "task: what the policy does before bounds, any other observation held still"
     assert figure.get_suptitle() == title
 
 
@@ -80,7 +80,7 @@ def test_means_that_are_yet_to_be_brought_within_bounds():
 def test_other_distributions(parameters, titles):
     figure = draw_plane(table(**parameters), "task")
     assert list(maps(figure)) == titles
-    assert figure.get_suptitle().endswith(" at rest\n3 of 4 maps") == (len(parameters) == 4)
+    assert figure.get_suptitle().endswith(" still\n3 of 4 maps") == (len(parameters) == 4)
 
 
 def test_what_is_not_a_full_grid_is_refused():
