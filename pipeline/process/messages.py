@@ -35,4 +35,4 @@ def one_message(command: str) -> Iterator[None]:
             t.__name__ for t in type(error).mro()
         ):
             raise
-        sys.exit(f"{command}: expected enough memory, received {str(error).partition(chr(10))[0]}")
+        sys.exit(f"{command}: out of memory: {str(error).partition(chr(10))[0]}")
