@@ -41,10 +41,8 @@ def _lost_in_float32(observations: np.ndarray) -> str | None:
     with np.errstate(over="ignore", invalid="ignore"):
         error = abs(observations - observations.astype(np.float32)).max(axis=0)
         spread = observations.std(axis=0)
-        varies = spread > 1e-9 * abs(observations).max(
-            axis=0
-        )  # by more than float64's own rounding
-        lost = np.flatnonzero(varies & (error > 0.01 * spread))
+        rounding = 1e-9 * abs(observations).max(axis=0)  # float64's own, and more
+        lost = np.flatnonzero((spread > rounding) & (error > 0.01 * spread))
     if not lost.size:
         return None
     component = lost[0]
