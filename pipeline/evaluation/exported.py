@@ -11,6 +11,7 @@ import tensorflow as tf
 from models.action import Action
 from pipeline.evaluation.graphs import require_policy_graph
 from pipeline.task.artifacts import stale_file
+from pipeline.task.errors import UserError
 from reinforce.sampling.direct_call import direct_call
 from reinforce.sampling.protocol import Actor
 
@@ -31,12 +32,13 @@ def load_signatures(folder: Path, *, trusted: bool = False) -> Signatures:
     try:
         if not trusted:
             require_policy_graph(folder)
-        model = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
-        # IndexError is TensorFlow's for a file of weights that ends too early.
-        first_line = str(error).splitlines()[0]
+        # Each signature keeps the model's variables alive.
+        return dict(tf.saved_model.load(str(folder)).signatures)
+    except UserError:
+        raise
+    except Exception as error:  # of damaged files TensorFlow makes many kinds
+        first_line = str(error).partition("\n")[0]
         raise stale_file(folder, "a policy's SavedModel", first_line) from error
-    return dict(model.signatures)  # each keeps the model's variables alive
 
 
 def split_inputs(signatures: Signatures, observations: np.ndarray) -> dict[str, np.ndarray]:

@@ -4,12 +4,14 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from models.heads import make_head
 from models.networks import make_policy_network
 from models.policy import Policy
 from models.savedmodel import save
 from pipeline.evaluation import exported
+from pipeline.task.errors import UserError
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 SEED = np.array([3, 4], np.int32)
@@ -32,3 +34,27 @@ def test_its_actions_are_scored_as_the_policy_scores_them(space, tmp_path):
     action = greedy.act(OBSERVATIONS, SEED)
     np.testing.assert_allclose(action.action, policy.greedy(OBSERVATIONS), rtol=1e-5, atol=1e-6)
     assert greedy.log_prob(action.outputs, action.raw_action).tolist() == [0] * 5
+
+
+@pytest.mark.parametrize("field", ["children", "dependencies", "nodes", "library", "concrete"])
+def test_a_damaged_graph_is_named(field, tmp_path):
+    head = make_head(spaces.Discrete(2))
+    policy = Policy(make_policy_network(4, [], "tanh", head, np.random.SeedSequence(1)), head, 4)
+    save(policy, tmp_path)
+    path = tmp_path / "saved_model.pb"
+    model = SavedModel.FromString(path.read_bytes())
+    graph = model.meta_graphs[0]
+    match field:
+        case "children":
+            graph.object_graph_def.nodes[0].ClearField("children")  # without signatures
+        case "nodes":
+            del graph.object_graph_def.nodes[-1]
+        case "library":
+            graph.graph_def.ClearField("library")
+        case "concrete":
+            graph.object_graph_def.nodes[-1].bare_concrete_function.concrete_function_name = "x"
+        case "dependencies":
+            graph.object_graph_def.nodes[0].children[0].node_id = 1000
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match=f"^{tmp_path}: expected a policy's SavedModel, received "):
+        exported.load_signatures(tmp_path)
