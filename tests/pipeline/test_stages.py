@@ -337,9 +337,9 @@ def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_
     def watch(module, name, seen, argument):
         function = getattr(module, name)
 
-        def watched(*arguments):
+        def watched(*arguments, **options):
             seen.append(arguments[argument])
-            return function(*arguments)
+            return function(*arguments, **options)
 
         monkeypatch.setattr(module, name, watched)
 

@@ -126,8 +126,8 @@ def test_every_sample_has_a_stream_of_its_own_and_value_is_fitted_to_other_episo
 def test_statistics_of_observations_stand_still_and_value_begins_anew(tmp_path, monkeypatch):
     made: list[Any] = []
 
-    def watched(*arguments):
-        made.append(make_value_baseline(*arguments))
+    def watched(*arguments, **options):
+        made.append(make_value_baseline(*arguments, **options))
         return made[-1]
 
     monkeypatch.setattr("pipeline.variance.make_value_baseline", watched)
