@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from environments.faults import CopyFault, EnvironmentFault, raising, require_flags
+from environments.flattening import flatten
 
 
 class ActionMask(NamedTuple):
@@ -122,7 +123,7 @@ class MaskedObservations(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self._mask.sample(self.action_space, self._legal)
 
     def _joined(self, observation: Any) -> np.ndarray:
-        return np.concatenate([spaces.flatten(self._features, observation), self._legal])
+        return np.concatenate([flatten(self._features, observation), self._legal])
 
 
 def find_mask(env: gymnasium.Env[Any, Any], name: str) -> tuple[ActionMask, spaces.Space[Any]]:

@@ -1,14 +1,16 @@
 """The specification of an environment: its id, its spaces, its time limit."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
-from gymnasium.wrappers import FlattenObservation
+from gymnasium.wrappers import TransformObservation
 
 from environments.faults import EnvironmentFault, closing_quietly, raising
+from environments.flattening import flatten
 from environments.masks import ActionMask, MaskedObservations, find_mask
 
 ActionSpace = spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary | spaces.Box
@@ -47,7 +49,10 @@ class EnvironmentSpecification(NamedTuple):
         """Wrap such an environment so that observations are vectors, each with its mask, if any."""
         if self.action_mask is not None:
             return MaskedObservations(env, self.observation_space, self.action_mask)
-        return env if self.has_flat_observations else FlattenObservation(env)
+        if self.has_flat_observations:
+            return env
+        space = self.observation_space
+        return TransformObservation(env, partial(flatten, space), spaces.flatten_space(space))
 
 
 def inspect_environment(
