@@ -1,8 +1,11 @@
 """What an environment does that the user should know before its results are trusted."""
 
+from contextlib import chdir
+from pathlib import Path
+
 import numpy as np
 
-from environments.faults import closing_quietly
+from environments.faults import EnvironmentFault, closing_quietly
 from environments.specification import EnvironmentSpecification
 from environments.vector.make import make_environments
 from environments.vector.trial import Trial, play_trial
@@ -17,7 +20,8 @@ def find_peculiarities(specification: EnvironmentSpecification) -> list[str]:
         A text for each: that the episodes differ, and that float32 loses an observation's digits.
 
     Raises:
-        EnvironmentFault: If the environment cannot be made, or misbehaves.
+        EnvironmentFault: If the environment cannot be made, misbehaves, or changes the working
+            directory.
     """
     first, second = (_trial(specification) for _ in range(2))
     found = []
@@ -32,8 +36,15 @@ def find_peculiarities(specification: EnvironmentSpecification) -> list[str]:
 
 
 def _trial(specification: EnvironmentSpecification) -> Trial:
-    with closing_quietly(make_environments(specification, 1)) as environments:
-        return play_trial(environments, specification, NUM_STEPS)
+    folder = Path.cwd()
+    with chdir(folder), closing_quietly(make_environments(specification, 1)) as environments:
+        trial = play_trial(environments, specification, NUM_STEPS)
+        if Path.cwd() != folder:
+            raise EnvironmentFault(
+                f"a trial: expected {folder} to stay the working directory, since files are read "
+                f"and written below it, received a change to {Path.cwd()}"
+            )
+    return trial
 
 
 def _lost_in_float32(observations: np.ndarray) -> str | None:

@@ -1,6 +1,7 @@
 """The specification of an environment: its id, its spaces, its time limit."""
 
 from collections.abc import Mapping
+from contextlib import chdir
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -91,7 +92,7 @@ def inspect_environment(
             f"{dict(kwargs)!r}: {type(error).__name__}: {error}"
         )
 
-    with raising(not_made):
+    with raising(not_made), chdir("."):  # back, if the environment leaves the working directory
         env = gymnasium.make(env_id, **{**kwargs, **limit})
     with closing_quietly(env):
         spec, observation_space, action_space = env.spec, env.observation_space, env.action_space

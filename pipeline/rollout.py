@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 
+from environments.faults import EnvironmentFault
 from environments.peculiarities import find_peculiarities
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.build.samplers import make_sampler
@@ -18,6 +19,12 @@ def rollout(task: Task) -> None:
     """Create the initial policy of every run and sample complete episodes with it."""
     params, specification = task.params, task.specification
     runs, num_episodes = range(params.num_runs), params.rollout.num_episodes
+    place = f"{task.name}: {specification.id}"
+    try:
+        for peculiarity in find_peculiarities(specification):
+            print(f"{place}: {peculiarity}", file=sys.stderr)
+    except EnvironmentFault as fault:
+        raise EnvironmentFault(f"{place}: {fault}") from fault
     seeds = [task.stream(Purpose.INITIAL_WEIGHTS, run) for run in runs]
     policies = [make_policy(params.policy, specification, seed) for seed in seeds]
     weights = stack_weights([get_weights(policy) for policy in policies])
@@ -30,8 +37,6 @@ def rollout(task: Task) -> None:
         with task.located_in_run(run), sampler:
             episodes.append(sampler.sample(task.stream(Purpose.ROLLOUT, run)))
     write_rollouts(task.files, Rollouts(weights, episodes))
-    for peculiarity in find_peculiarities(specification):
-        print(f"{task.name}: {specification.id}: {peculiarity}", file=sys.stderr)
     mean_return = np.mean([batch.episode_returns for batch in episodes])
     print(
         f"{task.name}: initial policies, number of runs {params.num_runs}, episodes of each "

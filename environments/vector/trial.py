@@ -55,14 +55,23 @@ def play_trial(
         observations = [environments.observations[0].copy()]
         while len(ends) < num_steps and not (ends and ends[-1].any()):
             place = f"step {len(ends)}"
+            _require_finite("observation", observations[-1])
             if mask is None:
                 action = space.sample()
             else:
                 action = mask.sample(space, observations[-1][-mask.size :])
             outcome = environments.step(only, np.stack([action]))
+            _require_finite("reward", outcome.rewards[0])
             observations.append(environments.observations[0].copy())
             rewards.append(outcome.rewards[0])
             ends.append(np.concatenate([outcome.terminated, outcome.truncated]))
     except CopyFault as fault:
         raise EnvironmentFault(f"a trial, {place}: {fault}") from fault
     return Trial(np.stack(observations), np.array(rewards), np.array(ends))
+
+
+def _require_finite(name: str, values: np.ndarray) -> None:
+    """Raise CopyFault unless all values are finite in float32; the last observation may be not."""
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.float32(values)).all():
+            raise CopyFault(f"expected a finite {name}, received {values}", None)

@@ -389,14 +389,14 @@ def test_the_stages_name_the_task_the_environment_and_the_run(tmp_path, monkeypa
         task = load_task(write_params(tmp_path, task=params), "task")
         return task._replace(num_workers=num_workers)
 
-    place = r"^task: Misbehaving-v0: run 0: "
-    with pytest.raises(EnvironmentFault, match=f"{place}episode 0, step 1: RuntimeError: the rope"):
+    with pytest.raises(EnvironmentFault, match="^task: Misbehaving-v0: a trial, step 1: Runtime"):
         rollout(load(0))
     assert not (tmp_path / "data").exists()
     rollout(load(1))
+    place = r"^task: Misbehaving-v0: run 0: "
     with pytest.raises(EnvironmentFault, match=f"{place}update 1: episode 0, step 1: RuntimeError"):
         train(load(0))
     train(load(1))
-    export(load(1))
+    export(load(0))
     with pytest.raises(EnvironmentFault, match=f"{place}episode 0, step 1: RuntimeError"):
         evaluate(load(0))

@@ -1,7 +1,9 @@
 """What is said about environments that are no mistake, but peculiar."""
 
+import os
 import random
 import re
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -98,6 +100,30 @@ def test_a_fault_is_named_with_its_step():
         match="^a trial, step 0: expected a number as the reward, received float64 of shape",
     ):
         found(draw=lambda env: env.random.normal(size=2), constant=lambda: np.ones(1))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
+def test_numbers_that_are_not_finite_are_a_fault(bad):
+    with pytest.raises(EnvironmentFault, match="a trial, step 0: expected a finite observation"):
+        found(draw=lambda _: np.array([0.0, bad]))
+    with np.errstate(over="ignore"), pytest.raises(EnvironmentFault, match="a finite reward"):
+        found(draw=lambda _: np.zeros(2), constant=lambda: bad)
+
+
+def test_a_change_of_the_working_directory_is_a_fault(tmp_path):
+    folder = Path.cwd()
+
+    def leave():
+        os.chdir(tmp_path)
+        return 0.0
+
+    for kwargs in (  # in each step, and as it is made
+        {"draw": lambda _: np.full(2, leave())},
+        {"draw": lambda _: np.zeros(2), "constant": leave},
+    ):
+        with pytest.raises(EnvironmentFault, match=f"working directory.* change to {tmp_path}"):
+            found(**kwargs)
+        assert Path.cwd() == folder
 
 
 @pytest.mark.parametrize("num_counters", [None, 2])
