@@ -3,6 +3,7 @@
 `pipeline/evaluation/run.py` plays the episodes, in a worker for each core.
 """
 
+from pipeline.activity import Activity
 from pipeline.digests import folder_digests
 from pipeline.evaluation.folders import require_policy_of
 from pipeline.evaluation.table import EvaluatedRun, concatenated, discounted, metrics_of, rounded
@@ -26,9 +27,16 @@ def evaluate(task: Task) -> None:
     for run in range(task.params.num_runs):
         require_policy_of(task, run, files.policies / str(run))
     chosen = _chosen_run(task)
-    runs: list[EvaluatedRun] = perform_runs(
-        task, Prepared("pipeline.evaluation.run:prepare_evaluation", (chosen,))
-    )
+    num_runs = task.params.num_runs
+    with Activity(task.name, "starting", 2 * num_runs) as activity:
+
+        def show(run: int, mode: str) -> None:
+            activity.count += 1
+            activity.text = f"played {mode} episodes of run {run + 1} of {num_runs}"
+
+        runs: list[EvaluatedRun] = perform_runs(
+            task, Prepared("pipeline.evaluation.run:prepare_evaluation", (chosen,)), show
+        )
     evaluation = concatenated([run.episodes for run in runs])
     before = [
         discounted(rewards, valid, task.params.train.gamma).mean()

@@ -6,6 +6,7 @@ import numpy as np
 
 from environments.faults import EnvironmentFault
 from environments.peculiarities import find_peculiarities
+from pipeline.activity import Activity
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.build.samplers import make_sampler
 from pipeline.rollouts import Rollouts, write_rollouts
@@ -32,10 +33,13 @@ def rollout(task: Task) -> None:
     policy = policies[0]  # the runs take turns in its variables: one compilation serves all
     sampler = make_sampler(task, policy, num_episodes)
     episodes = []
-    for run in runs:
-        set_weights(policy, weights, run)
-        with task.located_in_run(run), sampler:
-            episodes.append(sampler.sample(task.stream(Purpose.ROLLOUT, run)))
+    with Activity(task.name, "compiling", len(runs)) as activity:
+        for run in runs:
+            set_weights(policy, weights, run)
+            with task.located_in_run(run), sampler:
+                episodes.append(sampler.sample(task.stream(Purpose.ROLLOUT, run)))
+            activity.text = f"sampled {len(episodes)} of {len(runs)} initial policies"
+            activity.count = len(episodes)
     write_rollouts(task.files, Rollouts(weights, episodes))
     mean_return = np.mean([batch.episode_returns for batch in episodes])
     print(

@@ -36,7 +36,7 @@ def train(task: Task) -> None:
         if any(saved):
             print(f"{task.name}: continues at {progress}", flush=True)
         shutil.rmtree(task.files.live, ignore_errors=True)
-        with progress:
+        with progress.activity:
             try:
                 runs = perform_runs(
                     task,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from pipeline.activity import Activity
 from pipeline.build.learners import make_learner, make_value_baseline
 from pipeline.build.policies import make_policy, read_weights, set_weights
 from pipeline.build.samplers import make_sampler
@@ -42,9 +43,11 @@ def variance(task: Task) -> None:
         write_table(task.files.variance, {name: np.array([]) for name in ("policy", "baseline")})
         print(f"{task.name}: variance.num_runs is 0, nothing to measure")
         return
+    with Activity(task.name, "starting", 2 * _num_runs(task)) as activity:
+        probed = dict(_probe_policies(task, activity))
     rows = [
         {"policy": policy, "baseline": baseline, **row}
-        for policy, probes in _probe_policies(task)
+        for policy, probes in probed.items()
         for baseline, row in zip(COMPARED, _noise(task, probes), strict=True)
     ]
     table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -59,7 +62,11 @@ def variance(task: Task) -> None:
     print(format_table(table))
 
 
-def _probe_policies(task: Task) -> Iterator[tuple[str, list[Probe]]]:
+def _num_runs(task: Task) -> int:
+    return min(task.params.variance.num_runs, task.params.num_runs)
+
+
+def _probe_policies(task: Task, activity: Activity) -> Iterator[tuple[str, list[Probe]]]:
     """Yield the initial and the trained policies, with a probe of each run's."""
     params = task.params
     any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
@@ -82,7 +89,7 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list[Probe]]]:
         ]:
             weights = read_weights(path, policy, params.num_runs)
             probes = []
-            for run in range(min(params.variance.num_runs, params.num_runs)):
+            for run in range(_num_runs(task)):
                 seeds = task.stream(Purpose.VARIANCE, run, update).spawn(4)
                 set_weights(policy, weights, run)
                 value.reset(seeds[0])
@@ -92,6 +99,8 @@ def _probe_policies(task: Task) -> Iterator[tuple[str, list[Probe]]]:
                 batches = _batches(sampler, seeds[3], params.variance.num_batches, per_batch)
                 with task.located_in_run(run):
                     probes.append(probe(compare, batches))
+                activity.count += 1
+                activity.text = f"measured the {name} policy of run {run + 1} of {_num_runs(task)}"
             yield name, probes
 
 

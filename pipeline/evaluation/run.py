@@ -30,10 +30,14 @@ def prepare_evaluation(task: Task, chosen: int) -> Perform[EvaluatedRun]:
     Args:
         task: The task.
         chosen: The run whose policy was exported as the task's.
+
+    Returns:
+        A function that evaluates a run. It reports `greedy` and `sampled` when it has played these
+        episodes.
     """
     num_episodes, num_copies = task.params.evaluate.num_episodes, task.params.env.num_copies
 
-    def perform(run: int, _: Report) -> EvaluatedRun:
+    def perform(run: int, report: Report) -> EvaluatedRun:
         signatures = exported.load_signatures(task.files.policies / str(run))
         ways = {
             "greedy": (exported.Greedy(signatures), Purpose.GREEDY_EVALUATION),
@@ -47,6 +51,7 @@ def prepare_evaluation(task: Task, chosen: int) -> Perform[EvaluatedRun]:
                 seed = task.stream(purpose, run)
                 episodes = sample_episodes(environments, actor, num_episodes, seed)
                 tables.append(_tabulate(task, episodes, run, mode))
+                report(mode)
         visited = plane = episode = None
         if run == chosen:  # the episodes are those that it sampled
             observations = _thinned(episodes.observations[episodes.valid], NUM_VISITED)

@@ -3,6 +3,7 @@
 import copy
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.activity import Activity
 from pipeline.build import learners, samplers
 from pipeline.description import describe_policy
 from pipeline.evaluate import evaluate
@@ -50,12 +52,35 @@ def run_stages(folder, monkeypatch, name="task", params=BANDIT, stages=STAGES):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def shown():
+    """What stages showed last, and how much of what they had to do was done."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, shown):
     """All stages, run once on the small bandit."""
     with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(Activity, "__enter__", lambda activity: activity)
+        monkeypatch.setattr(
+            Activity, "__exit__", lambda a, *_: shown.append((a.text, a.count / a._total))
+        )
         folder = tmp_path_factory.mktemp("bandit")
         task = run_stages(folder, monkeypatch, "bandit")
     return folder / task.files.folder
+
+
+@pytest.mark.usefixtures("finished")
+def test_stages_show_what_they_do(shown):
+    expected = [
+        r"sampled 2 of 2 initial policies",
+        r"run 2 of 2 · 40 of 40 episodes · mean return [\d.]+ · [\d.,]+ steps/s",
+        r"measured the trained policy of run 2 of 2",
+        r"played sampled episodes of run 2 of 2",
+    ]
+    for text, (last, share) in zip(expected, shown, strict=True):
+        assert re.fullmatch(text, last), last
+        assert share == 1
 
 
 def test_every_stage_leaves_its_files(finished):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.runs import progress as module
+from pipeline import activity as module
 from pipeline.runs.checkpoints import RunCheckpoint
 from pipeline.runs.progress import Progress
 from reinforce.records import UpdateRecord
@@ -47,7 +47,8 @@ def shown(request, monkeypatch):
     monkeypatch.setattr(module, "own_stderr", lambda: stderr)
     monkeypatch.setattr(module, "SECONDS", 0.01)
     monkeypatch.setattr(module, "SECONDS_OF_LINES", 0.01)
-    with make_progress() as progress:
+    progress = make_progress()
+    with progress.activity:
         time.sleep(0.05)  # nothing is reported while it compiles
         progress.show(2, record(0))
         time.sleep(0.05)

@@ -1,0 +1,61 @@
+"""What a process is doing, on the terminal."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+from pipeline.process.interruption import own_stderr, say
+
+SECONDS = 0.5  # between two looks of the bar
+SECONDS_OF_LINES = 30.0  # between two lines, where the standard error is not a terminal
+
+
+class Activity:
+    """A bar, or now and then a line, that says what goes on; drawn by a thread.
+
+    `text` and `count` may be changed at any time.
+
+    Args:
+        name: What the lines begin with.
+        text: What goes on.
+        total: What the bar counts to.
+        count: How much of it has been done. Defaults to nothing.
+    """
+
+    def __init__(self, name: str, text: str, total: int, count: int = 0) -> None:
+        self.text = text
+        self.count = count
+        self._name, self._total = name, total
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._draw, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._stderr = own_stderr()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._stderr.close()
+
+    def _draw(self) -> None:
+        if not self._stderr.isatty():
+            while not self._ended.wait(SECONDS_OF_LINES):
+                say(f"{self._name}: {self.text}", self._stderr)
+            return
+        with tqdm(
+            desc=self.text,
+            total=self._total,
+            initial=self.count,
+            bar_format="{percentage:3.0f}%|{bar:10}| {desc} · {elapsed}<{remaining}",
+            dynamic_ncols=True,
+            file=self._stderr,
+        ) as bar:
+            ended = False
+            while not ended:
+                ended = self._ended.wait(SECONDS)
+                bar.n = self.count
+                bar.set_description_str(self.text)
