@@ -96,12 +96,15 @@ def _record(
         value_loss=float(statistics.value_loss),
         distribution=np.asarray(statistics.distribution),
     )
-    if not math.isfinite(record.mean_return):
+    # A policy that has diverged acts by NaN, and may be rewarded accordingly.
+    policy_is_finite = bool(np.isfinite(record.distribution).all())
+    if policy_is_finite and not math.isfinite(record.mean_return):
         raise EnvironmentFault(
             f"update {update}: expected finite rewards that float32 can sum up, received a mean "
             f"return of {record.mean_return}"
         )
-    if not all(map(math.isfinite, (record.loss, record.gradient_norm, record.value_loss))):
+    losses = (record.loss, record.gradient_norm, record.value_loss, record.mean_return)
+    if not all(map(math.isfinite, losses)):
         raise DivergenceError(
             f"the loss is {record.loss}, the gradient's norm {record.gradient_norm} and the "
             f"value's loss {record.value_loss}",

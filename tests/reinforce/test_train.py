@@ -12,6 +12,7 @@ from environments.faults import EnvironmentFault
 from models.normalization import RunningNormalization
 from reinforce.baselines import BASELINES
 from reinforce.best import BestPolicy
+from reinforce.records import DivergenceError, UpdateStatistics, records_of
 from reinforce.sampling.compiled import CompiledSampler
 from reinforce.sampling.protocol import Sampler
 from reinforce.train import CompiledTrainer, SampledTrainer, updates_of_next_call
@@ -411,6 +412,14 @@ def test_what_is_not_finite_stops_the_program_and_is_named(payout, error, messag
     trainer = CompiledTrainer(learner, environment, 4)
     with pytest.raises(error, match=message):
         train(trainer, policy.network.get_weights(), first, 2)
+
+
+def test_a_policy_that_has_diverged_is_not_blamed_on_its_environment():
+    # By NaN for an action, Pendulum's reward is NaN, too.
+    nan = np.float32(np.nan)
+    statistics = UpdateStatistics(np.int32(3), nan, nan, nan, nan, nan, nan, np.full(2, nan))
+    with pytest.raises(DivergenceError, match="^the loss is nan"):
+        next(records_of(iter([[statistics]]), 1))
 
 
 @pytest.mark.parametrize("env_id", ["Acrobot-v1", "MountainCarContinuous-v0", "Pendulum-v1"])
