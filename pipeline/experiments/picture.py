@@ -34,7 +34,7 @@ MAX_CURVES = len(COLORS)  # of more, colors would repeat
 MIN_HEIGHT = 3.0  # inches of a panel with what is above and below it
 AROUND = 0.8  # inches above and below a panel
 LABEL_SIZE = 9.0  # points
-MAX_LABEL = 30  # characters of a line
+MAX_LABEL = 36  # characters of a line
 # Of a run where a shorter one has ended, to its own end.
 TAIL: dict[str, Any] = FAINT | {"alpha": 0.7, "marker": ".", "markersize": 5, "markevery": [-1]}
 

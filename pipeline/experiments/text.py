@@ -60,10 +60,14 @@ def sentence(difference: Difference) -> str:
 
 
 def caption(revision: str, comparison: Comparison) -> str:
-    """Name the parameters that set a revision apart, in short: `learning_rate 0.003`."""
+    """Name the parameters that set a revision apart, in short: `learning_rate 0.003`.
+
+    Only those of training and of the environment go without their section: several sections have
+    a `num_runs` or `num_episodes`.
+    """
     parameters = list(comparison.parameters.items())
     lines = [
-        f"{name.rpartition('.')[2]} {_value(values[revision])}"
+        f"{name.removeprefix('train.').removeprefix('env.kwargs.')} {_value(values[revision])}"
         for name, values in parameters[:MAX_IN_CAPTION]
     ]
     return "\n".join(lines) + ", …" * (len(parameters) > MAX_IN_CAPTION)

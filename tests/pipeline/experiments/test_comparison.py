@@ -310,6 +310,12 @@ def test_a_caption_has_the_first_parameters_that_differ():
     assert caption("a", comparison()) == ""
 
 
+def test_a_caption_tells_parameters_apart_that_have_the_same_last_name():
+    parameters = {"train.num_episodes": {"a": 512}, "evaluate.num_episodes": {"a": 100}}
+    compared = comparison(parameters=parameters)
+    assert caption("a", compared) == "num_episodes 512\nevaluate.num_episodes 100"
+
+
 def test_as_json():
     compared = comparison(result("a", 1, 2, 3, 4), result("b", 11), code=["models"], notes=["n"])
     written = json.loads(json.dumps(as_json(compared), allow_nan=False))

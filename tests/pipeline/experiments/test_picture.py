@@ -169,7 +169,7 @@ def test_more_revisions_than_colors_are_left_out_and_the_title_says_so():
 def test_names_are_shortened_and_never_read_as_formulas():
     figure = draw_comparison({"maze": [curve("$x^{y" + 40 * "z", SLOW, "a 1")]})
     (panel,) = figure.axes
-    assert texts(panel) == ["$x^{y" + 24 * "z" + "…\na 1"]
+    assert texts(panel) == ["$x^{y" + 30 * "z" + "…\na 1"]
     png(figure)
 
 
