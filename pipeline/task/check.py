@@ -73,7 +73,8 @@ def _policy_mistakes(name: str, policy: PolicyParams, space: ActionSpace) -> Ite
         received, default = getattr(policy, field), PolicyParams.model_fields[field].default
         location = ("tasks", name, "policy", field)
         if isinstance(space, spaces.Box):
-            low, high = (bound.astype(np.float32) for bound in (space.low, space.high))
+            with np.errstate(over="ignore"):  # what float32 cannot hold is no bound
+                low, high = (bound.astype(np.float32) for bound in (space.low, space.high))
             if received == "squash" and (low >= high).any():
                 text = f"clip, since {space} has bounds that leave nothing to squash to"
                 yield Mistake(location, expected(text, received))

@@ -203,6 +203,14 @@ def test_bounds_without_width_cannot_be_squashed_to(width, write, monkeypatch):
     assert f"expected clip, since {space} has bounds" in message(path)
 
 
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_said_of_bounds_that_float32_cannot_hold(write, monkeypatch):
+    wide = spaces.Box(-1e300, 1e300, (2,), np.float64)
+    specification = inspect_environment("Pendulum-v1", {})._replace(action_space=wide)
+    monkeypatch.setattr(module, "inspect_environment", lambda *_: specification)
+    assert check_params(write())
+
+
 @pytest.mark.usefixtures("inspected")
 def test_the_command_says_that_all_is_well(write, capsys):
     path = write()
