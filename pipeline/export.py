@@ -53,7 +53,7 @@ def export(task: Task) -> None:
             )
     copy_folder(files.policies / str(chosen), files.policy)
     print(
-        f"{task.name}: policies exported; chose run {chosen} of {params.num_runs}, mean return "
+        f"{task.name}: policies exported; chose policies/{chosen}, mean return "
         f"{number(returns[chosen])} over its last training episodes"
     )
 

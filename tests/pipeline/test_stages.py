@@ -283,7 +283,7 @@ def test_a_process_for_each_core_where_there_are_env_steps_for_it(
 
 
 @pytest.mark.parametrize("best", [0, 1])
-def test_each_run_is_exported_and_evaluated_for_itself(best, tmp_path, monkeypatch):
+def test_each_run_is_exported_and_evaluated_for_itself(best, tmp_path, monkeypatch, capsys):
     # Arm 1 always wins, arm 0 never. Run 0 pulls arm 1 with probability 0.6: 1 when greedy, about
     # 0.6 when sampled (± 4 √(0.24 / 400) = 0.1). Run 1 always pulls arm 0.
     params = copy.deepcopy(BANDIT)
@@ -300,6 +300,7 @@ def test_each_run_is_exported_and_evaluated_for_itself(best, tmp_path, monkeypat
     curve = {"run": np.array([0, 1]), "mean_return": returns, "kept": kept}
     write_table(task.files.learning_curve, curve)
     export(task)
+    assert f"policies exported; chose policies/{best}, mean return" in capsys.readouterr().out
     evaluate(task)
 
     table = read_table(task.files.evaluation, [])
