@@ -63,14 +63,18 @@ def _memory_of_episodes(path: Path, tasks: Sequence[Task]) -> str:
     needed = [(task, episodes_bytes(task)) for task in tasks]
     lines = [
         f"{path}: tasks.{task.name}: episodes of up to {task.specification.max_episode_steps:,} "
-        f"steps take up to {size / 1e9:,.1f} GB of memory, and this machine has "
-        f"{machine / 1e9:,.1f} GB; see env.max_episode_steps and the numbers of episodes"
+        f"steps take up to {_megabytes(size)} of memory, and this machine has "
+        f"{_megabytes(machine)}; see env.max_episode_steps and the numbers of episodes"
         for task, size in needed
         if size > machine
     ]
     if lines:
         raise UserError("\n".join(lines))
-    return ", ".join(f"{task.name} {size / 1e9:,.1f} GB" for task, size in needed)
+    return ", ".join(f"{task.name} {_megabytes(size)}" for task, size in needed)
+
+
+def _megabytes(size: int) -> str:
+    return f"{math.ceil(size / 1e6):,} MB"
 
 
 def episodes_bytes(task: Task) -> int:

@@ -212,13 +212,14 @@ def test_nothing_is_said_of_bounds_that_float32_cannot_hold(write, monkeypatch):
 
 
 @pytest.mark.usefixtures("inspected")
-def test_the_command_says_that_all_is_well(write, capsys):
+def test_the_command_says_that_all_is_well(write, capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.check.default_num_workers", lambda: 2)
     path = write()
     main(["--params", str(path)])
     assert capsys.readouterr() == (
         f"{path}: 3 tasks (bandit, cartpole, frozen_lake), no mistakes\n"
-        "memory for episodes, if all last to the time limit: bandit 0.0 GB, cartpole 0.0 GB, "
-        "frozen_lake 0.0 GB\n",
+        "memory for episodes, if all last to the time limit: bandit 1 MB, cartpole 2 MB, "
+        "frozen_lake 1 MB\n",
         "",
     )
 
@@ -237,13 +238,13 @@ def test_memory_is_that_of_the_largest_stage_and_a_mistake_where_there_is_less(
     memory = SimpleNamespace(total=size)
     monkeypatch.setattr("pipeline.check.psutil.virtual_memory", lambda: memory)
     main(["--params", str(path)])
-    assert "cartpole 0.0 GB" in capsys.readouterr().out
+    assert "cartpole 2 MB" in capsys.readouterr().out
     memory.total -= 1
     with pytest.raises(SystemExit) as error:
         main(["--params", str(path)])
     assert str(error.value) == (
-        f"{path}: tasks.cartpole: episodes of up to 500 steps take up to 0.0 GB of memory, and "
-        "this machine has 0.0 GB; see env.max_episode_steps and the numbers of episodes"
+        f"{path}: tasks.cartpole: episodes of up to 500 steps take up to 2 MB of memory, and this "
+        "machine has 2 MB; see env.max_episode_steps and the numbers of episodes"
     )
 
 
