@@ -30,8 +30,8 @@ from pipeline.figures.style import (
     png,
     styled,
 )
-from pipeline.process.messages import one_message
-from pipeline.task.artifacts import replacing, write_json
+from pipeline.process.messages import exit_with_message
+from pipeline.task.artifacts import atomic_write, write_json
 
 PROBABILITIES = (0.3, 0.7)
 BETTER_ARM = 1
@@ -141,11 +141,11 @@ def main(arguments: list[str] | None = None) -> None:
         "--json", type=file_to_write(".json"), metavar="PATH", help="where to write the numbers"
     )
     options = parser.parse_args(arguments)
-    with one_message(parser.prog):
+    with exit_with_message(parser.prog):
         curves = train_settings(options.runs)
         summaries = {setting: summarize(values) for setting, values in curves.items()}
         print(format_summaries(summaries))
-        with replacing(options.picture) as written:
+        with atomic_write(options.picture) as written:
             written.write_bytes(png(draw_settings(curves)))
         if options.json is not None:
             write_json(options.json, [_as_json(*item) for item in summaries.items()])

@@ -22,7 +22,7 @@ from benchmarks import report
 from benchmarks.stages import copy_params, run_stage_in
 from pipeline.arguments import count, file_to_write
 from pipeline.evaluation.table import means_of_runs
-from pipeline.process.messages import one_message
+from pipeline.process.messages import exit_with_message
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 from pipeline.task.artifacts import Table, read_table
 from pipeline.task.check import check_params
@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
-    with one_message(COMMAND):
+    with exit_with_message(COMMAND):
         known = [task for task in check_params(options.params).tasks if task in CRITERIA]
         unknown = sorted(set(options.tasks) - set(known))
         if unknown or not known:

@@ -20,7 +20,7 @@ from benchmarks import report
 from benchmarks.stages import copy_params, run_stage_in
 from pipeline.arguments import file_to_write
 from pipeline.process.command import STAGES
-from pipeline.process.messages import one_message
+from pipeline.process.messages import exit_with_message
 
 COMMAND = "python -m benchmarks.startup"
 # A stage that does not withhold what is said while TensorFlow is imported: here it is the log.
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
-    with one_message(COMMAND):
+    with exit_with_message(COMMAND):
         rows = measure_startup(options.task, options.params, options.stages)
         print_startup(rows)
         report.write_measurements(options.json, COMMAND, rows)

@@ -23,7 +23,7 @@ from benchmarks.networks import make_measured_policy
 from environments.specification import inspect_environment
 from environments.vector.serial import SerialEnvironments
 from pipeline.arguments import count, file_to_write, seconds
-from pipeline.process.messages import one_message
+from pipeline.process.messages import exit_with_message
 from reinforce.sampling.actor import CompiledActor
 from reinforce.sampling.gymnasium import GymnasiumSampler
 
@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
-    with one_message(COMMAND):
+    with exit_with_message(COMMAND):
         asked = [
             (env_id, kind, num_envs)
             for env_id in options.environments or ENVIRONMENTS

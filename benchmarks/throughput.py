@@ -30,7 +30,7 @@ from environments.specification import EnvironmentSpecification, inspect_environ
 from environments.vector.make import make_environments
 from models.policy import Policy
 from pipeline.arguments import count, file_to_write, seconds
-from pipeline.process.messages import one_message
+from pipeline.process.messages import exit_with_message
 from pipeline.task.errors import UserError
 from reinforce.baselines import BASELINES
 from reinforce.episodes import Episodes
@@ -264,7 +264,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
-    with one_message(command):
+    with exit_with_message(command):
         inspect_environment(options.env, {})
         rows = list(_rows(options))
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # of the processes that measure

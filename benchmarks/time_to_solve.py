@@ -26,7 +26,7 @@ from pipeline.build.learners import make_trainer
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.build.samplers import make_sampler
 from pipeline.evaluation.exported import Greedy
-from pipeline.process.messages import one_message
+from pipeline.process.messages import exit_with_message
 from pipeline.task.artifacts import stack_weights
 from pipeline.task.schema import TrainParams
 from pipeline.task.seeds import Purpose, stream
@@ -201,7 +201,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if unknown := set(options.tasks) - set(CRITERIA):
         parser.error(f"expected some of {', '.join(CRITERIA)}, received {', '.join(unknown)}")
-    with one_message(COMMAND):
+    with exit_with_message(COMMAND):
         measured = []
         names = options.tasks or list(CRITERIA)
         for name in tqdm(names, unit=" tasks", disable=not sys.stderr.isatty()):

@@ -49,7 +49,7 @@ def load(policy: ExportedPolicy) -> Choose:
 
 
 @contextmanager
-def loaded_apart(policy: ExportedPolicy) -> Iterator[Choose]:
+def load_in_subprocess(policy: ExportedPolicy) -> Iterator[Choose]:
     """Does the same in a process of its own, which ends with the context.
 
     For environments that draw: LLVM is in TensorFlow and in Mesa's OpenGL drivers, and both in one

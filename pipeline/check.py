@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
+from environments.diagnostics import find_warnings
 from environments.faults import EnvironmentFault
-from environments.peculiarities import find_peculiarities
-from pipeline.process.messages import one_message
+from pipeline.process.messages import exit_with_message
 from pipeline.runs.workers import default_num_workers
 from pipeline.task.check import check_params
 from pipeline.task.errors import UserError
@@ -18,14 +18,14 @@ from pipeline.task.task import Task, load_task
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print one line if all is well; otherwise exit as `one_message` says, with all mistakes.
+    """Print one line if all is well; otherwise exit as `exit_with_message` says, with all mistakes.
 
     What is peculiar about an environment, but no mistake, is said on the standard error.
     """
     parser = argparse.ArgumentParser(prog="python -m pipeline check", description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
     path: Path = parser.parse_args(arguments).params
-    with one_message(parser.prog):
+    with exit_with_message(parser.prog):
         params = check_params(path)
         tasks = [load_task(path, name) for name in params.tasks]
         _try_environments(path, tasks)
@@ -45,7 +45,7 @@ def _try_environments(path: Path, tasks: Sequence[Task]) -> None:
     for task in tasks:
         place = f"{path}: tasks.{task.name}.env"
         try:
-            for peculiarity in find_peculiarities(task.specification):
+            for peculiarity in find_warnings(task.specification):
                 print(f"{place}: {peculiarity}", file=sys.stderr)
         except EnvironmentFault as fault:
             faults.append(f"{place}: {fault}")

@@ -30,8 +30,8 @@ from pipeline.experiments.revisions import WORKSPACE, Revision, open_revisions
 from pipeline.experiments.text import LEGEND, as_json, caption, describe
 from pipeline.figures.learning_curve import smooth
 from pipeline.figures.style import png
-from pipeline.process.messages import one_message
-from pipeline.task.artifacts import replacing, write_json
+from pipeline.process.messages import exit_with_message
+from pipeline.task.artifacts import atomic_write, write_json
 from pipeline.task.errors import UserError
 from pipeline.task.files import TaskFiles
 from pipeline.task.mistakes import expected
@@ -41,13 +41,13 @@ PICTURE = Path("report/compare.png")  # beside the report, but of no stage
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command; exits with status 2 for its arguments, else as `one_message` says."""
+    """Runs the command; exits with status 2 for its arguments, else as `exit_with_message` says."""
     parser = _parser()
     options = parser.parse_args(arguments)
     names = options.revisions
     if len(names) < 2 or len(set(names)) < len(names):
         parser.error(f"expected two or more different revisions, received {' '.join(names)}")
-    with one_message(parser.prog):
+    with exit_with_message(parser.prog):
         comparisons = compare(names, options.task)
         for task, comparison in comparisons.items():
             print(f"{describe(task, comparison)}\n", flush=True)
@@ -103,7 +103,7 @@ def write_picture(path: Path, comparisons: Mapping[str, Comparison]) -> str:
             for task, c in drawn.items()
         }
     )
-    with replacing(path) as written:
+    with atomic_write(path) as written:
         written.write_bytes(png(figure))
     left_out = [task for task in comparisons if task not in drawn]
     without = f"; without {', '.join(left_out)}, where they are the same" if left_out else ""

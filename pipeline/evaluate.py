@@ -3,10 +3,11 @@
 `pipeline/evaluation/run.py` plays the episodes, in a worker for each core.
 """
 
-from pipeline.activity import Activity
 from pipeline.digests import folder_digests
-from pipeline.evaluation.folders import require_policy_of
+from pipeline.evaluation.folders import require_matching_policy
 from pipeline.evaluation.table import EvaluatedRun, concatenated, discounted, metrics_of, rounded
+from pipeline.formatting import number
+from pipeline.progress_bar import ProgressBar
 from pipeline.runs.workers import Prepared, perform_runs
 from pipeline.statistics import interquartile_mean
 from pipeline.task.artifacts import (
@@ -17,7 +18,6 @@ from pipeline.task.artifacts import (
     write_table,
 )
 from pipeline.task.task import Task
-from pipeline.wording import number
 
 
 def evaluate(task: Task) -> None:
@@ -25,14 +25,14 @@ def evaluate(task: Task) -> None:
     files = task.files
     rollouts = read_arrays(files.rollouts, ["rewards", "valid"])
     for run in range(task.params.num_runs):
-        require_policy_of(task, run, files.policies / str(run))
+        require_matching_policy(task, run, files.policies / str(run))
     chosen = _chosen_run(task)
     num_runs = task.params.num_runs
-    with Activity(task.name, "starting", 2 * num_runs) as activity:
+    with ProgressBar(task.name, "starting", 2 * num_runs) as bar:
 
         def show(run: int, mode: str) -> None:
-            activity.count += 1
-            activity.text = f"played {mode} episodes of run {run + 1} of {num_runs}"
+            bar.count += 1
+            bar.text = f"played {mode} episodes of run {run + 1} of {num_runs}"
 
         runs: list[EvaluatedRun] = perform_runs(
             task, Prepared("pipeline.evaluation.run:prepare_evaluation", (chosen,)), show

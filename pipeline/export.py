@@ -12,17 +12,17 @@ from models.savedmodel import ServablePolicy
 from pipeline.build.policies import make_policy, read_weights, set_weights
 from pipeline.description import describe_policy
 from pipeline.digests import folder_digests
+from pipeline.formatting import number
 from pipeline.task.artifacts import (
     Table,
+    atomic_write,
     copy_folder,
     read_table,
-    replacing,
     stale_file,
     write_json,
 )
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
-from pipeline.wording import number
 
 
 def export(task: Task) -> None:
@@ -40,7 +40,7 @@ def export(task: Task) -> None:
         raise stale_file(files.learning_curve, expected, f"one of {len(returns)}")
     chosen = int(np.argmax(returns))
     servable = ServablePolicy(policy)
-    with replacing(files.policies) as folder:
+    with atomic_write(files.policies) as folder:
         for run in range(params.num_runs):
             set_weights(policy, weights, run)
             try:

@@ -12,7 +12,7 @@ import numpy as np
 from environments.faults import closing_quietly
 from environments.randomness import seed_global_generators
 from environments.specification import EnvironmentSpecification, inspect_environment
-from pipeline.acting import Choose, ExportedPolicy, load, loaded_apart
+from pipeline.acting import Choose, ExportedPolicy, load, load_in_subprocess
 from pipeline.arguments import count, file_to_write
 from pipeline.evaluation.folders import read_policy_spec
 from pipeline.figures.recording import Limits, Recording
@@ -24,9 +24,9 @@ from pipeline.playing.environments import (
     picture_rate,
     take_step,
 )
-from pipeline.process.display import draw_unseen, has_display
-from pipeline.process.messages import one_message
-from pipeline.task.artifacts import replacing
+from pipeline.process.display import draw_offscreen, has_display
+from pipeline.process.messages import exit_with_message
+from pipeline.task.artifacts import atomic_write
 from pipeline.task.errors import UserError
 from pipeline.task.task import DATA
 
@@ -41,10 +41,10 @@ class Episode(NamedTuple):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command; exits with status 2 for its arguments, else as `one_message` says."""
+    """Runs the command; exits with status 2 for its arguments, else as `exit_with_message` says."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    with one_message(parser.prog):
+    with exit_with_message(parser.prog):
         folder = find_policy(options.policy)
         play(
             folder,
@@ -86,7 +86,7 @@ def play(
     """
     mode = "rgb_array" if gif else "human" if human else None
     if gif:
-        draw_unseen()
+        draw_offscreen()
     elif human:
         _require_display()
     specification = read_environment(folder, env_id, trusted=trusted)
@@ -102,11 +102,11 @@ def play(
     name = f"{specification.id} in a window" if human else specification.id
     with ExitStack() as stack:
         env = stack.enter_context(closing_quietly(make_environment(specification, mode)))
-        choose = stack.enter_context(loaded_apart(policy)) if mode else load(policy)
+        choose = stack.enter_context(load_in_subprocess(policy)) if mode else load(policy)
         if gif is None:
             _report(play_episodes(env, choose, num_episodes, seed, name))
             return
-        written = stack.enter_context(replacing(gif))
+        written = stack.enter_context(atomic_write(gif))
         recording = Recording(picture_rate(env), LIMITS)
         episodes = play_episodes(
             env, choose, num_episodes, seed, name, lambda: recording.offer(env.render)

@@ -15,7 +15,7 @@ from pipeline.figures.policy import draw_policy, policy_parts
 from pipeline.figures.style import png
 from pipeline.figures.svg import FULL, HALF, svgs
 from pipeline.figures.variance import draw_variance
-from pipeline.task.artifacts import read_table, replacing, write_json
+from pipeline.task.artifacts import atomic_write, read_table, write_json
 from pipeline.task.errors import UserError
 from pipeline.task.files import TaskFiles
 from pipeline.task.task import Task
@@ -26,7 +26,7 @@ def plot(task: Task) -> None:
     bounded = has_bounds(task.specification.action_space)
     pictures = draw_pictures(task.files, task.name, bounded)
     panels = draw_panels(task.files, task.name, bounded)
-    with replacing(task.files.plots) as folder:
+    with atomic_write(task.files.plots) as folder:
         folder.mkdir()
         for name, picture in pictures.items():
             (folder / name).write_bytes(picture)

@@ -7,8 +7,8 @@ from pipeline.page.commands import read_stages
 from pipeline.page.document import render_page
 from pipeline.page.inputs import read_pictures, read_results
 from pipeline.page.results import markdown_table
-from pipeline.process.messages import one_message
-from pipeline.task.artifacts import replacing
+from pipeline.process.messages import exit_with_message
+from pipeline.task.artifacts import atomic_write
 from pipeline.task.check import check_params
 from pipeline.task.errors import UserError
 from pipeline.task.files import TaskFiles
@@ -25,7 +25,7 @@ START, END = (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the page, or the table in README.md; exit as `one_message` says."""
+    """Write the page, or the table in README.md; exit as `exit_with_message` says."""
     parser = argparse.ArgumentParser(prog="python -m pipeline report", description=__doc__)
     parser.add_argument(
         "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--readme", action="store_true", help=f"write the table of results in {README} instead"
     )
     options = parser.parse_args(arguments)
-    with one_message(parser.prog):
+    with exit_with_message(parser.prog):
         if options.readme:
             write_table_in(README, markdown_table(read_results(check_params(options.params), DATA)))
         else:
@@ -52,7 +52,7 @@ def report(params_path: Path) -> None:
     results = read_results(params, DATA)
     pictures = {name: read_pictures(TaskFiles(DATA / name)) for name in params.tasks}
     text = render_page(params.seed, results, pictures, read_stages(STAGES))
-    with replacing(REPORT) as written:
+    with atomic_write(REPORT) as written:
         written.write_text(text, encoding="utf-8", newline="\n")
     print(f"{REPORT}: {', '.join(params.tasks)}; {len(text.encode()) / 1e6:.1f} MB")
 
@@ -71,6 +71,6 @@ def write_table_in(path: Path, table: str) -> None:
             f"{path}: expected the line {START.strip()} and after it {END.strip()}, between which "
             "the table of results stands"
         )
-    with replacing(path) as written:
+    with atomic_write(path) as written:
         written.write_text(f"{before}{start}{table}{end}{after}", encoding="utf-8", newline="\n")
     print(f"{path}: the table of results")

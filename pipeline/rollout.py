@@ -4,16 +4,16 @@ import sys
 
 import numpy as np
 
+from environments.diagnostics import find_warnings
 from environments.faults import EnvironmentFault
-from environments.peculiarities import find_peculiarities
-from pipeline.activity import Activity
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.build.samplers import make_sampler
-from pipeline.rollouts import Rollouts, write_rollouts
+from pipeline.formatting import number
+from pipeline.progress_bar import ProgressBar
+from pipeline.rollout_files import Rollouts, write_rollouts
 from pipeline.task.artifacts import stack_weights
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
-from pipeline.wording import number
 
 
 def rollout(task: Task) -> None:
@@ -22,7 +22,7 @@ def rollout(task: Task) -> None:
     runs, num_episodes = range(params.num_runs), params.rollout.num_episodes
     place = f"{task.name}: {specification.id}"
     try:
-        for peculiarity in find_peculiarities(specification):
+        for peculiarity in find_warnings(specification):
             print(f"{place}: {peculiarity}", file=sys.stderr)
     except EnvironmentFault as fault:
         raise EnvironmentFault(f"{place}: {fault}") from fault
@@ -33,13 +33,13 @@ def rollout(task: Task) -> None:
     policy = policies[0]  # the runs take turns in its variables: one compilation serves all
     sampler = make_sampler(task, policy, num_episodes)
     episodes = []
-    with Activity(task.name, "compiling", len(runs)) as activity:
+    with ProgressBar(task.name, "compiling", len(runs)) as bar:
         for run in runs:
             set_weights(policy, weights, run)
             with task.located_in_run(run), sampler:
                 episodes.append(sampler.sample(task.stream(Purpose.ROLLOUT, run)))
-            activity.text = f"sampled {len(episodes)} of {len(runs)} initial policies"
-            activity.count = len(episodes)
+            bar.text = f"sampled {len(episodes)} of {len(runs)} initial policies"
+            bar.count = len(episodes)
     write_rollouts(task.files, Rollouts(weights, episodes))
     mean_return = np.mean([batch.episode_returns for batch in episodes])
     print(

@@ -24,7 +24,7 @@ from environments.specification import inspect_environment
 from environments.vector.make import make_environments
 from environments.vector.trial import play_trial
 from pipeline.digests import file_digest
-from pipeline.process.messages import one_message
+from pipeline.process.messages import exit_with_message
 from pipeline.runs.imports import imported_files
 from pipeline.task.artifacts import write_json
 from pipeline.task.schema import EnvParams
@@ -35,11 +35,11 @@ OWN = "environments"  # all stages depend on this folder
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write a file for each task; exit as `one_message` says if params.yaml has mistakes."""
+    """Write a file for each task; exit as `exit_with_message` says if params.yaml has mistakes."""
     parser = argparse.ArgumentParser(prog="python -m pipeline sources", description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
     path: Path = parser.parse_args(arguments).params
-    with one_message(parser.prog):
+    with exit_with_message(parser.prog):
         tasks = load_params(path).tasks
         shutil.rmtree(SOURCES, ignore_errors=True)  # those of tasks that are no more
         for name, task in tasks.items():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from pipeline.formatting import number
 from pipeline.process.interruption import Interrupted
 from pipeline.runs.checkpoints import open_checkpoints
 from pipeline.runs.dependencies import training_dependencies
@@ -18,7 +19,6 @@ from pipeline.runs.results import TrainedRun
 from pipeline.runs.workers import Prepared, perform_runs
 from pipeline.task.artifacts import Table, stack_weights, write_arrays, write_table
 from pipeline.task.task import Task
-from pipeline.wording import number
 from reinforce.records import UpdateRecord
 
 # A compiled environment runs this many steps in the time another worker needs to start and compile.
@@ -35,15 +35,17 @@ def train(task: Task) -> None:
         progress = Progress(task, saved)
         if any(saved):
             print(f"{task.name}: continues at {progress}", flush=True)
-        shutil.rmtree(task.files.live, ignore_errors=True)
-        with progress.activity:
+        shutil.rmtree(task.files.tensorboard, ignore_errors=True)
+        with progress.bar:
             try:
                 runs = perform_runs(
                     task,
-                    Prepared("pipeline.train_run:prepare_training", (checkpoints, task.files.live)),
+                    Prepared(
+                        "pipeline.train_run:prepare_training", (checkpoints, task.files.tensorboard)
+                    ),
                     progress.show,
                     continuable=True,
-                    worthwhile=worthwhile_workers(task),
+                    worthwhile=useful_num_workers(task),
                 )
             except Interrupted as error:
                 message = f"{task.name}: interrupted at {progress}; `dvc repro` continues there"
@@ -53,7 +55,7 @@ def train(task: Task) -> None:
     _print_summary(task, runs, progress.num_env_steps, time.monotonic() - started)
 
 
-def worthwhile_workers(task: Task) -> int | None:
+def useful_num_workers(task: Task) -> int | None:
     """Count the processes with enough to do; None where each run keeps one busy for long."""
     if not task.is_compiled:
         return None

@@ -10,10 +10,10 @@ import tensorflow as tf
 from pipeline.build.learners import get_state, make_trainer, set_state
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.process.interruption import Interrupted
-from pipeline.rollouts import read_rollouts
+from pipeline.rollout_files import read_rollouts
 from pipeline.runs.checkpoints import Checkpoints, RunCheckpoint
-from pipeline.runs.live import LiveScalars
 from pipeline.runs.results import TrainedRun
+from pipeline.runs.tensorboard import TensorBoardWriter
 from pipeline.runs.workers import Perform, Report
 from pipeline.task.errors import UserError
 from pipeline.task.seeds import Purpose
@@ -22,13 +22,13 @@ from reinforce.records import DivergenceError, UpdateRecord
 from reinforce.signature import episodes_signature
 
 
-def prepare_training(task: Task, checkpoints: Checkpoints, live: Path) -> Perform[TrainedRun]:
+def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perform[TrainedRun]:
     """Build what trains a task's runs, one after the other.
 
     Args:
         task: The task.
         checkpoints: Where runs are continued from, and saved.
-        live: The folder of the task's scalars for TensorBoard.
+        folder: The folder of the task's scalars for TensorBoard.
 
     Returns:
         A function that trains a run, from its checkpoint if there is one. It reports the record of
@@ -62,7 +62,7 @@ def prepare_training(task: Task, checkpoints: Checkpoints, live: Path) -> Perfor
             saved = RunCheckpoint([], {})
         else:
             set_state(trainer, saved.state)
-        with LiveScalars(live / f"run-{run}", num_updates) as scalars:
+        with TensorBoardWriter(folder / f"run-{run}", num_updates) as scalars:
 
             def show(record: UpdateRecord) -> signal.Signals | None:
                 scalars.show(record)

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipeline.activity import Activity
 from pipeline.build.learners import make_learner, make_value_baseline
 from pipeline.build.policies import make_policy, read_weights, set_weights
 from pipeline.build.samplers import make_sampler
+from pipeline.formatting import aligned
+from pipeline.progress_bar import ProgressBar
 from pipeline.statistics import CONFIDENCE, NUM_RESAMPLES, SEED
 from pipeline.task.artifacts import Table, write_table
 from pipeline.task.schema import TrainParams
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
-from pipeline.wording import aligned
 from reinforce.episodes import Episodes
 from reinforce.noise.compare import COMPARED, Probe, compile_comparison, probe
 from reinforce.noise.estimate import Estimate, measure_noise
@@ -43,8 +43,8 @@ def variance(task: Task) -> None:
         write_table(task.files.variance, {name: np.array([]) for name in ("policy", "baseline")})
         print(f"{task.name}: variance.num_runs is 0, nothing to measure")
         return
-    with Activity(task.name, "starting", 2 * _num_runs(task)) as activity:
-        probed = dict(_probe_policies(task, activity))
+    with ProgressBar(task.name, "starting", 2 * _num_runs(task)) as bar:
+        probed = dict(_probe_policies(task, bar))
     rows = [
         {"policy": policy, "baseline": baseline, **row}
         for policy, probes in probed.items()
@@ -66,7 +66,7 @@ def _num_runs(task: Task) -> int:
     return min(task.params.variance.num_runs, task.params.num_runs)
 
 
-def _probe_policies(task: Task, activity: Activity) -> Iterator[tuple[str, list[Probe]]]:
+def _probe_policies(task: Task, bar: ProgressBar) -> Iterator[tuple[str, list[Probe]]]:
     """Yield the initial and the trained policies, with a probe of each run's."""
     params = task.params
     any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
@@ -99,8 +99,8 @@ def _probe_policies(task: Task, activity: Activity) -> Iterator[tuple[str, list[
                 batches = _batches(sampler, seeds[3], params.variance.num_batches, per_batch)
                 with task.located_in_run(run):
                     probes.append(probe(compare, batches))
-                activity.count += 1
-                activity.text = f"measured the {name} policy of run {run + 1} of {_num_runs(task)}"
+                bar.count += 1
+                bar.text = f"measured the {name} policy of run {run + 1} of {_num_runs(task)}"
             yield name, probes
 
 

@@ -20,7 +20,7 @@ from benchmarks.networks import make_measured_policy
 from environments.make import make_compiled
 from environments.specification import inspect_environment
 from pipeline.arguments import count
-from pipeline.process.messages import one_message
+from pipeline.process.messages import exit_with_message
 from reinforce.baselines import BASELINES
 from reinforce.learner import Learner
 from reinforce.records import UpdateStatistics
@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     export.add_argument("--tuning", choices=TUNINGS, default="gpu", help="default: %(default)s")
     export.add_argument("--expect", action="store_true", help="save TensorFlow's outputs, too")
     options = parser.parse_args(arguments)
-    with one_message(command):
+    with exit_with_message(command):
         options.folder.mkdir(parents=True, exist_ok=True)
         programs = [(env_id, episodes) for env_id in options.env for episodes in options.episodes]
         for env_id, num_episodes in tqdm(programs, unit=" programs"):

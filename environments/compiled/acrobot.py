@@ -14,7 +14,7 @@ from environments.compiled.random import uniform
 GRAVITY = 9.8  # m / s²
 MASS = 1.0  # kg, of a link; both links are alike
 LENGTH = 1.0  # m, of a link
-CENTRE = 0.5  # m, from a link's upper joint to its centre of mass
+CENTER = 0.5  # m, from a link's upper joint to its centre of mass
 MOMENT = 1.0  # kg m², of a link about its centre of mass
 TORQUE = 1.0  # N m
 SECONDS_PER_STEP = 0.2
@@ -82,15 +82,15 @@ def _derivative(states: tf.Tensor, torque: tf.Tensor) -> tf.Tensor:
     M, one after the other: it has d₁ = M₁₁, d₂ = M₁₂, φ₁ = −(force on the first) and φ₂ = `weight`.
     """
     angle_1, angle_2, velocity_1, velocity_2 = tf.unstack(states)
-    lever = MASS * LENGTH * CENTRE
-    inertia_2 = MASS * CENTRE**2 + MOMENT  # M₂₂
+    lever = MASS * LENGTH * CENTER
+    inertia_2 = MASS * CENTER**2 + MOMENT  # M₂₂
     coupling = inertia_2 + lever * tf.cos(angle_2)  # M₁₂ = M₂₁
     inertia_1 = 2 * coupling + MASS * LENGTH**2  # M₁₁
     swing = lever * tf.sin(angle_2)
-    weight = MASS * CENTRE * GRAVITY * tf.sin(angle_1 + angle_2)
+    weight = MASS * CENTER * GRAVITY * tf.sin(angle_1 + angle_2)
     force_1 = (
         swing * velocity_2 * (velocity_2 + 2 * velocity_1)
-        - MASS * (CENTRE + LENGTH) * GRAVITY * tf.sin(angle_1)
+        - MASS * (CENTER + LENGTH) * GRAVITY * tf.sin(angle_1)
         - weight
     )
     force_2 = torque - swing * velocity_1**2 - weight

@@ -14,7 +14,7 @@ from environments.compiled.random import uniform
 GRAVITY = 9.81  # m / s²
 CART_MASS = 10.471975511965978  # kg; a capsule of 0.2 m, its radius 0.1 m, of 1,000 kg / m³
 POLE_MASS = 5.018591641363305  # kg; one of 0.6 m, its radius 0.049 m, of the same density
-POLE_CENTRE = (0.0005, 0.3)  # m, along the cart and upwards, from the hinge to the centre of mass
+POLE_CENTER = (0.0005, 0.3)  # m, along the cart and upwards, from the hinge to the centre of mass
 POLE_MOMENT = 0.1887497668730885  # kg m², of the pole about its centre of mass
 DAMPING = 1.0  # N s / m of the cart, N m s / rad of the pole
 FORCE_PER_ACTION = 100.0  # N
@@ -94,7 +94,7 @@ class CompiledInvertedPendulum:
 def _derivative(states: tf.Tensor, force: tf.Tensor) -> tf.Tensor:
     """Of states [4, E] with respect to time, under forces [E] on the cart."""
     position, angle, velocity, angular_velocity = tf.unstack(states)
-    along, upwards = POLE_CENTRE
+    along, upwards = POLE_CENTER
     sine, cosine = tf.sin(angle), tf.cos(angle)
     ahead = along * cosine + upwards * sine  # m, of the pole's centre of mass before its hinge
     height = upwards * cosine - along * sine  # m, above it
@@ -145,6 +145,6 @@ def _from_the_end(
 
 def _mobility_upright() -> float:
     """m / s² of the cart by a newton, with the pole upright; MuJoCo's `dof_invweight0`."""
-    along, upwards = POLE_CENTRE
+    along, upwards = POLE_CENTER
     moment = POLE_MOMENT + POLE_MASS * math.hypot(along, upwards) ** 2
     return moment / ((CART_MASS + POLE_MASS) * moment - (POLE_MASS * upwards) ** 2)

@@ -63,7 +63,7 @@ def read_policy_spec(folder: Path) -> PolicySpec:
     return spec
 
 
-def require_policy_of(task: Task, run: int, folder: Path) -> None:
+def require_matching_policy(task: Task, run: int, folder: Path) -> None:
     """Make sure that a folder holds the policy of a task's run, as `export` wrote it.
 
     Raises:

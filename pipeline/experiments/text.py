@@ -16,8 +16,8 @@ from pipeline.experiments.comparison import (
     Verdict,
     measures,
 )
+from pipeline.formatting import aligned, number
 from pipeline.statistics import MIN_RUNS
-from pipeline.wording import aligned, number
 
 LEGEND = "Returns: interquartile means over runs of a run's mean return, 95 % bootstrap intervals."
 MAX_NAMED = 4  # parameters, files and folders; the others are counted

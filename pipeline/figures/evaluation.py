@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pipeline.figures.panel import Panel, Part
 from pipeline.figures.series import by_run
 from pipeline.figures.style import BAND, COLORS, legend_below, new_figure, plural, styled
+from pipeline.formatting import number, with_interval
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 from pipeline.task.artifacts import Table
-from pipeline.wording import number, with_interval
 
 
 @styled

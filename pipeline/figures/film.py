@@ -8,8 +8,8 @@ from environments.specification import EnvironmentSpecification
 from pipeline.figures.recording import Limits, Recording
 from pipeline.playing.environments import make_environment, picture_rate
 from pipeline.playing.replay import column_names, replay
-from pipeline.task.artifacts import Table, read_table, replacing, write_json
-from pipeline.task.errors import TOLD
+from pipeline.task.artifacts import Table, atomic_write, read_table, write_json
+from pipeline.task.errors import USER_ERRORS
 from pipeline.task.task import Task
 
 LIMITS = Limits(max_seconds=6, max_size=(320, 320), max_rate=15, max_colors=64)
@@ -20,12 +20,12 @@ def film(task: Task) -> None:
     """Films the recorded episode of the exported policy; where that cannot be, says why."""
     columns = column_names(task.specification.action_space)
     episode = read_table(task.files.episode, columns)
-    with replacing(task.files.film) as folder:
+    with atomic_write(task.files.film) as folder:
         folder.mkdir()
         try:
             shown = film_episode(task.specification, episode, folder / "film.gif")
             reason = None
-        except TOLD as error:
+        except USER_ERRORS as error:
             shown, reason = {}, str(error)
         write_json(folder / "film.json", {"why_not": reason} | shown)
     print(f"{task.name}: {reason or 'an episode'}; in {task.files.film}")

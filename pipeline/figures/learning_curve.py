@@ -26,9 +26,9 @@ from pipeline.figures.style import (
     plural,
     styled,
 )
+from pipeline.formatting import number, with_interval
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 from pipeline.task.artifacts import Table
-from pipeline.wording import number, with_interval
 
 # A point that averages fewer episodes shows their noise rather than the policy: a bandit's batch of
 # one has a return of 0 or 1.

@@ -30,8 +30,8 @@ from pipeline.figures.style import (
     plural,
     styled,
 )
+from pipeline.formatting import number
 from pipeline.task.artifacts import Table
-from pipeline.wording import number
 
 MAX_OBSERVATIONS = 8
 PANELS_PER_ROW = 4

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import jinja2
 
+from pipeline.formatting import number
 from pipeline.page.commands import Stage
 from pipeline.page.inputs import TaskPictures, TaskResult
 from pipeline.page.parameters import parameter_listings
-from pipeline.wording import number
 
 
 def render_page(

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from pipeline.formatting import number, with_interval
 from pipeline.page.inputs import TaskResult
-from pipeline.wording import number, with_interval
 
 _HEADER = (
     *("task", "environment", "policy", "baseline", "runs", "episodes each"),

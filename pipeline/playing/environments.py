@@ -18,7 +18,7 @@ from environments.faults import (
 )
 from environments.randomness import seed_global_generators
 from environments.specification import EnvironmentSpecification
-from pipeline.task.errors import TOLD, UserError
+from pipeline.task.errors import USER_ERRORS, UserError
 
 DEFAULT_RATE = 30.0  # pictures a second of an environment that does not say
 # Modules in which MuJoCo's pictures fail where there is no OpenGL, and packages of such.
@@ -128,7 +128,8 @@ def naming(place: str) -> Iterator[None]:
                 f"libosmesa6. Received {type(causes[-1]).__name__}: {causes[-1]}"
             )
         text = " ".join(str(error).split())
-        kind = "" if isinstance(error, (*TOLD, CopyFault)) else f"{type(error).__name__}: "
+        expected = isinstance(error, (*USER_ERRORS, CopyFault))
+        kind = "" if expected else f"{type(error).__name__}: "
         return UserError(f"{place}: {kind}{text}")
 
     with raising(named):

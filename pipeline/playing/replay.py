@@ -1,7 +1,7 @@
 """An episode, recorded where the policy is and played again where pictures are drawn.
 
 The policy needs TensorFlow, which ends in a segmentation fault beside Mesa's OpenGL drivers (see
-`acting.loaded_apart`), and takes seconds to start. What it did needs neither.
+`acting.load_in_subprocess`), and takes seconds to start. What it did needs neither.
 
 T is the number of the episode's env steps.
 """

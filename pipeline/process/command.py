@@ -8,8 +8,8 @@ import importlib
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.process.display import draw_unseen
-from pipeline.process.messages import one_message
+from pipeline.process.display import draw_offscreen
+from pipeline.process.messages import exit_with_message
 from pipeline.process.orphans import end_with_dvc
 from pipeline.process.start import start_tensorflow
 from pipeline.task.task import load_task
@@ -42,7 +42,7 @@ PROGRAM = "python -m pipeline"
 
 
 def main(arguments: list[str]) -> None:
-    """Run the stage or command that the first argument names; see `one_message` for the status."""
+    """Run the stage or command that the first argument names; exit as `exit_with_message` does."""
     texts = {name: stage.description for name, stage in STAGES.items()} | COMMANDS
     lines = (f"  {name:10} {text}" for name, text in texts.items())
     parser = argparse.ArgumentParser(
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
     if name in STAGES:
         run_stage(name, arguments[1:])
     else:
-        with one_message(f"{PROGRAM} {name}"):
+        with exit_with_message(f"{PROGRAM} {name}"):
             importlib.import_module(f"pipeline.{name}").main(arguments[1:])
 
 
@@ -73,8 +73,8 @@ def run_stage(name: str, arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     end_with_dvc()
     if stage.draws:
-        draw_unseen()
-    with one_message(parser.prog):
+        draw_offscreen()
+    with exit_with_message(parser.prog):
         task = load_task(options.params, options.task)
         if stage.computes:
             start_tensorflow()

@@ -4,7 +4,7 @@ import os
 import sys
 
 
-def draw_unseen() -> None:
+def draw_offscreen() -> None:
     """Let environments draw without a window.
 
     Sets environment variables that the libraries that draw read when they are imported: call this

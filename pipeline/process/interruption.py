@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NoReturn, TextIO
 
 # Ctrl-C; what ends a process in order, of `kill` or a cluster; a terminal that is closed.
-ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 0.3  # seconds after Ctrl-C in which the main thread may end the process in order
 
 
@@ -42,7 +42,7 @@ class Interruption:
         self.number: signal.Signals | None = None  # of the first signal that asked
         self.answered = False
 
-    def raise_if_asked(self) -> None:
+    def raise_if_requested(self) -> None:
         """Raises `Interrupted` if this process has been asked to stop."""
         if self.number is not None:
             raise Interrupted(f"interrupted by {self.number.name}", self.number)
@@ -105,11 +105,11 @@ def answering() -> Iterator[None]:
 
 def end_interrupted() -> NoReturn:
     """End the process after KeyboardInterrupt."""
-    say("interrupted", sys.stderr)
+    print_line("interrupted", sys.stderr)
     sys.exit(128 + signal.SIGINT)
 
 
-def say(text: str, file: TextIO) -> None:
+def print_line(text: str, file: TextIO) -> None:
     """Print on a line of its own: on a terminal, there may be a bar or ^C."""
     with suppress(OSError):  # the terminal may have been closed
         print("\n" * file.isatty() + text, file=file, flush=True)
@@ -135,7 +135,7 @@ def _answer(reading: int, file: TextIO) -> None:
         if asked:
             asked[0].answered = True
             text = "interrupted: saves how far it has come, then ends (Ctrl-C again: ends at once)"
-            say(text, file)
+            print_line(text, file)
         elif number == signal.SIGINT and not _ending.wait(PATIENCE):
-            say("interrupted", file)
+            print_line("interrupted", file)
             os._exit(128 + signal.SIGINT)

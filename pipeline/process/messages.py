@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.process.interruption import Interrupted, end_interrupted, say
-from pipeline.task.errors import TOLD
+from pipeline.process.interruption import Interrupted, end_interrupted, print_line
+from pipeline.task.errors import USER_ERRORS
 
 
 @contextmanager
-def one_message(command: str) -> Iterator[None]:
+def exit_with_message(command: str) -> Iterator[None]:
     """Ends a command that cannot go on.
 
     The exit status is 1 after a user's mistake, numbers that are not finite, too little memory, or
@@ -18,10 +18,10 @@ def one_message(command: str) -> Iterator[None]:
     """
     try:
         yield
-    except TOLD as error:
+    except USER_ERRORS as error:
         sys.exit(str(error))
     except Interrupted as error:
-        say(str(error), sys.stderr)
+        print_line(str(error), sys.stderr)
         sys.exit(128 + error.number)
     except FloatingPointError as error:
         sys.exit(f"{command}: {error}")

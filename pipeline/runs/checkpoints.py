@@ -25,7 +25,7 @@ import numpy as np
 
 from pipeline.digests import arrays_digest
 from pipeline.runs.lock import locked
-from pipeline.task.artifacts import load_arrays, replacing, write_json
+from pipeline.task.artifacts import atomic_write, load_arrays, write_json
 from reinforce.records import UpdateRecord
 
 VERSION = 1  # of the files' layout
@@ -76,7 +76,7 @@ class Checkpoints(NamedTuple):
             OSError: If it cannot be written; what was there is still there.
         """
         path, previous = self._paths(run)
-        with replacing(path) as written:
+        with atomic_write(path) as written:
             arrays = _arrays(checkpoint, {"version": VERSION, "key": self.key, "run": run})
             with written.open("wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)

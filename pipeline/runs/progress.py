@@ -3,15 +3,15 @@
 import time
 from collections.abc import Sequence
 
-from pipeline.activity import Activity
+from pipeline.formatting import number
+from pipeline.progress_bar import ProgressBar
 from pipeline.runs.checkpoints import RunCheckpoint
 from pipeline.task.task import Task
-from pipeline.wording import number
 from reinforce.records import UpdateRecord
 
 
 class Progress:
-    """The episodes of all runs so far, and the last update; `activity` shows both.
+    """The episodes of all runs so far, and the last update; `bar` shows both.
 
     Args:
         task: What is trained.
@@ -25,7 +25,7 @@ class Progress:
         self._num_env_steps_before = sum(self._num_env_steps)
         self._of_each = task.params.train.num_episodes
         self._first: tuple[float, int] | None = None  # when an update was shown, and its env steps
-        self.activity = Activity(
+        self.bar = ProgressBar(
             task.name,
             "compiling" if task.is_compiled else "starting",
             len(saved) * self._of_each,
@@ -55,4 +55,4 @@ class Progress:
         )
         if now > began:
             text += f" · {number((self.num_env_steps - before) / (now - began))} steps/s"
-        self.activity.text, self.activity.count = text, sum(self._num_episodes)
+        self.bar.text, self.bar.count = text, sum(self._num_episodes)

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pipeline.process.interruption import ASKING, Interrupted, Interruption, interruptible
+from pipeline.process.interruption import STOP_SIGNALS, Interrupted, Interruption, interruptible
 from pipeline.process.start import start_tensorflow
 from pipeline.task.task import Task
 
@@ -116,7 +116,7 @@ def perform_runs(
     num_workers = min(task.num_workers or by_default, num_runs)
     if task.params.env.num_copies is not None:
         num_workers = 1
-    signals = ASKING if continuable else ()
+    signals = STOP_SIGNALS if continuable else ()
     if num_workers > 1:
         with _workers(task, prepare, num_workers, signals) as (connections, interruption):
             results = _collect(connections, num_runs, report, interruption)
@@ -132,7 +132,7 @@ def perform_runs(
         for run in range(num_runs):
             with task.located_in_run(run):
                 performed.append(perform(run, partial(tell, run)))
-            interruption.raise_if_asked()
+            interruption.raise_if_requested()
     return performed
 
 
@@ -160,7 +160,7 @@ def _collect(
                         _send(connection, following)
                 case _Stopped():
                     at_work.remove(connection)
-    interruption.raise_if_asked()
+    interruption.raise_if_requested()
     return results
 
 

@@ -26,7 +26,7 @@ Weights = dict[str, np.ndarray]  # variable path → [R, …], one entry for eac
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; renames it to `path` when all went well.
 
     A file replaces a file, a folder a folder or a file. On an exception what was written is
@@ -73,7 +73,7 @@ def _to_disk(path: Path) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays as a compressed .npz file; equal arrays give equal bytes."""
-    with replacing(path) as written:
+    with atomic_write(path) as written:
         np.savez_compressed(written, allow_pickle=False, **arrays)
 
 
@@ -113,7 +113,7 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def write_table(path: Path, table: Table) -> None:
     """Write a table as CSV with a header line; floats with nine significant digits."""
-    with replacing(path) as written, written.open("w", newline="") as file:
+    with atomic_write(path) as written, written.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table)
         for row in zip(*table.values(), strict=True):
@@ -150,7 +150,7 @@ def read_table(path: Path, required: Iterable[str], *, may_be_empty: bool = Fals
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON; infinities and NaN are refused, since JSON has none."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    with replacing(path) as written:
+    with atomic_write(path) as written:
         written.write_text(text)
 
 
@@ -189,7 +189,7 @@ def read_json(path: Path, required: Iterable[str]) -> dict[str, Any]:
 
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder over whatever is at `target`."""
-    with replacing(target) as written:
+    with atomic_write(target) as written:
         shutil.copytree(source, written)
 
 

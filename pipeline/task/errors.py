@@ -11,4 +11,4 @@ class UserError(Exception):
     """
 
 
-TOLD = (UserError, EnvironmentFault)
+USER_ERRORS = (UserError, EnvironmentFault)

@@ -35,7 +35,7 @@ class TaskFiles(NamedTuple):
         return self.folder / "action_distribution.csv"
 
     @property
-    def live(self) -> Path:
+    def tensorboard(self) -> Path:
         """Scalars for TensorBoard, a folder for each run; written by `train` while it trains."""
         return self.folder / "tensorboard"
 

@@ -25,7 +25,7 @@ from pipeline.acting import load
 from pipeline.digests import folder_digests
 from pipeline.evaluation.exported import distribution_parameters
 from pipeline.figures.recording import Limits
-from pipeline.process.display import draw_unseen
+from pipeline.process.display import draw_offscreen
 from pipeline.task.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -257,7 +257,7 @@ def test_a_gif_shows_what_is_played(cartpole, tmp_path, capsys):
 @pytest.fixture
 def in_this_process(monkeypatch):
     """Saves the start of TensorFlow; what is drawn without OpenGL does not mind it."""
-    monkeypatch.setattr(play, "loaded_apart", lambda policy: nullcontext(load(policy)))
+    monkeypatch.setattr(play, "load_in_subprocess", lambda policy: nullcontext(load(policy)))
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -331,7 +331,7 @@ def test_without_egl_it_says_what_to_install(pendulum, tmp_path):
 def test_egl_is_chosen_only_where_nothing_else_is(display, chosen, expected, monkeypatch):
     for name, value in (display | chosen).items():
         monkeypatch.setenv(name, value)
-    draw_unseen()
+    draw_offscreen()
     assert os.environ.get("MUJOCO_GL") == expected
 
 

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.activity import Activity
 from pipeline.build import learners, samplers
 from pipeline.description import describe_policy
 from pipeline.evaluate import evaluate
 from pipeline.evaluation import run as evaluate_run
 from pipeline.export import export, final_returns
 from pipeline.plot import plot
+from pipeline.progress_bar import ProgressBar
 from pipeline.rollout import rollout
-from pipeline.runs.live import NAME
+from pipeline.runs.tensorboard import NAME
 from pipeline.task.artifacts import (
     read_arrays,
     read_json,
@@ -33,7 +33,7 @@ from pipeline.task.artifacts import (
 from pipeline.task.errors import UserError
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import load_task
-from pipeline.train import train, worthwhile_workers
+from pipeline.train import train, useful_num_workers
 from pipeline.variance import variance
 from reinforce.sampling import gymnasium as sampling
 from tests.pipeline.small_task import BANDIT, SEED, write_params
@@ -61,9 +61,9 @@ def shown():
 def finished(tmp_path_factory, shown):
     """All stages, run once on the small bandit."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(Activity, "__enter__", lambda activity: activity)
+        monkeypatch.setattr(ProgressBar, "__enter__", lambda bar: bar)
         monkeypatch.setattr(
-            Activity, "__exit__", lambda a, *_: shown.append((a.text, a.count / a._total))
+            ProgressBar, "__exit__", lambda a, *_: shown.append((a.text, a.count / a._total))
         )
         folder = tmp_path_factory.mktemp("bandit")
         task = run_stages(folder, monkeypatch, "bandit")
@@ -279,7 +279,7 @@ def test_a_process_for_each_core_where_there_are_env_steps_for_it(
     write_params(tmp_path, task=params)
     monkeypatch.chdir(tmp_path)
     task = load_task(Path("params.yaml"), "task")
-    assert worthwhile_workers(task) == expected
+    assert useful_num_workers(task) == expected
 
 
 @pytest.mark.parametrize("best", [0, 1])

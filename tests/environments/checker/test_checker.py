@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from environments.checker import check_against_gymnasium, check_initial_states, collect
 from environments.compiled.pendulum import PendulumState
-from tests.environments.compiled.twins import READ_STATE, make
+from tests.environments.compiled.references import READ_STATE, make
 
 WIND = 0.3  # standard deviation of a step of the walk
 

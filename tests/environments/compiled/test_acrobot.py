@@ -12,7 +12,7 @@ from gymnasium.envs.classic_control.acrobot import AcrobotEnv
 from environments.checker import check_initial_states, check_steps
 from environments.compiled import acrobot
 from environments.compiled.acrobot import AcrobotState, CompiledAcrobot
-from tests.environments.compiled.twins import READ_STATE, make, steps_from
+from tests.environments.compiled.references import READ_STATE, make, steps_from
 
 MAX_STATE = {
     "swinging": [np.pi, np.pi, 6, 6],
@@ -79,7 +79,7 @@ def test_an_angle_that_is_wrapped_by_rounding_alone_is_excused():
         ("GRAVITY", 9.81, "swinging", "next_observation"),
         ("MASS", 1.001, "swinging", "next_observation"),
         ("LENGTH", 1.001, "swinging", "next_observation"),
-        ("CENTRE", 0.501, "swinging", "next_observation"),
+        ("CENTER", 0.501, "swinging", "next_observation"),
         ("MOMENT", 1.001, "swinging", "next_observation"),
         ("TORQUE", 1.001, "swinging", "next_observation"),
         ("SECONDS_PER_STEP", 0.2001, "swinging", "next_observation"),

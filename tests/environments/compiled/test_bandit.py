@@ -9,7 +9,7 @@ from scipy import stats
 
 from environments.checker import check_steps, collect
 from environments.compiled.bandit import CompiledBandit
-from tests.environments.compiled.twins import make, next_draw, seeded
+from tests.environments.compiled.references import make, next_draw, seeded
 
 NUM_PULLS = 100_000
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from environments.checker import check_initial_states, check_steps, collect
 from environments.compiled import cartpole
 from environments.compiled.cartpole import CartPoleState, CompiledCartPole
-from tests.environments.compiled.twins import READ_STATE, make, steps_from
+from tests.environments.compiled.references import READ_STATE, make, steps_from
 
 READ = READ_STATE["CartPole-v1"]
 

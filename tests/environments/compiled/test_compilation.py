@@ -7,7 +7,7 @@ import tensorflow as tf
 from gymnasium.vector.utils import batch_space
 
 from environments.checker import check_against_gymnasium, check_steps, collect
-from tests.environments.compiled.twins import HOST_ONLY, IDS, READ_STATE, make, seeded
+from tests.environments.compiled.references import HOST_ONLY, IDS, READ_STATE, make, seeded
 
 NUM_ENVS = 5
 

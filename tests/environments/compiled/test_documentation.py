@@ -20,7 +20,7 @@ from environments.compiled import registry
 from environments.faults import EnvironmentFault
 from environments.make import make_compiled
 from environments.specification import inspect_environment
-from tests.environments.compiled.twins import IDS
+from tests.environments.compiled.references import IDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "environments.md").read_text()
 FILES = dict(re.findall(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))

@@ -15,7 +15,7 @@ from environments.compiled.inverted_pendulum import (
     CompiledInvertedPendulum,
     InvertedPendulumState,
 )
-from tests.environments.compiled.twins import READ_STATE, make, steps_from
+from tests.environments.compiled.references import READ_STATE, make, steps_from
 
 ID = "InvertedPendulum-v5"
 READ = READ_STATE[ID]
@@ -83,7 +83,7 @@ def test_the_constants_are_those_of_mujocos_model():
     _, cart_mass, pole_mass = model.body_mass
     *_, pole_inertia = model.body_inertia
     *_, pole_centre = model.body_ipos
-    along, upwards = inverted_pendulum.POLE_CENTRE
+    along, upwards = inverted_pendulum.POLE_CENTER
     received = [
         inverted_pendulum.CART_MASS,
         inverted_pendulum.POLE_MASS,
@@ -101,8 +101,8 @@ def test_the_constants_are_those_of_mujocos_model():
         ("GRAVITY", 9.8, "rail", "next_observation"),
         ("CART_MASS", 10.48, "rail", "next_observation"),
         ("POLE_MASS", 5.03, "rail", "next_observation"),
-        ("POLE_CENTRE", (0.0005, 0.301), "rail", "next_observation"),
-        ("POLE_CENTRE", (0.0, 0.3), "rail", "next_observation"),
+        ("POLE_CENTER", (0.0005, 0.301), "rail", "next_observation"),
+        ("POLE_CENTER", (0.0, 0.3), "rail", "next_observation"),
         ("POLE_MOMENT", 0.19, "rail", "next_observation"),
         ("DAMPING", 1.01, "rail", "next_observation"),
         ("FORCE_PER_ACTION", 100.1, "rail", "next_observation"),

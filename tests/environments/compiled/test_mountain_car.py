@@ -14,7 +14,7 @@ from environments.compiled.mountain_car import (
     CompiledMountainCar,
     CompiledMountainCarContinuous,
 )
-from tests.environments.compiled.twins import READ_STATE, make, steps_from
+from tests.environments.compiled.references import READ_STATE, make, steps_from
 
 GEAR, PEDAL = "MountainCar-v0", "MountainCarContinuous-v0"
 CLASSES: dict[str, Any] = {GEAR: CompiledMountainCar, PEDAL: CompiledMountainCarContinuous}

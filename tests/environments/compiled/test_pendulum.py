@@ -11,7 +11,7 @@ from gymnasium import spaces
 from environments.checker import check_initial_states, check_steps, collect
 from environments.compiled import pendulum
 from environments.compiled.pendulum import CompiledPendulum, PendulumState
-from tests.environments.compiled.twins import READ_STATE, make, steps_from
+from tests.environments.compiled.references import READ_STATE, make, steps_from
 
 READ = READ_STATE["Pendulum-v1"]
 

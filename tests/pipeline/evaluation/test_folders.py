@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.description import describe_policy
 from pipeline.digests import folder_digests
-from pipeline.evaluation.folders import require_policy_of
+from pipeline.evaluation.folders import require_matching_policy
 from pipeline.task.errors import UserError
 from pipeline.task.task import load_task
 from tests.pipeline.small_task import BANDIT, write_params
@@ -41,15 +41,15 @@ def write(folder, task, run, entries=()):
 
 def refusal(task, folder):
     with pytest.raises(UserError) as raised:
-        require_policy_of(task, RUN, folder)
+        require_matching_policy(task, RUN, folder)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
 
 def test_the_policy_of_the_run_is_accepted_however_it_is_evaluated(task, load, tmp_path):
     write(tmp_path, task, RUN)
-    require_policy_of(task, RUN, tmp_path)
-    require_policy_of(load(evaluate={"num_episodes": 7}), RUN, tmp_path)
+    require_matching_policy(task, RUN, tmp_path)
+    require_matching_policy(load(evaluate={"num_episodes": 7}), RUN, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from pipeline.experiments.comparison import (
     policy_curve,
 )
 from pipeline.experiments.text import as_json, caption, describe, sentence
+from pipeline.formatting import number
 from pipeline.statistics import Interval, difference_interval
-from pipeline.wording import number
 
 
 def evaluation(*means):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.process.interruption import ASKING
+from pipeline.process.interruption import STOP_SIGNALS
 from tests.pipeline.signals import hear_signals
 
 REPOSITORY = Path(__file__).parents[3]
@@ -45,9 +45,9 @@ def test_ctrl_c_ends_what_has_nothing_to_save():
     assert process.returncode == 130
 
 
-@pytest.mark.parametrize("sent", ASKING)
+@pytest.mark.parametrize("sent", STOP_SIGNALS)
 def test_what_can_be_continued_says_that_it_has_heard_and_ends_when_pressed(sent):
-    process = started("-c", COMPUTING, *(str(number.value) for number in ASKING))
+    process = started("-c", COMPUTING, *(str(number.value) for number in STOP_SIGNALS))
     process.send_signal(sent)
     assert process.stderr is not None
     assert process.stderr.readline().startswith("interrupted: saves how far it has come, then ends")

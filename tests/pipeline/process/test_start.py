@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.process.messages import one_message
+from pipeline.process.messages import exit_with_message
 
 START = """
 from pipeline.process.start import start_tensorflow
@@ -38,11 +38,11 @@ def test_the_users_settings_of_keras_do_not_count(tmp_path):
 def test_too_little_memory_is_one_message(zeros):
     with (
         pytest.raises(SystemExit, match="^stage: out of memory: "),
-        one_message("stage"),
+        exit_with_message("stage"),
     ):
         zeros([10**6, 10**6, 10**5])
 
 
 def test_a_mistake_of_the_programs_own_has_a_traceback():
-    with pytest.raises(ZeroDivisionError), one_message("stage"):
+    with pytest.raises(ZeroDivisionError), exit_with_message("stage"):
         1 / 0  # noqa: B018

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import activity as module
+from pipeline import progress_bar as module
 from pipeline.runs.checkpoints import RunCheckpoint
 from pipeline.runs.progress import Progress
 from reinforce.records import UpdateRecord
@@ -48,7 +48,7 @@ def shown(request, monkeypatch):
     monkeypatch.setattr(module, "SECONDS", 0.01)
     monkeypatch.setattr(module, "SECONDS_OF_LINES", 0.01)
     progress = make_progress()
-    with progress.activity:
+    with progress.bar:
         time.sleep(0.05)  # nothing is reported while it compiles
         progress.show(2, record(0))
         time.sleep(0.05)

@@ -7,11 +7,11 @@ import pytest
 
 from pipeline.digests import weights_digest
 from pipeline.task.artifacts import (
+    atomic_write,
     copy_folder,
     read_arrays,
     read_json,
     read_table,
-    replacing,
     write_arrays,
     write_json,
     write_table,
@@ -111,7 +111,7 @@ def test_what_fails_halfway_leaves_what_was_there(tmp_path):
     path.write_text("before")
 
     def fail():
-        with replacing(path) as written:
+        with atomic_write(path) as written:
             written.write_text("half")
             raise KeyboardInterrupt
 

@@ -26,7 +26,7 @@ MAX_POINTS = 1000  # of a run: more take time and space, and TensorBoard thins t
 SCALARS = ("mean_return", "objective", "loss", "entropy", "gradient_norm", "value_loss")
 
 
-class LiveScalars:
+class TensorBoardWriter:
     """Write a run's scalars over its env steps, in place of those of the last training.
 
     Event protocol buffers are written to the file directly: `tf.summary` takes 0.3 ms for an

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.runs import live
-from pipeline.runs.live import SCALARS, LiveScalars
+from pipeline.runs import tensorboard
+from pipeline.runs.tensorboard import SCALARS, TensorBoardWriter
 from reinforce.records import UpdateRecord
 
 
@@ -23,7 +23,7 @@ def record(update, mean_return):
 
 
 def test_a_run_has_its_scalars_over_env_steps(tmp_path):
-    with LiveScalars(tmp_path / "run", num_updates=3) as scalars:
+    with TensorBoardWriter(tmp_path / "run", num_updates=3) as scalars:
         for update in range(3):
             scalars.show(record(update, 10 + update))
     version, *shown = read(tmp_path / "run")
@@ -35,22 +35,22 @@ def test_a_run_has_its_scalars_over_env_steps(tmp_path):
 
 
 def test_they_can_be_read_while_they_are_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(live, "FLUSH_SECONDS", 0.0)
-    with LiveScalars(tmp_path, num_updates=2) as scalars:
+    monkeypatch.setattr(tensorboard, "FLUSH_SECONDS", 0.0)
+    with TensorBoardWriter(tmp_path, num_updates=2) as scalars:
         scalars.show(record(0, 1))
         assert len(read(tmp_path)) == 2
 
 
 def test_the_next_training_replaces_them(tmp_path):
     for mean_return in (1, 2):
-        with LiveScalars(tmp_path, num_updates=1) as scalars:
+        with TensorBoardWriter(tmp_path, num_updates=1) as scalars:
             scalars.show(record(0, mean_return))
     _, only = read(tmp_path)
     assert only.summary.value[0].simple_value == 2
 
 
 def test_a_long_training_is_thinned_and_its_end_is_shown(tmp_path):
-    with LiveScalars(tmp_path, num_updates=2_501) as scalars:
+    with TensorBoardWriter(tmp_path, num_updates=2_501) as scalars:
         for update in range(2_501):
             scalars.show(record(update, 0))
     _, *shown = read(tmp_path)
@@ -62,5 +62,5 @@ def test_a_full_disk_is_an_error_of_the_file(tmp_path, monkeypatch):
     writer = tf.io.TFRecordWriter("/dev/full")
     monkeypatch.setattr(tf.io, "TFRecordWriter", lambda path: writer)
     with pytest.raises(OSError, match="No space left on device") as error:
-        LiveScalars(tmp_path, num_updates=1)
-    assert error.value.filename == str(tmp_path / live.NAME)
+        TensorBoardWriter(tmp_path, num_updates=1)
+    assert error.value.filename == str(tmp_path / tensorboard.NAME)

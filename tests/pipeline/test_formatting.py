@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.wording import number, with_interval
+from pipeline.formatting import number, with_interval
 
 
 @pytest.mark.parametrize(

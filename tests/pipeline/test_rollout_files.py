@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 
-from pipeline.rollouts import _stack
+from pipeline.rollout_files import _stack
 from reinforce.episodes import Episodes
 
 

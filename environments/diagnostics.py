@@ -13,7 +13,7 @@ from environments.vector.trial import Trial, play_trial
 NUM_STEPS = 100  # of a trial at most
 
 
-def find_peculiarities(specification: EnvironmentSpecification) -> list[str]:
+def find_warnings(specification: EnvironmentSpecification) -> list[str]:
     """Play a short episode twice, and say what the user should know.
 
     Returns:

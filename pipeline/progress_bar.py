@@ -6,13 +6,13 @@ from typing import Self
 
 from tqdm import tqdm
 
-from pipeline.process.interruption import own_stderr, say
+from pipeline.process.interruption import own_stderr, print_line
 
 SECONDS = 0.5  # between two looks of the bar
 SECONDS_OF_LINES = 30.0  # between two lines, where the standard error is not a terminal
 
 
-class Activity:
+class ProgressBar:
     """A bar, or now and then a line, that says what goes on; drawn by a thread.
 
     `text` and `count` may be changed at any time.
@@ -44,7 +44,7 @@ class Activity:
     def _draw(self) -> None:
         if not self._stderr.isatty():
             while not self._ended.wait(SECONDS_OF_LINES):
-                say(f"{self._name}: {self.text}", self._stderr)
+                print_line(f"{self._name}: {self.text}", self._stderr)
             return
         with tqdm(
             desc=self.text,

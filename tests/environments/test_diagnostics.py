@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from environments.diagnostics import find_warnings
 from environments.faults import EnvironmentFault
-from environments.peculiarities import find_peculiarities
 from environments.specification import inspect_environment
 from tests.environments import count_to_seven
 
@@ -45,7 +45,7 @@ UNSEEDED = np.random.default_rng()
 
 
 def found(**kwargs):
-    return find_peculiarities(inspect_environment("Noisy-v0", kwargs))
+    return find_warnings(inspect_environment("Noisy-v0", kwargs))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,6 @@ def test_a_change_of_the_working_directory_is_a_fault(tmp_path):
 def test_only_legal_actions_are_tried(num_counters):
     kwargs = {"num_counters": num_counters}
     masked = inspect_environment(count_to_seven.ID, kwargs, 10, "action_mask")
-    assert find_peculiarities(masked) == []
+    assert find_warnings(masked) == []
     with pytest.raises(EnvironmentFault, match="a trial, step .* is illegal"):
-        find_peculiarities(inspect_environment(count_to_seven.ID, kwargs, 10))
+        find_warnings(inspect_environment(count_to_seven.ID, kwargs, 10))
