@@ -1,5 +1,5 @@
-"""Measurements of speed and of learning, each a command."""
+"""Commands that measure speed and learning."""
 
 from pipeline.process.start import start_tensorflow
 
-start_tensorflow()  # as the stages do, before a module of this package can import it otherwise
+start_tensorflow()  # as in the stages: before a module of this package imports TensorFlow

@@ -1,10 +1,10 @@
-"""Many runs of the bandit, side by side in one XLA program.
+"""Many runs of the bandit in one XLA program.
 
-Each run has weights of its own, in one row of every variable, and takes one episode per update. A
-batch of REINFORCE, one episode of each run, is then one update of all of them: no weight is shared,
-and plain gradient ascent and Adam treat each weight by itself.
+Each run has its own weights, one row of every variable, and takes one episode per update. A batch
+with one episode of each run then updates all runs independently, because no weight is shared, and
+gradient ascent and Adam treat each weight separately.
 
-In the shapes, R is the number of runs, U that of updates, A that of arms.
+Shapes: R runs, U updates, A arms.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from reinforce.sampling.compiled import empty_episodes, sample_into, stateless_s
 
 
 class BanditRuns(NamedTuple):
-    """The course of R runs."""
+    """The policies, actions and rewards of R runs."""
 
     distributions: np.ndarray  # [U + 1, R, A] the policies before each update and after the last
     actions: np.ndarray  # [U, R]
@@ -34,12 +34,12 @@ class BanditRuns(NamedTuple):
 
 
 class _State(NamedTuple):
-    run: tf.Tensor  # [E] float32, whose weights act
+    run: tf.Tensor  # [E] float32, the run of each environment copy
     bandit: Any
 
 
 class _BanditOfRuns:
-    """A bandit, of which episode r is run r's: the number of the run is what is observed."""
+    """A bandit whose copy r belongs to run r, and observes the number r."""
 
     def __init__(self, bandit: CompiledEnvironment) -> None:
         self.bandit = bandit
@@ -59,10 +59,10 @@ class _BanditOfRuns:
 
 
 class DenseOfRuns(keras.layers.Layer):
-    """A Dense layer of each run, on the input 1: numbers of runs `[N, 1]` → `[N, P]`.
+    """A Dense layer for each run, with input 1. It maps numbers of runs `[N, 1]` to `[N, P]`.
 
     Args:
-        kernels: The initial weights, `[R, 1, P]`. The biases `[R, P]` begin at 0, as Dense's do.
+        kernels: Initial weights, `[R, 1, P]`. Biases `[R, P]` start at 0, as in Dense.
     """
 
     def __init__(self, kernels: np.ndarray) -> None:
@@ -77,7 +77,7 @@ class DenseOfRuns(keras.layers.Layer):
 
 
 def initial_kernels(num_runs: int, num_arms: int) -> np.ndarray:
-    """Draw the last layer's weights of `num_runs` fresh policy networks, `[R, 1, A]`."""
+    """Draw last-layer weights for `num_runs` new policy networks, `[R, 1, A]`."""
     return np.stack(
         [
             keras.initializers.Orthogonal(OUTPUT_SCALE, seed=run)((1, num_arms)).numpy()
@@ -94,8 +94,8 @@ def compile_runs(
 ) -> Callable[[float], BanditRuns]:
     """Compile plain REINFORCE on the bandit, with one episode per update.
 
-    XLA does so at the first call. Every call trains the same initial policies with the same
-    random numbers: what differs is the learning rate.
+    XLA compiles at the first call. All calls train the same initial policies with the same random
+    numbers; only the learning rate differs.
 
     Args:
         probabilities: Win probability of each arm, `[A]`.
@@ -121,7 +121,7 @@ def compile_runs(
         normalize_advantages=False,
         entropy_coefficient=0.0,
         max_gradient_norm=None,
-        reward_scale=num_runs,  # the loss is a mean over the R episodes, each of another run
+        reward_scale=num_runs,  # the loss averages over R episodes, one per run
     )
     learner = make_learner(train, policy)
     initial = network.get_weights()
@@ -135,7 +135,7 @@ def compile_runs(
     @tf.function(jit_compile=True, autograph=False)
     def program() -> BanditRuns:
         def update(previous: BanditRuns, seed: tf.Tensor) -> BanditRuns:
-            del previous  # the variables hold what goes from update to update
+            del previous  # the variables carry the state between updates
             into = empty_episodes(policy, num_runs, environment.max_episode_steps)
             episodes = sample_into(into, environment, policy, seed)
             learner.update(episodes)
@@ -149,7 +149,7 @@ def compile_runs(
 
     def run(learning_rate: float) -> BanditRuns:
         network.set_weights(initial)
-        learner.reset(np.random.SeedSequence(0))  # there is no value network to draw
+        learner.reset(np.random.SeedSequence(0))  # has no value network to initialize
         learner.optimizer.learning_rate = learning_rate
         return BanditRuns(*(values.numpy() for values in program()))
 

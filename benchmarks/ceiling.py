@@ -1,10 +1,10 @@
-"""The parts of training on one core: each alone, in the faster of two ways.
+"""A ceiling for training on one core, from its three parts measured alone.
 
-An iteration of REINFORCE asks the network once for each env step when it samples, once more and
-back through it when it learns, and steps the environment. At rates f, g and s a second for these,
-it cannot do more than 1 / (1/f + 1/g + 1/s) env steps a second, unless it takes the network at a
-larger batch than one of the update's episodes: rates are measured at that, and of dense layers as
-Keras writes them.
+For each env step, an iteration of REINFORCE runs the network forward to sample, forward and
+backward to learn, and steps the environment. At rates f, g and s per second, these parts together
+allow 1 / (1/f + 1/g + 1/s) env steps per second. The rates are for batches of one observation per
+episode of the update, and for Keras's dense layers or NumPy. An iteration can therefore exceed this
+ceiling, by larger batches or faster layers.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from environments.specification import EnvironmentSpecification
 from environments.vector.protocol import VectorEnvironments
 from models.policy import Policy
 
-Repeated = Callable[[], int]  # does something many times; returns how often it did it
+Repeated = Callable[[], int]  # repeats a piece of work; returns the number of repetitions
 
 
 def combined(forward: float, forward_backward: float, step: float) -> float:
@@ -29,14 +29,14 @@ def combined(forward: float, forward_backward: float, step: float) -> float:
     return 1 / (1 / forward + 1 / forward_backward + 1 / step)
 
 
-def network_ways(
+def network_passes(
     policy: Policy, observations: np.ndarray, repetitions: int
 ) -> dict[str, dict[str, Repeated]]:
-    """Prepare the policy's network on a batch of observations `[N, O]`, in NumPy and in XLA.
+    """Prepare passes of the policy's network over observations `[N, O]`, in NumPy and XLA.
 
     Returns:
-        For `forward` and `forward_backward` what does it, by `numpy` and `xla`; each counts
-        observations.
+        Functions for `forward` and `forward_backward`, each by `numpy` and `xla`. They return the
+        number of observations.
     """
     network = NumpyNetwork(policy)
     outputs = network.forward(observations)[-1]
@@ -74,10 +74,10 @@ def network_ways(
 def _compile_network(
     policy: Policy, observations: np.ndarray, weights: np.ndarray, repetitions: int
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """Compile forward, and forward and back, `repetitions` times in one XLA program each.
+    """Compile forward, and forward and backward passes, as XLA programs with `repetitions`.
 
-    What one repetition gives enters the next one's input and weights, by nothing that could be seen
-    in float32: else XLA would compute the same only once, or before the first.
+    Each repetition's result changes the next one's input and weights by an amount that float32
+    rounds away. Otherwise XLA would compute the pass only once.
     """
     variables = policy.network.trainable_variables
     batch, weights = tf.constant(observations), tf.constant(weights)
@@ -85,15 +85,15 @@ def _compile_network(
     def outputs(change: tf.Tensor) -> tf.Tensor:
         return policy.network(batch + change)[:, : weights.shape[1]]
 
-    def forward(seen: tf.Tensor) -> tuple[tf.Tensor]:
-        return (tf.reduce_sum(outputs(1e-30 * seen)),)
+    def forward(total: tf.Tensor) -> tuple[tf.Tensor]:
+        return (tf.reduce_sum(outputs(1e-30 * total)),)
 
-    def forward_backward(*seen: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        change = 1e-30 * tf.reshape(seen[0], [-1])[0]
+    def forward_backward(*totals: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        change = 1e-30 * tf.reshape(totals[0], [-1])[0]
         with tf.GradientTape() as tape:
             objective = tf.reduce_sum((weights + change) * outputs(change))
         gradients = tape.gradient(objective, variables, unconnected_gradients="zero")
-        return tuple(s + g for s, g in zip(seen, gradients, strict=True))
+        return tuple(t + g for t, g in zip(totals, gradients, strict=True))
 
     def program(body: Callable[..., tuple[tf.Tensor, ...]], initial: tuple[tf.Tensor, ...]) -> Any:
         return tf.function(
@@ -111,9 +111,9 @@ def _compile_network(
 
 
 def compiled_steps(specification: EnvironmentSpecification, num_envs: int, steps: int) -> Repeated:
-    """Step a compiled environment by random actions, drawn before, in one XLA program.
+    """Prepare steps of a compiled environment, with random actions, as one XLA program.
 
-    A copy whose episode has ended goes on from its first state. Counts env steps.
+    A copy whose episode has ended restarts from its first state. The function counts env steps.
     """
     environment = make_compiled(specification)
     space = batch_space(environment.action_space, num_envs)
@@ -149,9 +149,10 @@ def compiled_steps(specification: EnvironmentSpecification, num_envs: int, steps
 def gymnasium_steps(
     environments: VectorEnvironments, action_space: gymnasium.Space[Any], steps: int
 ) -> Repeated:
-    """Step Gymnasium's environments by random actions.
+    """Prepare steps of Gymnasium's environments, with random actions.
 
-    Counts env steps; where copies can only step all at once, those that begin an episode, too.
+    The function counts env steps. Where copies can only step together, the count includes the
+    steps that begin an episode.
     """
     space = batch_space(action_space, environments.num_envs)
     space.seed(0)

@@ -1,8 +1,8 @@
-"""The effect of the learning rate on the bandit: 1,000 runs at 0.01 and at 0.1, two optimizers.
+"""Effect of the learning rate on the bandit: 1,000 runs at 0.01 and at 0.1, with two optimizers.
 
-The arms win with probability 0.3 (A) and 0.7 (B). Each run is plain REINFORCE as the task `bandit`
-has it: a softmax of a weight and a bias for each arm, 300 episodes, an update after each. All
-settings begin with the same policies and use the same random numbers.
+The arms win with probability 0.3 (A) and 0.7 (B). Each run is plain REINFORCE, as in the task
+`bandit`: a softmax with a weight and a bias for each arm, and 300 episodes with an update after
+each. All settings start with the same policies and use the same random numbers.
 """
 
 import argparse
@@ -36,11 +36,11 @@ from pipeline.task.artifacts import atomic_write, write_json
 PROBABILITIES = (0.3, 0.7)
 BETTER_ARM = 1
 NUM_EPISODES = 300
-# Their names in params.yaml, and what they are called.
+# Names in params.yaml, and in the table and the figure.
 OPTIMIZERS: dict[Literal["adam", "sgd"], str] = {"adam": "Adam", "sgd": "gradient ascent"}
 LEARNING_RATES = (0.01, 0.1)
-LEARNT, LOCKED = 0.8, 0.05  # P(B) in the end: at least; below
-SWUNG = (0.25, 0.75)  # P(B) on the way: below; in the end: above
+LEARNED, LOCKED = 0.8, 0.05  # final P(B): at least; below
+SWUNG = (0.25, 0.75)  # P(B): below at some time; above in the end
 
 _LOCKED_LINE: dict[str, Any] = {"color": COLORS[3], "linestyle": LINE_STYLES[1], "linewidth": 0.8}
 
@@ -49,7 +49,7 @@ Curves = dict[Setting, NDArray[np.float64]]  # P(B), [episodes + 1, runs]
 
 
 class Share(NamedTuple):
-    """A share of the runs, and its 95 % Wilson interval (Wilson 1927)."""
+    """A share of the runs with its 95 % Wilson interval (Wilson 1927)."""
 
     share: float
     low: float
@@ -60,17 +60,17 @@ class Share(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """The outcome of the runs of one setting. Triples are the 5 %, 50 % and 95 % quantiles."""
+    """The outcome of one setting's runs. Triples are 5 %, 50 % and 95 % quantiles."""
 
     final: tuple[float, float, float]  # P(B) after the last episode
-    largest_fall: tuple[float, float, float]  # of P(B), from any episode to any later one
-    learnt: Share  # of runs with P(B) ≥ 0.8 in the end
-    locked: Share  # of runs with P(B) < 0.05 in the end: locked onto the wrong arm
-    swung: Share  # of runs with P(B) < 0.25 on the way and P(B) > 0.75 in the end
+    largest_fall: tuple[float, float, float]  # of P(B) between any two episodes
+    learned: Share  # final P(B) ≥ 0.8
+    locked: Share  # final P(B) < 0.05: locked onto the wrong arm
+    swung: Share  # P(B) < 0.25 at some time, but P(B) > 0.75 in the end
 
 
 def train_settings(num_runs: int) -> Curves:
-    """Train `num_runs` runs at every setting."""
+    """Train `num_runs` runs with each setting."""
     kernels = initial_kernels(num_runs, len(PROBABILITIES))
     curves: Curves = {}
     for optimizer in OPTIMIZERS:
@@ -82,12 +82,12 @@ def train_settings(num_runs: int) -> Curves:
 
 
 def summarize(curves: NDArray[np.float64]) -> Summary:
-    """Sum up the curves of one setting, `[episodes + 1, runs]`, in a few numbers."""
+    """Summarize the curves of one setting, `[episodes + 1, runs]`."""
     falls = np.max(np.maximum.accumulate(curves) - curves, axis=0)
     return Summary(
         final=_quantiles(curves[-1]),
         largest_fall=_quantiles(falls),
-        learnt=_share(curves[-1] >= LEARNT),
+        learned=_share(curves[-1] >= LEARNED),
         locked=_share(curves[-1] < LOCKED),
         swung=_share((curves.min(axis=0) < SWUNG[0]) & (curves[-1] > SWUNG[1])),
     )
@@ -95,7 +95,7 @@ def summarize(curves: NDArray[np.float64]) -> Summary:
 
 @styled
 def draw_settings(curves: Curves) -> Figure:
-    """Draw a panel for each setting: median, fans, and the runs that locked onto the wrong arm."""
+    """Draw a panel for each setting: median, quantile bands, and the locked runs."""
     num_runs = next(iter(curves.values())).shape[1]
     title = f"bandit: the learning rate, {plural(num_runs, 'run')} at each"
     figure = new_figure(6.2, title)
@@ -125,7 +125,7 @@ def draw_settings(curves: Curves) -> Figure:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table and draw a picture; `--json` writes the numbers."""
+    """Print a table and draw a figure; `--json` writes the numbers."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.learning_rates", description=__doc__.partition("\n")[0]
     )
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def format_summaries(summaries: dict[Setting, Summary]) -> str:
-    """Format a line for each setting, under a head."""
+    """Format a line for each setting, under a header."""
     quantiles = "median [5 %, 95 %]"
     lines = [
         f"{'':15}  {'learning':8}  {'P(B) in the end':20}  {'P(B) ≥ 0.8':25}  "
@@ -164,7 +164,7 @@ def format_summaries(summaries: dict[Setting, Summary]) -> str:
         final, fall = map(_bracketed, (summary.final, summary.largest_fall))
         lines.append(
             f"{OPTIMIZERS[optimizer]:15}  {learning_rate:<8g}  {final:20}  "
-            f"{summary.learnt!s:25}  {summary.locked!s:21}  {summary.swung!s:22}  {fall}"
+            f"{summary.learned!s:25}  {summary.locked!s:21}  {summary.swung!s:22}  {fall}"
         )
     return "\n".join(lines)
 
@@ -203,7 +203,7 @@ def _as_json(setting: Setting, summary: Summary) -> dict[str, object]:
         "learning_rate": learning_rate,
         "final": summary.final,
         "largest_fall": summary.largest_fall,
-        "learnt": summary.learnt._asdict(),
+        "learned": summary.learned._asdict(),
         "locked": summary.locked._asdict(),
         "swung": summary.swung._asdict(),
     }

@@ -1,6 +1,6 @@
-"""The policies that are measured, and their network in NumPy.
+"""The measured policies, and their network in NumPy.
 
-In the shapes, N is the number of observations, O their size and P that of the last layer.
+Shapes: N observations of size O, P outputs of the last layer.
 """
 
 from typing import NamedTuple
@@ -13,8 +13,8 @@ from pipeline.build.policies import make_policy
 from pipeline.task.schema import PolicyParams
 
 HIDDEN_SIZES = (64, 64)
-# Pushes the cart towards where the pole leans and moves, and slowly back to the centre. Anything
-# that keeps the pole up for all 500 steps would do; these are not tuned.
+# Push the cart to where the pole leans and moves, and slowly back to the center. These are not
+# tuned: any gains that keep the pole up for all 500 steps would do.
 CARTPOLE_GAINS = (0.1, 0.3, 3.0, 1.0)
 
 
@@ -23,11 +23,12 @@ def make_measured_policy(specification: EnvironmentSpecification, kind: str) -> 
 
     Args:
         specification: The environment.
-        kind: `untrained`: fresh weights, under which CartPole's episodes are some 22 steps long; or
-            `balancing`, of CartPole alone: weights set by hand, under which they reach the limit.
+        kind: `untrained` for initial weights, with which CartPole's episodes last some 22 steps; or
+            `balancing`, for CartPole only: weights set by hand, with which episodes reach the
+            time limit.
 
     Raises:
-        ValueError: If there is no such policy for this environment.
+        ValueError: If this environment has no policy of this kind.
     """
     params = PolicyParams(hidden_sizes=HIDDEN_SIZES, activation="tanh")
     policy = make_policy(params, specification, np.random.SeedSequence(0))
@@ -36,31 +37,31 @@ def make_measured_policy(specification: EnvironmentSpecification, kind: str) -> 
             raise ValueError(f"no balancing policy for {specification.id}")
         policy.network.set_weights(_balancing(policy.network.get_weights()))
     elif kind != "untrained":
-        raise ValueError(f"no policy of the kind {kind!r}")
+        raise ValueError(f"no policy of kind {kind!r}")
     return policy
 
 
 def _balancing(weights: list[np.ndarray]) -> list[np.ndarray]:
-    """Make a linear controller, through the first unit of each hidden layer."""
+    """Make weights of a linear controller that uses the first unit of each hidden layer."""
     (first, b1, second, b2, last, b3) = map(np.zeros_like, weights)
-    first[:, 0] = 0.05 * np.array(CARTPOLE_GAINS)  # where tanh is straight
+    first[:, 0] = 0.05 * np.array(CARTPOLE_GAINS)  # where tanh is nearly linear
     second[0, 0] = 1.0
-    last[0, 1] = 200.0  # to the right if positive; almost always the more probable action
+    last[0, 1] = 200.0  # push right if positive; almost always takes the more probable action
     return [first, b1, second, b2, last, b3]
 
 
 class Gradients(NamedTuple):
-    """The gradients of one sum over the outputs, by layer."""
+    """The gradient of a weighted sum of the outputs, by layer."""
 
     kernels: list[np.ndarray]  # [inputs, units]
     biases: list[np.ndarray]  # [units]
 
 
 class NumpyNetwork:
-    """Dense layers, tanh between them, with the weights of a policy's network.
+    """The dense layers of a policy's network, with tanh between them.
 
     Args:
-        policy: The policy; what its network has beside dense layers is left out.
+        policy: The policy. Other layers of its network are left out.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -69,7 +70,7 @@ class NumpyNetwork:
         self.biases = [layer.bias.numpy() for layer in dense]
 
     def forward(self, observations: np.ndarray) -> list[np.ndarray]:
-        """Compute what each layer gives from observations `[N, O]`, the outputs `[N, P]` last."""
+        """Compute the output of each layer for observations `[N, O]`; the last is `[N, P]`."""
         values = observations
         layers: list[np.ndarray] = []
         for kernel, bias in zip(self.kernels, self.biases, strict=True):
@@ -82,7 +83,7 @@ class NumpyNetwork:
 
     def forward_backward(self, observations: np.ndarray, weights: np.ndarray) -> Gradients:
         """Compute the gradient of Σ weights · outputs, both `[N, P]`."""
-        layers = self.forward(observations)  # tanh was taken in place
+        layers = self.forward(observations)  # tanh was applied in place
         inputs = [observations, *layers[:-1]]
         kernels, biases, after = [], [], weights
         for index in reversed(range(len(inputs))):

@@ -1,4 +1,4 @@
-"""Processes that measure one thing each, so that nothing measured before has an influence."""
+"""Fresh processes, so that no measurement affects the next."""
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -10,6 +10,6 @@ Result = TypeVar("Result")
 
 
 def call_in_fresh_process(function: Callable[[Argument], Result], argument: Argument) -> Result:
-    """Call a function in a process of its own, which starts for it and ends with it."""
+    """Call a function in a new process that ends with the call."""
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         return process.submit(function, argument).result()

@@ -1,10 +1,9 @@
-"""The share of independent runs in which the tasks are learnt, by their final policies.
+"""Share of independent runs whose final policy reaches a threshold, for each task.
 
-Rollout, training, export and evaluation of each task are run as `dvc repro` runs them, in a folder
-of their own, with more runs than `params.yaml` has. A run counts if the mean return of its
-evaluation episodes reaches the threshold in each way of acting that is named; a run of the bandit,
-if the probability of its better arm does. Shares have Wilson's interval, means a bootstrap's; both
-95 %.
+The stages rollout, train, export and evaluate run as in `dvc repro`, in a separate folder, with
+more runs than in `params.yaml`. A run counts if the mean return of its evaluation episodes reaches
+the threshold in the given mode. A run of the bandit counts if the probability of its better arm
+does. Shares have Wilson's 95 % interval, means a 95 % bootstrap interval.
 """
 
 import argparse
@@ -33,10 +32,10 @@ STAGES = ("rollout", "train", "export", "evaluate")
 
 
 class RunCriterion(NamedTuple):
-    """The level that a run must reach."""
+    """The threshold that a run must reach."""
 
     threshold: float
-    modes: tuple[str, ...]  # greedy, sampled; or `probability_1`, of the policy itself
+    modes: tuple[str, ...]  # greedy, sampled; or `probability_1` for the policy itself
 
 
 CRITERIA = {
@@ -50,7 +49,7 @@ CRITERIA = {
 
 
 def measure_reliability(task: str, params: Path, num_runs: int) -> list[dict[str, Any]]:
-    """Measure a row for each mode, with `values` and `env_steps` by run.
+    """Measure a task; return a row for each mode, with `values` and `env_steps` by run.
 
     Raises:
         UserError: If a stage fails.
@@ -107,7 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
         "tasks",
         nargs="*",
         metavar="TASK",
-        help="default: all of the file that have a threshold here",
+        help="default: all tasks of the file with a threshold here",
     )
     parser.add_argument("--runs", type=count, default=20, help="default: %(default)s")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
@@ -124,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
         for task in tqdm(tasks, unit=" tasks", disable=not sys.stderr.isatty()):
             rows += measure_reliability(task, options.params, options.runs)
         headers = ["task", "mode", "threshold", "runs that reach it", "interquartile mean"]
-        headers += ["worst run", "env steps, at most"]
+        headers += ["worst run", "max env steps"]
         print(report.aligned_table(headers, list(map(table_row, rows))))
         report.write_measurements(options.json, COMMAND, rows)
 

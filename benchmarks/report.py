@@ -1,4 +1,4 @@
-"""Reports of measurements: tables, and JSON with all that figures depend on."""
+"""Tables of measurements, and JSON with everything that the figures depend on."""
 
 import json
 import platform
@@ -11,7 +11,7 @@ PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "gymnasium", "numpy
 
 
 def processor() -> str:
-    """Name the processor, as the system does."""
+    """Return the processor's name as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux
@@ -26,12 +26,12 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Look up the versions of Python and of the packages that speed depends on."""
+    """Return the versions of Python and of the packages that affect speed."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 def aligned_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Format rows of text under headers, as Markdown that can be read as it is, aligned right."""
+    """Format rows as a Markdown table, aligned right and readable as plain text."""
     cells = [list(headers), *map(list, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
 
@@ -46,9 +46,9 @@ def write_measurements(path: Path | None, command: str, rows: Sequence[Mapping[s
     """Write measurements as JSON: `command`, `processor`, `versions` and `rows`.
 
     Args:
-        path: Where to; None: nowhere.
-        command: What was run.
-        rows: The measurements; their keys say the unit where there is one.
+        path: The file; None to write nothing.
+        command: The command that measured.
+        rows: The measurements. Keys end with the unit where there is one.
     """
     if path is None:
         return

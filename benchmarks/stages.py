@@ -1,4 +1,4 @@
-"""The pipeline's stages of one task, run in a folder of their own."""
+"""The pipeline's stages, run in a separate folder."""
 
 import os
 import subprocess
@@ -19,13 +19,13 @@ def run_stage_in(
     """Run `python -m pipeline <stage> <task>` in a folder that has a params.yaml.
 
     Args:
-        folder: Where `data/<task>` is, or will be.
-        stage: Of the pipeline.
+        folder: The folder that contains `data/<task>`, or will.
+        stage: The name of the stage.
         task: A section of `tasks` in the folder's params.yaml.
-        python: The arguments of Python before the stage. Defaults to `-m pipeline`.
+        python: Python's arguments before the stage. Defaults to `-m pipeline`.
 
     Raises:
-        UserError: If the stage fails, with what it said.
+        UserError: If the stage fails, with its error output.
     """
     done = subprocess.run(
         [sys.executable, *python, stage, task],
@@ -36,13 +36,13 @@ def run_stage_in(
         check=False,
     )
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
-        raise UserError("\n".join([f"python -m pipeline {stage} {task} failed:", *said]))
+        errors = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+        raise UserError("\n".join([f"python -m pipeline {stage} {task} failed:", *errors]))
     return done
 
 
 def copy_params(source: Path, folder: Path, num_workers: int | None, **changes: object) -> None:
-    """Write a folder's params.yaml: that of `source`, with these changes in every task.
+    """Copy the parameters of `source` to a folder's params.yaml, with changes in every task.
 
     Raises:
         UserError: If the source cannot be read.

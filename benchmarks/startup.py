@@ -1,8 +1,8 @@
-"""The seconds of each stage: of Python and its imports, and of the work that is the stage's own.
+"""Time that each stage spends on imports, by package, and on its own work.
 
-The stages of one task are run in an empty folder, one after the other, each as `dvc repro` runs it
-but with one worker and with Python's `-X importtime`. A package's seconds are those of the modules
-that it imports too, where nothing else had imported them before.
+The stages of one task run one after another in an empty folder, as in `dvc repro`, but with one
+worker and Python's `-X importtime`. A package's seconds include those of the modules that it is
+the first to import.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from pipeline.process.command import STAGES
 from pipeline.process.messages import exit_with_message
 
 COMMAND = "python -m benchmarks.startup"
-# A stage that does not withhold what is said while TensorFlow is imported: here it is the log.
-TALKING = """
+# Runs a stage without suppressing stderr while TensorFlow is imported: the import log goes there.
+WITH_IMPORT_LOG = """
 import runpy
 from contextlib import nullcontext
 from pipeline.process import start
@@ -32,21 +32,21 @@ start._stderr_withheld = nullcontext
 runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
 """
 PACKAGES = ("tensorflow", "tensorflow_probability", "keras", "gymnasium", "matplotlib", "pydantic")
-# import time:  self [µs] | cumulative [µs] | the package, indented by two for each importing one
+# import time:  self [µs] | cumulative [µs] | module, indented by two per module that imports it
 IMPORTED = re.compile(r"^import time: +(\d+) \| +(\d+) \| ( *)(\S+)$", re.MULTILINE)
 
 
 def seconds_of_imports(log: str) -> dict[str, float]:
-    """Sum the seconds that modules took themselves, by the outermost package on whose behalf.
+    """Sum each module's own seconds, by the outermost package that imports it.
 
     Args:
-        log: What Python prints under `-X importtime`: a module after those that it imports.
+        log: Python's output with `-X importtime`, which lists a module after its imports.
 
     Returns:
-        Seconds of each of `PACKAGES`, and of all others together as `other`.
+        Seconds of each of `PACKAGES`, and of the rest as `other`.
     """
     seconds = dict.fromkeys((*PACKAGES, "other"), 0.0)
-    importing: list[str] = []  # the modules that are being imported, the outermost first
+    importing: list[str] = []  # modules being imported, outermost first
     for match in reversed(list(IMPORTED.finditer(log))):
         own, _, indentation, module = match.groups()
         depth = len(indentation) // 2
@@ -57,7 +57,7 @@ def seconds_of_imports(log: str) -> dict[str, float]:
 
 
 def measure_startup(task: str, params: Path, stages: Sequence[str]) -> list[dict[str, Any]]:
-    """Measure a row for each stage: `stage`, `total` and `imports` by package, in seconds.
+    """Measure each stage; return rows of `stage`, `total` and `imports` by package, in seconds.
 
     Raises:
         UserError: If a stage fails.
@@ -67,7 +67,9 @@ def measure_startup(task: str, params: Path, stages: Sequence[str]) -> list[dict
         copy_params(params, Path(folder), num_workers=1)
         for stage in tqdm(stages, unit=" stages", disable=not sys.stderr.isatty()):
             begun = time.perf_counter()
-            done = run_stage_in(Path(folder), stage, task, ["-X", "importtime", "-c", TALKING])
+            done = run_stage_in(
+                Path(folder), stage, task, ["-X", "importtime", "-c", WITH_IMPORT_LOG]
+            )
             total = time.perf_counter() - begun
             imports = seconds_of_imports(done.stderr)
             rows.append({"stage": stage, "total": total, "imports": imports})
@@ -75,7 +77,7 @@ def measure_startup(task: str, params: Path, stages: Sequence[str]) -> list[dict
 
 
 def print_startup(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the seconds of each stage's imports, of its work, and of both."""
+    """Print the seconds of each stage's imports, its work, and the total."""
     lines = []
     for row in rows:
         imports = list(row["imports"].values())

@@ -1,11 +1,13 @@
-"""The cost of an env step through Gymnasium: of the environment itself, the policy, all the rest.
+"""Cost of an env step through Gymnasium, split into environment, policy and bookkeeping.
 
-Episodes are sampled as in training, a few by each of the copies, which are stepped one after the
-other; by an untrained policy with two hidden layers of 64 tanh units, and in CartPole by one that
-balances, too; on one thread. When the last episodes end, fewer and fewer copies are stepped
-together: with one episode for each copy that is much of the time. What is timed are the
-environments' `step` and `reset`; the calls of the policy, with the way of observations and actions
-there and back; and what is left, which is bookkeeping. Other work on the machine counts, too.
+Episodes are sampled as in training, on one thread. Each environment copy samples a few, and copies
+are stepped one after another. The policy has two hidden layers of 64 tanh units; it is untrained,
+and in CartPole also a balancing one. While the last episodes finish, ever fewer copies are stepped
+together; with one episode per copy, this takes much of the time.
+
+`environment` is the time in the environments' `step` and `reset`. `policy` is the time in calls of
+the policy, including the transfer of observations and actions. `bookkeeping` is the rest. Times are
+wall-clock times, so other work on the machine counts, too.
 """
 
 import argparse
@@ -37,13 +39,13 @@ Result = TypeVar("Result")
 
 
 class Stopwatch:
-    """A sum of the seconds that functions take."""
+    """The total time of calls, in seconds."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     def timed(self, function: Callable[..., Result]) -> Callable[..., Result]:
-        """Wrap a function so that its calls count."""
+        """Wrap a function to add the time of its calls."""
 
         def call(*arguments: Any, **keywords: Any) -> Result:
             begun = time.perf_counter()
@@ -54,16 +56,16 @@ class Stopwatch:
 
         return call
 
-    def watch(self, thing: Any, *names: str) -> None:
-        """Make the calls of a thing's methods of these names count."""
+    def watch(self, instance: Any, *names: str) -> None:
+        """Replace methods of an object by timed ones."""
         for name in names:
-            setattr(thing, name, self.timed(getattr(thing, name)))
+            setattr(instance, name, self.timed(getattr(instance, name)))
 
 
 def measure_stepping(
     env_id: str, kind: str, num_envs: int, episodes_per_copy: int, seconds: float
 ) -> dict[str, Any]:
-    """Sample by a policy of this kind for some seconds: µs per env step of each of `PARTS`."""
+    """Sample with a policy for some seconds; return µs per env step for each of `PARTS`."""
     specification = inspect_environment(env_id, {})
     actor = CompiledActor(make_measured_policy(specification, kind))
     copies = [gymnasium.make(env_id) for _ in range(num_envs)]
@@ -71,24 +73,24 @@ def measure_stepping(
     policy.watch(actor, "act", "log_prob")
     for copy in copies:
         environment.watch(copy, "step", "reset")
-    num_steps, of_parts = 0, np.zeros(len(PARTS))
+    num_steps, part_seconds = 0, np.zeros(len(PARTS))
     num_episodes = episodes_per_copy * num_envs
     with GymnasiumSampler(lambda: SerialEnvironments(copies), actor, num_episodes) as sampler:
         for seed in np.random.SeedSequence(0).spawn(100_000):
             environment.seconds = policy.seconds = 0.0
             begun = time.perf_counter()
             episodes = sampler.sample(seed)
-            whole = time.perf_counter() - begun
-            warm = num_steps >= WARM_UP
+            total = time.perf_counter() - begun
+            warmed_up = num_steps >= WARM_UP
             num_steps += int(episodes.num_steps.sum())
-            if not warm:
+            if not warmed_up:
                 measured_from = num_steps
                 continue
-            rest = whole - environment.seconds - policy.seconds
-            of_parts += (environment.seconds, policy.seconds, rest)
-            if of_parts.sum() >= seconds:
+            rest = total - environment.seconds - policy.seconds
+            part_seconds += (environment.seconds, policy.seconds, rest)
+            if part_seconds.sum() >= seconds:
                 break
-    costs = 1e6 * of_parts / (num_steps - measured_from)
+    costs = 1e6 * part_seconds / (num_steps - measured_from)
     return {"environment_id": env_id, "policy": kind, "copies": num_envs} | {
         f"{part}_us": float(cost) for part, cost in zip(PARTS, costs, strict=True)
     }
@@ -103,7 +105,7 @@ def print_stepping(rows: Sequence[dict[str, Any]]) -> None:
                 "policy",
                 "copies",
                 *(f"{part}, µs" for part in PARTS),
-                "share of the first",
+                "environment's share",
             ],
             [
                 [
@@ -128,15 +130,15 @@ def main(arguments: list[str] | None = None) -> None:
         "--episodes",
         type=count,
         default=8,
-        help="sampled together for each copy; default: %(default)s",
+        help="episodes of each copy in a batch; default: %(default)s",
     )
     parser.add_argument(
-        "--seconds", type=seconds, default=3.0, help="for each; default: %(default)s"
+        "--seconds", type=seconds, default=3.0, help="time for each row; default: %(default)s"
     )
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     with exit_with_message(COMMAND):
-        asked = [
+        cases = [
             (env_id, kind, num_envs)
             for env_id in options.environments or ENVIRONMENTS
             for kind in ("untrained", "balancing")
@@ -145,7 +147,7 @@ def main(arguments: list[str] | None = None) -> None:
         ]
         rows = [
             measure_stepping(env_id, kind, num_envs, options.episodes, options.seconds)
-            for env_id, kind, num_envs in tqdm(asked, unit=" rows", disable=not sys.stderr.isatty())
+            for env_id, kind, num_envs in tqdm(cases, unit=" rows", disable=not sys.stderr.isatty())
         ]
         print_stepping(rows)
         report.write_measurements(options.json, COMMAND, rows)

@@ -1,10 +1,10 @@
-"""Env steps a second of sampling and of whole iterations, beside what its parts alone can do.
+"""Env steps per second of sampling and of whole iterations, compared with a ceiling.
 
-An iteration is what training repeats: sample the episodes of an update, compute the gradient, apply
-it. The learning rate is 0, so that the policy stays what it is: `untrained`, whose episodes are
-short, or `balancing`, of CartPole, whose episodes last to the limit. Env steps are those of
-episodes; padding does not count. Each row is measured in a process of its own, in turns with the
-parts of its ceiling (`benchmarks/ceiling.py`), all on one thread; figures are medians.
+An iteration is what training repeats: sample the episodes of an update, compute the gradient and
+apply it. The learning rate is 0, so that the policy does not change. It is `untrained`, with short
+episodes, or (CartPole only) `balancing`, with episodes that reach the time limit. Padding does not
+count as env steps. Each row is measured in a fresh process on one thread, alternating with the
+parts of its ceiling (`benchmarks/ceiling.py`). Figures are medians.
 """
 
 import argparse
@@ -44,28 +44,32 @@ from reinforce.train import MAX_UPDATES_PER_CALL, CompiledTrainer, SampledTraine
 from reinforce.tuning import tuning
 
 EPISODES = {"compiled": (8, 64, 512, 4096), "gymnasium": (8, 64, 512)}
-STEPS_PER_CALL = 4_000_000  # of one call of the compiled program, at most (or one update's)
-REPETITIONS = 30_000  # about as many observations, or env steps, one timing of the ceiling takes
+STEPS_PER_CALL = (
+    4_000_000  # maximum env steps of one call of the compiled program, unless one update has more
+)
+REPETITIONS = (
+    30_000  # approximate observations, or env steps, in one timing of a part of the ceiling
+)
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Row(NamedTuple):
-    """A row of the table, to be measured."""
+    """A row of the table before its measurement."""
 
     env_id: str
     backend: str  # compiled or gymnasium
     policy: str  # untrained or balancing
     num_episodes: int  # B, of each update
-    seconds: float  # how long to go on measuring
+    seconds: float  # duration of the measurement
 
 
 def measure_throughput(row: Row) -> dict[str, Any]:
-    """Measure one row; rates are env steps a second.
+    """Measure one row, in env steps per second.
 
     Returns:
         The row, the mean length of an episode, `sampling`, `iteration`, the parts of the ceiling
-        and which way was the faster, `ceiling`, `share`, seconds of compilation, and the peak of
-        the resident set in MiB, before anything was compiled and after the iterations.
+        with the faster implementation of each, `ceiling`, `share`, seconds of compilation, and
+        the peak resident set in MiB, both before compilation and after the iterations.
     """
     specification = inspect_environment(row.env_id, {})
     with ExitStack() as stack:
@@ -96,26 +100,26 @@ def measure_throughput(row: Row) -> dict[str, Any]:
 
 
 def figures_of_rates(rates: dict[str, float]) -> dict[str, Any]:
-    """Compute a row's figures from the rate of each piece of work."""
-    parts, ways = {}, {}
+    """Compute a row's figures from its measured rates."""
+    parts, faster = {}, {}
     for part in ("forward", "forward_backward"):
-        of_part = {way: rates[f"{part} {way}"] for way in ("numpy", "xla")}
-        ways[f"{part}_by"] = max(of_part, key=of_part.__getitem__)
-        parts[part] = max(of_part.values())
+        by_library = {library: rates[f"{part} {library}"] for library in ("numpy", "xla")}
+        faster[f"{part}_by"] = max(by_library, key=by_library.__getitem__)
+        parts[part] = max(by_library.values())
     parts["step"] = rates["step"]
-    most = ceiling.combined(**parts)
+    combined = ceiling.combined(**parts)
     return {
         "sampling": rates["sampling"],
         "iteration": rates["iteration"],
         **parts,
-        **ways,
-        "ceiling": most,
-        "share": rates["iteration"] / most,
+        **faster,
+        "ceiling": combined,
+        "share": rates["iteration"] / combined,
     }
 
 
 def _medians(work: dict[str, ceiling.Repeated], seconds: float) -> dict[str, float]:
-    """Measure the median rate of each piece of work; they take turns, at least three times."""
+    """Measure the median rate of each function, alternating between them at least three times."""
     rates: dict[str, list[float]] = {name: [] for name in work}
     for repeated in work.values():  # compiles, warms up
         repeated()
@@ -142,7 +146,7 @@ def _make_learner(row: Row, policy: Policy) -> Learner:
 
 
 def _make_sampler(row: Row, specification: EnvironmentSpecification, policy: Policy) -> Sampler:
-    """Make what samples an update's episodes; training enters it again, with the same copies."""
+    """Make a sampler of an update's episodes. Training enters it again, with the same copies."""
     if row.backend == "compiled":
         return CompiledSampler(make_compiled(specification), policy, row.num_episodes)
     environments = make_environments(specification, row.num_episodes)
@@ -167,11 +171,11 @@ def _make_trainer(
 
 
 def _updates_per_call(row: Row, mean_length: float) -> int:
-    """Choose how many updates one call makes: in the compiled program, many."""
+    """Choose the number of updates per call: many in the compiled program."""
     if row.backend == "gymnasium":
         return 1
-    at_most = int(STEPS_PER_CALL / (row.num_episodes * mean_length))
-    return max(1, min(MAX_UPDATES_PER_CALL, at_most))
+    num_updates = int(STEPS_PER_CALL / (row.num_episodes * mean_length))
+    return max(1, min(MAX_UPDATES_PER_CALL, num_updates))
 
 
 def _seeds_of_update(update: int) -> np.random.SeedSequence:
@@ -179,7 +183,7 @@ def _seeds_of_update(update: int) -> np.random.SeedSequence:
 
 
 def _sampling(sampler: Sampler) -> ceiling.Repeated:
-    """Sample the episodes of one update; count their valid steps."""
+    """Return a function that samples one update's episodes and counts their valid steps."""
     seeds = iter(np.random.SeedSequence(1).spawn(100_000))
 
     def run() -> int:
@@ -189,7 +193,7 @@ def _sampling(sampler: Sampler) -> ceiling.Repeated:
 
 
 def _iteration(calls: Iterator[list[UpdateRecord]]) -> ceiling.Repeated:
-    """Make the updates of one call; count the valid steps of their episodes."""
+    """Return a function that makes one call's updates and counts their valid steps."""
     so_far = 0
 
     def run() -> int:
@@ -210,8 +214,8 @@ def _parts_of_ceiling(
     batch = (row.num_episodes, policy.observation_size)
     observations = np.resize(episodes.observations[episodes.valid], batch)
     repetitions = max(1, REPETITIONS // row.num_episodes)
-    ways = ceiling.network_ways(policy, observations, repetitions)
-    parts = {f"{part} {way}": run for part in ways for way, run in ways[part].items()}
+    passes = ceiling.network_passes(policy, observations, repetitions)
+    parts = {f"{part} {library}": run for part in passes for library, run in passes[part].items()}
     if row.backend == "compiled":
         parts["step"] = ceiling.compiled_steps(specification, row.num_episodes, repetitions)
     else:
@@ -223,13 +227,13 @@ def _parts_of_ceiling(
 
 
 def _peak_memory() -> float:
-    """Read the most that the process has had in memory so far, in MiB."""
+    """Return the process's peak resident set so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _rows(options: argparse.Namespace) -> Iterator[Row]:
-    """Yield the rows that were asked for."""
+    """Yield the rows that the options select."""
     reason = reason_not_compiled(options.env, {})
     balances = options.env == "CartPole-v1"
     for backend in options.backends:
@@ -251,23 +255,29 @@ def main(arguments: list[str] | None = None) -> None:
         "--backends", nargs="+", choices=EPISODES, default=list(EPISODES), help="default: both"
     )
     parser.add_argument(
-        "--policies", nargs="+", choices=["untrained", "balancing"], help="default: those there are"
+        "--policies",
+        nargs="+",
+        choices=["untrained", "balancing"],
+        help="default: all that the environment has",
     )
     parser.add_argument(
-        "--episodes", nargs="+", type=count, help="of each update; default: %(default)s"
+        "--episodes",
+        nargs="+",
+        type=count,
+        help="episodes per update; default: depends on the backend",
     )
     parser.add_argument(
         "--seconds",
         type=seconds,
         default=5.0,
-        help="of measuring for each row; default: %(default)s",
+        help="time for each row; default: %(default)s",
     )
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
     with exit_with_message(command):
         inspect_environment(options.env, {})
         rows = list(_rows(options))
-        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # of the processes that measure
+        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # in the measuring processes
         measured = [
             call_in_fresh_process(measure_throughput, row)
             for row in tqdm(rows, unit=" rows", disable=not sys.stderr.isatty())

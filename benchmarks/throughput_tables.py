@@ -1,4 +1,4 @@
-"""Tables of the measurements of `benchmarks.throughput`."""
+"""Tables for `benchmarks.throughput`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from benchmarks import report
 
 
 def print_throughput(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the rates, and then the cost of an env step as updates get larger."""
+    """Print the rates, then the cost of an env step by the size of an update."""
     print(
         report.aligned_table(
             [
-                *("backend", "policy", "steps an episode", "episodes per update"),
+                *("backend", "policy", "steps per episode", "episodes per update"),
                 *("sampling, steps/s", "iteration, steps/s", "ceiling, steps/s", "share"),
                 *("compilation, s", "peak memory, MiB"),
             ],
@@ -48,9 +48,9 @@ def print_throughput(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def memory_per_episode(rows: Sequence[dict[str, Any]]) -> float | None:
-    """Compute by how many KiB each episode raises the peak, between the two largest updates.
+    """Compute the peak memory per episode in KiB, from the two largest updates.
 
-    None where there are not two.
+    Returns None for fewer than two.
     """
     ordered = sorted(rows, key=lambda row: row["num_episodes"])[-2:]
     if len(ordered) < 2:

@@ -1,9 +1,9 @@
-"""The time until tasks are solved: seconds, env steps and episodes, run by run.
+"""Time until tasks are solved, in seconds, env steps and episodes per run.
 
 A run is solved at the first update after which the mean return of separate evaluation episodes
-reaches the threshold; their time is not counted. Parameters are the task's in params.yaml, but for
-`cartpole`, which takes 8 episodes per update, normalises advantages and does not lower its learning
-rate. Each task has a process of its own, which starts, imports and compiles once for all its runs.
+reaches the threshold. Evaluation time is not counted. Parameters are those of the task in
+params.yaml, except that `cartpole` has 8 episodes per update, normalized advantages and a constant
+learning rate. Each task runs in a fresh process, which starts and compiles once for all runs.
 """
 
 import argparse
@@ -39,13 +39,13 @@ COMMAND = "python -m benchmarks.time_to_solve"
 
 
 class SolvedCriterion(NamedTuple):
-    """The level at which a task counts as solved."""
+    """The condition under which a task counts as solved."""
 
-    threshold: float  # of the mean return
-    mode: str  # greedy or sampled: how the policy acts
-    num_episodes: int  # that are averaged
+    threshold: float  # for the mean return
+    mode: str  # of acting: greedy or sampled
+    num_episodes: int  # to average
     every: int  # updates between evaluations
-    max_env_steps: int  # after which a run is given up
+    max_env_steps: int  # before a run is abandoned
 
 
 CRITERIA = {
@@ -53,7 +53,7 @@ CRITERIA = {
     "inverted_pendulum": SolvedCriterion(950, "greedy", 20, 2, 1_000_000),
     "pendulum": SolvedCriterion(-200, "greedy", 100, 10, 1_280_000),
 }
-QUICKEST = {
+OVERRIDES = {
     "cartpole": {
         "episodes_per_update": 8,
         "normalize_advantages": True,
@@ -62,26 +62,26 @@ QUICKEST = {
 }
 
 
-class Asked(NamedTuple):
-    """The request to one process: what it is to measure."""
+class Request(NamedTuple):
+    """The measurement that one process makes."""
 
     params: Path
     name: str  # of the task
     criterion: SolvedCriterion
     num_runs: int
-    since: float  # when the process was asked for, by the system's clock
+    since: float  # system time of the request
 
 
-def measure_time_to_solve(asked: Asked) -> dict[str, Any]:
+def measure_time_to_solve(request: Request) -> dict[str, Any]:
     """Train runs of a task until they are solved.
 
     Returns:
-        `start`: seconds until all is imported and built; `compilation`: until an update has been
-        made; and for each of `runs` its `env_steps`, `episodes`, `seconds` of training and whether
-        it is `solved`.
+        `start`: seconds of importing and building; `compilation`: seconds of the first update; and
+        for each of `runs` its `env_steps`, `episodes`, `seconds` of training and whether it is
+        `solved`.
     """
-    task, criterion = load_task(asked.params, asked.name), asked.criterion
-    train = task.params.train.model_copy(update=QUICKEST.get(asked.name, {}))
+    task, criterion = load_task(request.params, request.name), request.criterion
+    train = task.params.train.model_copy(update=OVERRIDES.get(request.name, {}))
     task = task._replace(params=task.params.model_copy(update={"train": train}))
 
     def initial_policy(run: int) -> Policy:
@@ -89,11 +89,11 @@ def measure_time_to_solve(asked: Asked) -> dict[str, Any]:
         return make_policy(task.params.policy, task.specification, seed)
 
     policy = initial_policy(0)
-    weights = stack_weights([get_weights(initial_policy(run)) for run in range(asked.num_runs)])
+    weights = stack_weights([get_weights(initial_policy(run)) for run in range(request.num_runs)])
     trainer = make_trainer(task, policy, updates_per_call=criterion.every)
     sampler = make_sampler(task, policy, train.episodes_per_update)
     evaluate = _make_evaluation(task, policy, criterion)
-    start = time.time() - asked.since
+    start = time.time() - request.since
 
     def solve(run: int, max_env_steps: int) -> dict[str, Any]:
         def seeds(update: int) -> np.random.SeedSequence:
@@ -123,12 +123,12 @@ def measure_time_to_solve(asked: Asked) -> dict[str, Any]:
     begun = time.perf_counter()
     solve(0, 1)
     compilation = time.perf_counter() - begun
-    runs = [solve(run, criterion.max_env_steps) for run in range(asked.num_runs)]
-    return {"task": asked.name, "start": start, "compilation": compilation, "runs": runs}
+    runs = [solve(run, criterion.max_env_steps) for run in range(request.num_runs)]
+    return {"task": request.name, "start": start, "compilation": compilation, "runs": runs}
 
 
 def _num_updates(train: TrainParams, max_env_steps: int) -> int:
-    """Count the task's updates; as many as are needed where nothing depends on their number."""
+    """Return the task's number of updates, or an ample one if the learning rate is constant."""
     if train.learning_rate_schedule == "constant":
         return max_env_steps
     return train.num_episodes // train.episodes_per_update
@@ -137,7 +137,7 @@ def _num_updates(train: TrainParams, max_env_steps: int) -> int:
 def _make_evaluation(
     task: Task, policy: Policy, criterion: SolvedCriterion
 ) -> Callable[[int, int], float]:
-    """Make a function of the numbers of the run and the update: the policy's mean return."""
+    """Make a function that measures the policy's mean return, given run and update."""
     actor: Actor
     if criterion.mode == "greedy":
         greedy = tf.function(policy.greedy, input_signature=policy.sample_signature[:1])
@@ -159,7 +159,7 @@ def _make_evaluation(
 
 
 def print_times(measured: Sequence[dict[str, Any]]) -> None:
-    """Print a line for each run, and what they come to."""
+    """Print a line for each run, and a summary of each task."""
     header = ["task", "run", "env steps", "episodes", "seconds of training", "outcome"]
     rows = [row for of_task in measured for row in _table_rows(of_task)]
     print(report.aligned_table(header, rows))
@@ -170,12 +170,11 @@ def print_times(measured: Sequence[dict[str, Any]]) -> None:
             for name in ("env_steps", "episodes", "seconds")
         )
         print(
-            f"\n{of_task['task']}: {criterion.mode} mean return of {criterion.num_episodes} "
-            f"episodes at least {criterion.threshold:g} in "
+            f"\n{of_task['task']}: mean {criterion.mode} return ≥ {criterion.threshold:g} over "
+            f"{criterion.num_episodes} episodes in "
             f"{sum(run['solved'] for run in runs)} of {len(runs)} runs; median {steps:,.0f} env "
-            f"steps, {episodes:,.0f} episodes and "
-            f"{seconds:.3g} s of training, after {of_task['start']:.1f} s of start and "
-            f"{of_task['compilation']:.1f} s of compilation"
+            f"steps, {episodes:,.0f} episodes and {seconds:.3g} s of training, after "
+            f"{of_task['start']:.1f} s to start and {of_task['compilation']:.1f} s to compile"
         )
 
 
@@ -195,7 +194,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"default: {', '.join(CRITERIA)}")
     parser.add_argument("--runs", type=count, default=10, help="default: %(default)s")
-    parser.add_argument("--max-env-steps", type=count, help="after which a run is given up")
+    parser.add_argument("--max-env-steps", type=count, help="before a run is abandoned")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
     options = parser.parse_args(arguments)
@@ -208,8 +207,8 @@ def main(arguments: list[str] | None = None) -> None:
             criterion = CRITERIA[name]
             if options.max_env_steps:
                 criterion = criterion._replace(max_env_steps=options.max_env_steps)
-            asked = Asked(options.params, name, criterion, options.runs, time.time())
-            measured.append(call_in_fresh_process(measure_time_to_solve, asked))
+            request = Request(options.params, name, criterion, options.runs, time.time())
+            measured.append(call_in_fresh_process(measure_time_to_solve, request))
         print_times(measured)
         report.write_measurements(options.json, COMMAND, measured)
 

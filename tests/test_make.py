@@ -1,4 +1,4 @@
-"""Messages of `make` around the set-up and `dvc repro`; neither is run here."""
+"""Messages of `make` before the set-up and after `dvc repro`; neither is run."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 def run(*command, cwd):
-    """Run a command that finds no git repository above the folder."""
+    """Run a command, hiding git repositories above the folder."""
     environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(cwd.parent)}
     return subprocess.run(
         command, cwd=cwd, env=environment, check=False, capture_output=True, text=True
@@ -30,12 +30,12 @@ def test_an_archive_is_refused_before_anything_is_installed(tmp_path):
     (tmp_path / "requirements.txt").write_text("")
     result = run("make", "PYTHON=/nowhere", "repro", cwd=tmp_path)
     assert result.returncode != 0
-    [message, _] = result.stderr.splitlines()  # and make's own
-    assert message.startswith(f"setup: {tmp_path}: expected a git repository, which DVC needs.")
+    [message, _] = result.stderr.splitlines()  # the other is make's own
+    assert message.startswith(f"setup: {tmp_path}: expected a git repository, which DVC needs,")
     assert "git init && git add -A && git commit -m 'Begin'" in message
     assert not (tmp_path / ".venv").exists()
 
-    commit_all(tmp_path)  # as it says; now another message comes
+    commit_all(tmp_path)  # as the message says; the next problem is reported
     result = run("make", "PYTHON=/nowhere", "repro", cwd=tmp_path)
     assert "git repository" not in result.stderr
     assert "/nowhere" in result.stderr

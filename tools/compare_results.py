@@ -1,10 +1,10 @@
-"""Compare the results of two clones in which `dvc repro` has run, byte for byte.
+"""Compare the results of `dvc repro` in two clones, byte for byte.
 
     python tools/compare_results.py OLD NEW
 
 Weights, episodes, curves, tables, metrics and SavedModels must have the same bytes. Pictures and
-the report may differ where the code that draws them differs; they are only listed. Exits with 1 if
-a result differs or is missing.
+the report may differ if their code does; they are only listed. Exit with 1 if a result differs or
+is missing.
 """
 
 import sys
@@ -15,13 +15,13 @@ DRAWN = ("panels.json", "film.json")
 
 
 def files_of(clone: Path) -> dict[str, Path]:
-    """Find the files that stages wrote, by their path in the clone."""
+    """Map the paths of the stages' files in a clone to these files."""
     found = [*(clone / "data").rglob("*"), *(clone / "report").rglob("*.html")]
     return {str(path.relative_to(clone)): path for path in found if path.is_file()}
 
 
 def main(old: Path, new: Path) -> None:
-    """Print what differs and how much was compared."""
+    """Print the differences and the number of equal files."""
     before, after = files_of(old), files_of(new)
     num_same, results, pictures = 0, [], []
     for name in sorted(before.keys() | after.keys()):

@@ -1,22 +1,21 @@
 #!/bin/sh
-# Prints the path of a Python on which the locked requirements install: CPython 3.11, 3.12 or 3.13
-# with what `python -m venv` needs.
+# Print the path of a Python that can install the locked requirements: CPython 3.11, 3.12 or 3.13
+# with `venv` and `ensurepip`.
 #
-# Usage: find_python.sh [PYTHON]      PYTHON, if it is given and not empty, is the only candidate
+# Usage: find_python.sh [PYTHON]      a PYTHON that is not empty is the only candidate
 #
-# Candidates are run, not merely looked up: a version manager's shim is on PATH for versions that
-# it then refuses to start, and Debian ships `venv` without `ensurepip`. For the same reason all of
-# PATH is searched, not only its first folder that has the name.
-# Exits with 1 and a message on stderr if nothing fits.
+# Every candidate is run, since finding it is not enough: a version manager's shim is on PATH even
+# for versions that it refuses to start, and Debian ships `venv` without `ensurepip`. For the same
+# reason all folders on PATH are searched, not only the first that has the name.
+# Exit with 1 and a message on stderr if no candidate is usable.
 set -u
 unset PYTHONHOME PYTHONPATH
 
-# The oldest first: it is what the lint, the types and the lock are made for, and what works on it
-# works on the newer ones.
+# Oldest first: lint, types and lock target it, and code that works on it works on newer versions.
 names='python3.11 python3.12 python3.13 python3 python'
 
-# Python 2 has to be able to read this, to say that it is Python 2. An environment's Python answers
-# with the one it was made from: the environment may be the one that is about to be deleted.
+# This must be valid Python 2, too, so that Python 2 can report its version. In a virtual environment
+# it prints the base Python, because the environment may be the one that is about to be deleted.
 # shellcheck disable=SC2016
 probe='
 import sys
@@ -45,7 +44,7 @@ else:
 '
 
 seen=
-try() { # prints the path and ends the script if "$1" is usable, else remembers why it is not
+try() { # if "$1" is usable, print its path and exit; otherwise record the reason
     answer=$("$1" -ES -c "$probe" 2>&1 </dev/null) || answer="does not start: $answer"
     case $answer in
     usable:*)
@@ -78,8 +77,8 @@ fi
 cat >&2 <<END
 setup: Python: expected CPython 3.11, 3.12 or 3.13 with venv and ensurepip.
   Looked for: $looked_for
-  Received:${seen:- nothing of these names}
+  Received:${seen:- no such command}
   Install one (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python@3.12),
-  or say where it is: make PYTHON=/path/to/python3.12 <target>
+  or give its path: make PYTHON=/path/to/python3.12 <target>
 END
 exit 1

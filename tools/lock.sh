@@ -1,13 +1,13 @@
 #!/bin/sh
-# Writes requirements.txt and requirements-gpu.txt anew: every package pinned, with its hashes, for
-# Python 3.11 to 3.13 on any platform. What is pinned already keeps its version as long as the .in
-# files allow it; to raise a version, raise it in requirements.in; to raise all, delete both locks.
+# Rewrite requirements.txt and requirements-gpu.txt, with every package pinned and hashed, for Python
+# 3.11 to 3.13 on any platform. Pinned packages keep their versions as long as the .in files allow
+# it. To upgrade a package, raise its version in requirements.in; to upgrade all, delete both locks.
 #
 # Usage: lock.sh [PYTHON]      (see find_python.sh)
 set -eu
 CDPATH='' cd -- "$(dirname -- "$0")/.."
 
-# uv lives in an environment of its own: a lock that no longer installs can still be replaced.
+# uv has a separate environment, so that a lock that no longer installs can still be replaced.
 python=$(sh tools/find_python.sh "${1:-}") || exit 1
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

@@ -1,19 +1,18 @@
 #!/bin/sh
-# Brings .venv to what the lock file says, from whatever state it is in; does nothing, and says
-# nothing, if it is there already.
+# Make .venv match the lock file, whatever state it is in. If it matches already, print nothing.
 #
 # Usage: setup.sh [--gpu] [PYTHON]
-#   --gpu     choose requirements-gpu.txt; the choice holds until .venv is deleted
-#   PYTHON    make .venv with this one instead of looking for one (see find_python.sh)
+#   --gpu     use requirements-gpu.txt, now and in later runs, until .venv is deleted
+#   PYTHON    make .venv with this Python instead of searching for one (see find_python.sh)
 #
-# .venv/.lock         name of the lock file chosen; outlives every remaking of .venv
-# .venv/.installed    the folder that .venv was made in, then the lock file as it was installed;
-#                     written last and removed first, so that without it .venv is unfinished
+# .venv/.lock         name of the chosen lock file; kept when .venv is made again
+# .venv/.installed    the folder in which .venv was made, then the installed lock file. Written last
+#                     and removed first: without it, .venv is unfinished
 set -eu
 CDPATH='' cd -- "$(dirname -- "$0")/.."
 
-# What belongs to another Python must not be mistaken for a part of .venv, and the bytecode must be
-# written now: without it each import of TensorFlow would take three seconds more.
+# Ignore the settings of another Python. Write bytecode now: without it, every import of TensorFlow
+# takes three seconds longer.
 unset PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -30,17 +29,17 @@ installed_facts() {
 
 python_build() { "$1" -IS -c 'import sys; print(sys.version.replace("\n", " "))' 2>/dev/null; }
 
-# Prints why .venv cannot be kept, or nothing if it can.
-why_remake() {
+# Print why .venv cannot be kept, or nothing if it can.
+reason_to_remake() {
     if [ ! -e .venv/.installed ]; then
         echo 'is unfinished, or was not made by make'
     elif [ "$(head -n 1 .venv/.installed)" != "$(pwd -P)" ]; then
-        # Its commands name the Python of the old place in their first line.
+        # The first line of its scripts has the path of the old Python.
         echo "was made in another folder, $(head -n 1 .venv/.installed)"
     elif ! build=$(python_build .venv/bin/python); then
-        echo 'has lost the Python that it was made with'
+        echo 'was made with a Python that no longer runs'
     elif [ ! -d ".venv/lib/python$(echo "$build" | cut -d. -f1,2)/site-packages" ]; then
-        echo "was made with another version of Python than it now starts, ${build%% *}"
+        echo "was made with another version of Python, and now runs ${build%% *}"
     elif [ -n "$python" ] && [ "$build" != "$(python_build "$python")" ]; then
         echo "runs Python ${build%% *}, not $python"
     fi
@@ -57,21 +56,21 @@ make_venv() {
     "$base" -m venv .venv || fail ".venv: expected '$base -m venv .venv' to succeed; see above"
 }
 
-# Quiet, whatever pip's configuration makes it say; what it said is shown if it fails.
+# Quiet whatever pip's configuration. If pip fails, the end of its output is shown.
 pip() {
     .venv/bin/python -m pip --disable-pip-version-check --quiet "$@" >.venv/.pip.log 2>&1 || {
         tail -n 30 .venv/.pip.log >&2
-        fail "$lock: expected pip to install it. Received the error above." \
-            'Once its cause is gone, make begins anew.'
+        fail "$lock: expected pip to install it, received the error above;" \
+            'fix its cause and run make again'
     }
 }
 
 pip_install() { pip install --no-user --compile --require-hashes "$@"; }
 
-# One requirement has no wheel, and pip would build it with the newest setuptools, unlocked and
-# unhashed. So the locked one goes first, with `wheel` for an old pip, and the build uses these.
+# One requirement has no wheel, and pip would build it with the newest setuptools, neither pinned nor
+# hashed. So the pinned setuptools is installed first, with `wheel` for an old pip, for this build.
 install_lock() {
-    say "installing $lock into .venv (at first some minutes and about 3 GB, with CUDA about 7 GB)"
+    say "installing $lock into .venv (the first time, some minutes and about 3 GB; 7 GB with CUDA)"
     awk '/^[a-z]/ { wanted = /^(packaging|setuptools|wheel)==/ } wanted' "$lock" >.venv/.build.txt
     pip_install -r .venv/.build.txt
     pip_install --no-build-isolation -r "$lock"
@@ -79,7 +78,7 @@ install_lock() {
 
 package_names() { sed -n 's/^\([A-Za-z0-9][A-Za-z0-9._-]*\)==.*/\1/p' "$1"; }
 
-# In place, so that what the user has added to .venv (say, the package of an environment) stays.
+# In place, to keep packages that the user has added to .venv (for an environment, say).
 update_venv() {
     dropped=$(package_names .venv/.installed | grep -vxF -e "$(package_names "$lock")" | sort -u)
     rm -f .venv/.installed
@@ -89,26 +88,26 @@ update_venv() {
     [ -z "$dropped" ] || pip uninstall --yes $dropped
 }
 
-# Said now: DVC would say it after the installation.
+# Checked now, since DVC would fail only after the installation.
 received=$(git rev-parse --git-dir 2>&1) ||
-    fail "$(pwd -P): expected a git repository, which DVC needs. Received: $received." \
-        "After \`git init && git add -A && git commit -m 'Begin'\` the files of an archive are one."
+    fail "$(pwd -P): expected a git repository, which DVC needs, received '$received';" \
+        "to make one of an unpacked archive, run \`git init && git add -A && git commit -m 'Begin'\`"
 
 lock=requirements.txt
 [ ! -s .venv/.lock ] || lock=$(cat .venv/.lock)
 if [ "${1:-}" = --gpu ]; then
-    [ "$(uname -s)" = Linux ] || fail "make gpu: expected Linux (or WSL). Received: $(uname -s)"
+    [ "$(uname -s)" = Linux ] || fail "make gpu: expected Linux (or WSL), received $(uname -s)"
     lock=requirements-gpu.txt
     shift
 fi
 python=${1:-}
 [ -z "$python" ] || sh tools/find_python.sh "$python" >/dev/null || exit 1
 
-reason=$(why_remake)
+reason=$(reason_to_remake)
 if [ -z "$reason" ] && installed_facts | cmp -s - .venv/.installed; then exit 0; fi
 
 if [ -z "$reason" ]; then
-    say ".venv holds something else than $lock says: changing it"
+    say "updating .venv, which does not match $lock"
     update_venv
 else
     [ ! -e .venv ] || say ".venv $reason"

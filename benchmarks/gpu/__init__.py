@@ -1,1 +1,1 @@
-"""The training program on a GPU: exported here, run there by jaxlib alone."""
+"""The training program on a GPU: TensorFlow exports it, and jaxlib runs it."""

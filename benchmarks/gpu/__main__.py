@@ -1,9 +1,9 @@
 """Export the compiled training program, for `benchmarks/gpu/run.py` to run on another machine.
 
-`CompiledTrainer`'s program is one XLA program, so it can travel without TensorFlow. Each program
-becomes three files: NAME.hlo, the program before XLA optimizes it; NAME.npz, its inputs and, with
-`--expect`, the outputs that TensorFlow computes on this machine; and NAME.json, their shapes. Sizes
-are those for a GPU (`reinforce/tuning.py`) unless `--tuning cpu`.
+`CompiledTrainer`'s program is one XLA program, so it can run without TensorFlow. Each program is
+written as three files: NAME.hlo, the program before XLA optimizes it; NAME.npz, its inputs and,
+with `--expect`, the outputs that TensorFlow computes on this machine; and NAME.json, their shapes.
+The sizes are for a GPU (`reinforce/tuning.py`) unless `--tuning cpu` is given.
 """
 
 import argparse
@@ -30,27 +30,27 @@ from reinforce.tuning import CPU, GPU, Tuning, tuned_for
 
 ENVIRONMENTS = ("CartPole-v1", "Pendulum-v1", "InvertedPendulum-v5")
 EPISODES = (8, 512, 4096, 65_536)
-EPISODES_PER_CALL, MAX_UPDATES = 8192, 64  # of one call, which makes at least one update
+EPISODES_PER_CALL, MAX_UPDATES = 8192, 64  # maxima of one call, but at least one update
 TUNINGS = {"cpu": CPU, "gpu": GPU}
 
 
 def export_program(
     folder: Path, env_id: str, kind: str, num_episodes: int, sizes: Tuning, expect: bool
 ) -> None:
-    """Write one program with its inputs and, if `expect`, TensorFlow's outputs.
+    """Write one program with its inputs and, if `expect` is set, TensorFlow's outputs.
 
     Args:
-        folder: Where to.
-        env_id: One of Gymnasium's ids that has a compiled environment.
+        folder: The folder to write to.
+        env_id: A Gymnasium id with a compiled environment.
         kind: See `make_measured_policy`.
-        num_episodes: B, episodes of an update.
-        sizes: The sizes; the outputs are computed in chunks that suit a CPU.
-        expect: Whether to compute the outputs.
+        num_episodes: B, episodes per update.
+        sizes: The program's sizes. The outputs are computed in chunks for a CPU.
+        expect: Whether to compute outputs.
     """
     with tuned_for(sizes):
         trainer, inputs = _make_program(env_id, kind, num_episodes)
         concrete = trainer.program.get_concrete_function()
-        # With deterministic operations, TensorFlow exports no program without a global seed.
+        # With deterministic operations, TensorFlow requires a global seed to export a program.
         tf.random.set_seed(0)
         program = trainer.program.experimental_get_compiler_ir(*inputs)(stage="hlo_serialized")
     captured = _captured(trainer)
@@ -58,10 +58,10 @@ def export_program(
     arrays |= {f"captured_{i}": value.numpy() for i, value in enumerate(captured)}
     if expect:
         with tuned_for(sizes._replace(chunk_size=CPU.chunk_size)):
-            twin, inputs = _make_program(env_id, kind, num_episodes)
-            statistics, _ = twin.program(*inputs)
+            reference, inputs = _make_program(env_id, kind, num_episodes)
+            statistics, _ = reference.program(*inputs)
         arrays |= {f"statistic_{field}": v.numpy() for field, v in statistics._asdict().items()}
-        arrays |= {f"after_{i}": value.numpy() for i, value in enumerate(_captured(twin))}
+        arrays |= {f"after_{i}": value.numpy() for i, value in enumerate(_captured(reference))}
     name = f"{env_id.split('-')[0].lower()}-{kind}-{num_episodes}"
     facts = {
         "name": name,
@@ -81,7 +81,7 @@ def export_program(
 def _make_program(
     env_id: str, kind: str, num_episodes: int
 ) -> tuple[CompiledTrainer, tuple[Any, ...]]:
-    """Make what trains, and the arguments of one call of its program."""
+    """Make a trainer, and the arguments for one call of its program."""
     keras.utils.clear_session()
     specification = inspect_environment(env_id, {})
     policy = make_measured_policy(specification, kind)
@@ -103,14 +103,14 @@ def _make_program(
 
 
 def _captured(trainer: CompiledTrainer) -> list[tf.Variable | tf.Tensor]:
-    """List what the program reads and changes beside its arguments, in the program's order."""
+    """List the variables and tensors that the program captures, in its order."""
     concrete = trainer.program.get_concrete_function()
     variables = {id(variable.handle): variable for variable in concrete.variables}
     return [variables.get(id(tensor), tensor) for tensor in concrete.captured_inputs]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the programs that were asked for."""
+    """Write the programs that the options select."""
     command = "python -m benchmarks.gpu"
     parser = argparse.ArgumentParser(prog=command, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="export")

@@ -1,4 +1,4 @@
-"""Kernels of a compiled program, counted in XLA's text of it; needs Python alone."""
+"""Count the kernels of a compiled program in its XLA text; needs only Python."""
 
 import re
 
@@ -7,10 +7,10 @@ NOT_KERNELS |= {"tuple", "while"}
 
 
 def kernels_of_loops(text: str) -> dict[str, int]:
-    """Count the kernels of one turn of each loop of an optimized program.
+    """Count the kernels in one iteration of each loop of an optimized program.
 
-    Loops inside it do not count. Each is named as it was in TensorFlow, with its number of turns
-    where the compiler knows it.
+    Nested loops do not count. A loop has its name in TensorFlow, with its number of iterations if
+    the compiler knows it.
     """
     computations: dict[str, list[tuple[str, str]]] = {}  # name → operations and their lines
     for line in text.splitlines():
@@ -31,8 +31,8 @@ def kernels_of_loops(text: str) -> dict[str, int]:
     for operation, line in (entry for body in computations.values() for entry in body):
         if operation == "while":
             names = re.findall(r'op_name="[^"/]*/([^"]+)"', line)
-            turns = re.findall(r'known_trip_count":\{"n":"(\d+)"', line)
+            counts = re.findall(r'known_trip_count":\{"n":"(\d+)"', line)
             condition, body = re.findall(r"(?:condition|body)=%?([\w.-]+)", line)
-            label = " ".join([*(names or [body]), *(f"({n} turns)" for n in turns)])
+            label = " ".join([*(names or [body]), *(f"({n} iterations)" for n in counts)])
             loops[label] = kernels(body) + kernels(condition)
     return loops

@@ -1,11 +1,11 @@
-"""The limits of a device, and the same iteration written by hand in jax; needs jax alone.
+"""A GPU's limits, and the training iteration written by hand in jax; needs only jax.
 
     python benchmarks/gpu/peer.py --episodes 512 4096 65536
 
-The peer is CartPole-v1's iteration as `python -m benchmarks.gpu export` exports it: all episodes
-sampled at once by a policy with two layers of 64 tanh units, returns less their mean at each step,
-normalized, the gradient of all valid steps, Adam. It is laid out as suits a GPU: time first, a loop
-that ends with the last episode, and gradients of several time steps at once.
+The peer is the CartPole-v1 iteration that `python -m benchmarks.gpu export` exports. A policy with
+two layers of 64 tanh units samples all episodes at once. Returns minus their mean at each step are
+normalized, and Adam applies the gradient over all valid steps. The layout suits a GPU: time first,
+a loop that ends with the last episode, and gradients of several time steps at once.
 """
 
 import argparse
@@ -22,14 +22,14 @@ import jax.numpy as jnp
 from jax import lax
 
 LIMIT = 500  # env steps of an episode
-ROWS = 262_144  # env steps that are differentiated at a time
+ROWS = 262_144  # env steps per gradient chunk
 GAMMA, LEARNING_RATE = 0.99, 1e-3
 LAUNCHES = 5_000
 BANDWIDTH_BYTES = 2**30
 
 
 class Training(NamedTuple):
-    """Weights, and Adam's moments of their gradients."""
+    """Weights and Adam's moments."""
 
     weights: Any
     first: Any
@@ -58,7 +58,7 @@ def logits_of(weights: Any, observations: jax.Array) -> jax.Array:
 
 
 def cartpole_step(state: jax.Array, actions: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Step CartPole-v1: states `[4, B]`, actions `[B]` → the next states, which are terminal."""
+    """Step CartPole-v1 from states `[4, B]`; return the next ones and which are terminal."""
     _, velocity, angle, angular_velocity = state
     force = jnp.where(actions == 1, 10.0, -10.0)
     sine, cosine = jnp.sin(angle), jnp.cos(angle)
@@ -71,7 +71,7 @@ def cartpole_step(state: jax.Array, actions: jax.Array) -> tuple[jax.Array, jax.
 
 
 class Rollout(NamedTuple):
-    """The episodes, time first."""
+    """Episodes, time first."""
 
     observations: jax.Array  # [T, B, 4]
     actions: jax.Array  # [T, B]
@@ -124,7 +124,7 @@ def advantages_of(valid: jax.Array, longest: jax.Array) -> jax.Array:
 
 @partial(jax.jit, static_argnames="num_episodes")
 def iterate(training: Training, key: jax.Array, num_episodes: int) -> tuple[Training, jax.Array]:
-    """Make one update; return the number of its env steps, too."""
+    """Make one update; also return its number of env steps."""
     rollout, longest = sample(training.weights, key, num_episodes)
     advantages = advantages_of(rollout.valid, longest)
     together = max(
@@ -159,7 +159,7 @@ def iterate(training: Training, key: jax.Array, num_episodes: int) -> tuple[Trai
 
 
 def seconds_of(call: Callable[[], Any], repetitions: int = 7) -> float:
-    """Measure the median of a call that has been compiled."""
+    """Measure the median time of a call, after compiling it."""
     jax.block_until_ready(call())
     times = []
     for _ in range(repetitions):
@@ -170,7 +170,7 @@ def seconds_of(call: Callable[[], Any], repetitions: int = 7) -> float:
 
 
 def limits() -> dict[str, float]:
-    """Measure microseconds of a turn of two kernels, and with a question; and GB a second."""
+    """Measure µs per iteration of loops with a fixed and a tested end, and memory GB/s."""
     values = jnp.zeros(1024)
 
     @jax.jit
@@ -178,20 +178,20 @@ def limits() -> dict[str, float]:
         return lax.fori_loop(0, LAUNCHES, lambda _, v: v * 1.0001 + 1, values)
 
     @jax.jit
-    def asked(values: jax.Array) -> jax.Array:
+    def tested(values: jax.Array) -> jax.Array:
         return lax.while_loop(lambda v: v[0] < LAUNCHES, lambda v: v + 1, values)
 
     many = jnp.zeros(BANDWIDTH_BYTES // 4)
     copied = jax.jit(lambda v: v + 1)
     return {
         "launch_us": seconds_of(lambda: counted(values)) / LAUNCHES * 1e6,
-        "asked_turn_us": seconds_of(lambda: asked(values)) / LAUNCHES * 1e6,
+        "asked_turn_us": seconds_of(lambda: tested(values)) / LAUNCHES * 1e6,
         "gb_per_second": 2 * BANDWIDTH_BYTES / seconds_of(lambda: copied(many)) / 1e9,
     }
 
 
 def main() -> None:
-    """Print lines of JSON: the device and its limits, then the peer for each number of episodes."""
+    """Print the device's limits, then the peer's rate per number of episodes, as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--episodes", type=int, nargs="+", default=[512, 4096, 65_536])
     options = parser.parse_args()
@@ -199,7 +199,7 @@ def main() -> None:
     for num_episodes in options.episodes:
         training, times, steps = fresh(jax.random.key(0)), [], []
         for update in range(12):
-            # Untrained each time, as in the exported program's first update.
+            # Always untrained, as in the exported program's first update.
             training = fresh(jax.random.key(0))
             jax.block_until_ready(training)
             begun = time.perf_counter()

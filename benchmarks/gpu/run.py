@@ -1,13 +1,12 @@
-"""Run exported training programs on whatever device jaxlib finds.
+"""Run exported training programs on the device that jaxlib finds.
 
-    python -m benchmarks.gpu export programs --expect    # with this project, on any machine
-    python benchmarks/gpu/run.py programs/*.hlo          # with jax and NumPy alone, on the device
+    python -m benchmarks.gpu export programs --expect    # on any machine with this project
+    python benchmarks/gpu/run.py programs/*.hlo          # on the GPU machine; needs jax and NumPy
 
-Prints for each program env steps a second (median of several calls), seconds of compilation, the
-peak of the device's memory, kernels in each loop of the compiled program, and the largest
-difference from the outputs of TensorFlow, where they were saved: of statistics relative to the
-size of each, of weights and moments absolute. `--compile-for-h100` compiles for a GPU that is
-not there, and counts kernels only.
+For each program, print env steps per second (median of several calls), seconds of compilation, peak
+device memory and the kernels in each loop of the compiled program. If TensorFlow's outputs were
+saved, print the largest difference from them: relative for statistics, absolute for weights and
+moments. `--compile-for-h100` compiles for a GPU that is absent, and only counts kernels.
 """
 
 import argparse
@@ -30,7 +29,7 @@ from jax._src.interpreters import mlir
 from jax.extend.mlir import hlo_to_stablehlo
 from jaxlib import _jax, xla_client
 from jaxlib.mlir import ir
-from kernels import kernels_of_loops  # type: ignore[import-not-found]  # beside this file
+from kernels import kernels_of_loops  # type: ignore[import-not-found]  # in this folder
 
 H100 = """
 gpu_device_info {
@@ -53,13 +52,13 @@ device_description_str: "NVIDIA H100 80GB HBM3"
 
 
 def stablehlo(program: bytes) -> ir.Module:
-    """Translate an exported program; call this, and use its result, in `mlir.make_ir_context()`.
+    """Translate an exported program. Call this and use its result in `mlir.make_ir_context()`.
 
-    TensorFlow's programs hold `copy`, which becomes `mhlo.copy`. A plug-in takes StableHLO only, so
-    copies are replaced by what they copy.
+    TensorFlow's programs contain `copy`, which becomes `mhlo.copy`. Plug-ins accept only StableHLO,
+    so copies are replaced by their operands.
 
     Raises:
-        ValueError: If other operations than `copy` have no form in StableHLO.
+        ValueError: If an operation other than `copy` has no StableHLO form.
     """
     module = ir.Module.parse(hlo_to_stablehlo(program))
     copies, others = [], set()
@@ -73,7 +72,7 @@ def stablehlo(program: bytes) -> ir.Module:
 
     module.operation.walk(visit)
     if others:
-        raise ValueError(f"operations that StableHLO does not have: {sorted(others)}")
+        raise ValueError(f"expected StableHLO operations, received {sorted(others)}")
     for operation in copies:
         operation.results[0].replace_all_uses_with(operation.operands[0])
         operation.erase()
@@ -97,7 +96,7 @@ class Program:
         self.compile_seconds = time.perf_counter() - begun
 
     def inputs(self) -> list[jax.Array]:
-        """Make fresh inputs: the variables' buffers are given away in each call."""
+        """Make new inputs, since each call consumes the variables' buffers."""
         captured = [self.saved[f"captured_{i}"] for i in range(self.facts["num_captured"])]
         episodes = [jax.numpy.zeros(shape, dtype) for shape, dtype in self.facts["episodes"]]
         count, given = np.int32(self.facts["num_updates"]), np.bool_(False)
@@ -105,7 +104,7 @@ class Program:
         return jax.block_until_ready([jax.device_put(value, self.device) for value in values])
 
     def call(self) -> tuple[float, int, list[jax.Array]]:
-        """Call it once; return seconds, env steps and the outputs."""
+        """Call the program once; return seconds, env steps and outputs."""
         inputs = self.inputs()
         begun = time.perf_counter()
         results = self.executable.execute_sharded(inputs).disassemble_into_single_device_arrays()
@@ -114,7 +113,7 @@ class Program:
         return time.perf_counter() - begun, num_env_steps, outputs
 
     def differences(self, outputs: list[jax.Array]) -> dict[str, float]:
-        """Compare with TensorFlow's: statistics of the first update, and the variables."""
+        """Compare with TensorFlow's outputs: the first update's statistics, and the variables."""
         fields, found = self.facts["statistics"], {}
         for field, output in zip(fields, outputs, strict=False):
             expected = self.saved[f"statistic_{field}"][0].astype(float)
@@ -138,7 +137,7 @@ class Program:
 
 
 def measure(path: Path, device: Any, seconds: float) -> dict[str, Any]:
-    """Compile one program, compare its outputs, and time calls for `seconds`."""
+    """Compile one program, compare its outputs, and time its calls for `seconds`."""
     program = Program(path, device)
     _, num_env_steps, outputs = program.call()
     row = {"name": program.facts["name"], "compile_seconds": program.compile_seconds}
@@ -160,7 +159,7 @@ def measure(path: Path, device: Any, seconds: float) -> dict[str, Any]:
 
 
 def compile_for_h100(path: Path) -> dict[str, Any]:
-    """Compile one program for an H100 that is not there; count kernels."""
+    """Compile one program for an absent H100; count kernels."""
     importlib.import_module("jax_plugins.xla_cuda13").initialize()  # of jax[cuda13]
     make_topology = xla_bridge._topology_factories["cuda"]
     topology = make_topology("", target_config=H100, topology="1x1x1")
@@ -180,11 +179,15 @@ def compile_for_h100(path: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print one line of JSON for the device, then one for each program."""
+    """Print a JSON line for the device, then one for each program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("programs", type=Path, nargs="+", metavar="NAME.hlo")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of calls for each program")
-    parser.add_argument("--compile-for-h100", action="store_true", help="and run nothing")
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, help="time for each program; default: %(default)s"
+    )
+    parser.add_argument(
+        "--compile-for-h100", action="store_true", help="compile and count kernels; run nothing"
+    )
     options = parser.parse_args()
     if not options.compile_for_h100:
         device = jax.devices()[0]
@@ -195,7 +198,7 @@ def main() -> None:
                 row = compile_for_h100(path)
             else:
                 row = measure(path, device, options.seconds)
-        except Exception as error:  # of one program; the others are still worth running
+        except Exception as error:  # of one program; still run the rest
             row = {"name": path.stem, "error": f"{type(error).__name__}: {error}"[:2000]}
         print(json.dumps(row), flush=True)
 

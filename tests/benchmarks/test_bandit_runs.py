@@ -1,4 +1,4 @@
-"""Runs side by side are what the product's learner makes of each of them alone."""
+"""Runs trained together match runs that the learner trains alone."""
 
 import numpy as np
 import pytest
@@ -30,14 +30,14 @@ def random_kernels():
     return np.random.default_rng(0).normal(scale=0.01, size=(NUM_RUNS, 1, 2)).astype(np.float32)
 
 
-def alone(optimizer, kernels, actions, rewards):
-    """Train runs by the product's learner, one after the other: `[U + 1, R, 2]`.
+def train_alone(optimizer, kernels, actions, rewards):
+    """Train runs one after another with `Learner`; return distributions `[U + 1, R, 2]`.
 
     Args:
         optimizer: Its name.
         kernels: Initial weights, `[R, 1, 2]`.
-        actions: The arms of the only episode of each update, `[U, R]`.
-        rewards: Their rewards, `[U, R]`.
+        actions: The arm of each update's only episode, `[U, R]`.
+        rewards: Its reward, `[U, R]`.
     """
     policy = fresh_policy()
     train = TrainParams(
@@ -79,19 +79,19 @@ def one_pull(action, reward):
 
 @pytest.fixture(scope="module", params=["adam", "sgd"])
 def trained_runs(request):
-    """The optimizer, what trains the runs by learning rate, and what it gave at `RATE`."""
+    """Return the optimizer, the compiled training, and its runs at `RATE`."""
     run = compile_runs(ARMS, random_kernels(), request.param, NUM_UPDATES)
     return request.param, run, run(RATE)
 
 
-def test_each_run_is_what_the_learner_makes_of_its_episodes(trained_runs):
+def test_each_run_matches_the_learner_on_the_same_episodes(trained_runs):
     optimizer, _, runs = trained_runs
     assert runs.distributions.shape == (NUM_UPDATES + 1, NUM_RUNS, 2)
     rows = [0, 1, NUM_RUNS - 1]
     kernels = random_kernels()[rows]
-    expected = alone(optimizer, kernels, runs.actions[:, rows], runs.rewards[:, rows])
+    expected = train_alone(optimizer, kernels, runs.actions[:, rows], runs.rewards[:, rows])
     np.testing.assert_allclose(runs.distributions[:, rows], expected, rtol=0, atol=1e-6)
-    assert (np.ptp(expected, axis=0) > 0.1).all()  # they have learnt something
+    assert (np.ptp(expected, axis=0) > 0.1).all()  # they have learned something
 
 
 def test_another_learning_rate_leaves_nothing_behind(trained_runs):
@@ -116,6 +116,6 @@ def test_runs_begin_as_fresh_policies_do():
     fresh_kernel, fresh_bias = fresh_policy(seed=3).network.get_weights()
     drawn = initial_kernels(4, 2)
     assert drawn.shape == (4, *fresh_kernel.shape)
-    assert len(np.unique(drawn)) == drawn.size  # each has its own
+    assert len(np.unique(drawn)) == drawn.size  # no two weights are equal
     np.testing.assert_allclose(np.linalg.norm(drawn, axis=-1), np.linalg.norm(fresh_kernel))
     assert not fresh_bias.any()

@@ -1,4 +1,4 @@
-"""The export of the training program, and what is counted in compiled programs."""
+"""The export of the training program, and the kernel count of compiled programs."""
 
 import json
 
@@ -23,7 +23,7 @@ def test_a_program_is_exported_with_inputs_and_outputs(tmp_path, monkeypatch):
     assert set(UpdateStatistics._fields) == {
         name.removeprefix("statistic_") for name in arrays if name.startswith("statistic_")
     }
-    # Rewards are 1, so that returns are numbers of steps.
+    # Rewards are 1, so returns are numbers of steps.
     lengths = arrays["statistic_num_env_steps"] / 4
     np.testing.assert_allclose(arrays["statistic_mean_return"], lengths, rtol=1e-6)
     changed = [
@@ -59,5 +59,5 @@ metadata={op_name="jit(f)/sampling"}, backend_config={"known_trip_count":{"n":"1
 
 
 def test_kernels_are_counted_by_loop():
-    # The body's fusion and the condition's; neither parameters nor tuples are kernels.
-    assert kernels_of_loops(PROGRAM) == {"sampling (16 turns)": 2}
+    # The fusions of body and condition. Parameters and tuples are not kernels.
+    assert kernels_of_loops(PROGRAM) == {"sampling (16 iterations)": 2}

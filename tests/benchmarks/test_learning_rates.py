@@ -1,4 +1,4 @@
-"""The experiment with the learning rate: what it counts, prints, draws and writes."""
+"""The learning-rate experiment: its counts, table, figure and JSON."""
 
 import json
 import re
@@ -14,9 +14,9 @@ from benchmarks.learning_rates import Curves, draw_settings, main, summarize
 CHAPTER = (Path(__file__).parents[2] / "docs" / "chapter.md").read_text()
 
 
-def test_four_runs_in_a_few_numbers():
-    # P(B) of four runs (columns) at four moments (rows). The falls: run 0 never falls; run 1 from
-    # 0.9 to 0.4 and to 0.85 again; run 2 from 0.5 to 0.04; run 3 ends as it began.
+def test_four_runs_are_summarized():
+    # P(B) of four runs (columns) at four times (rows). Run 0 never falls. Run 1 falls from 0.9 to
+    # 0.4 and recovers to 0.85. Run 2 falls from 0.5 to 0.04. Run 3 ends where it began.
     curves = np.array(
         [
             [0.5, 0.5, 0.5, 0.5],
@@ -26,11 +26,11 @@ def test_four_runs_in_a_few_numbers():
         ]
     )
     summary = summarize(curves)
-    # In the end 0.04, 0.5, 0.8, 0.85: the median is 0.65, the 5 % quantile 0.04 + 0.15 · 0.46.
+    # Final values 0.04, 0.5, 0.8, 0.85: the median is 0.65, the 5 % quantile 0.04 + 0.15 · 0.46.
     np.testing.assert_allclose(summary.final, [0.109, 0.65, 0.8425])
     # Falls 0, 0.2, 0.46, 0.5.
     np.testing.assert_allclose(summary.largest_fall, [0.03, 0.33, 0.494])
-    assert summary.learnt.share == 0.5  # 0.8 counts
+    assert summary.learned.share == 0.5  # 0.8 counts
     assert summary.locked.share == 0.25
     assert summary.swung.share == 0
 
@@ -47,9 +47,9 @@ def test_a_share_has_its_wilson_interval():
     assert str(locked) == "0.0 % [0.0 %, 27.8 %]"
 
 
-def test_one_below_the_bounds_is_not_counted():
+def test_a_run_just_outside_the_bounds_is_not_counted():
     summary = summarize(np.array([[0.5, 0.5], [0.7999, 0.05]]))
-    assert summary.learnt.share == summary.locked.share == 0
+    assert summary.learned.share == summary.locked.share == 0
 
 
 @pytest.mark.filterwarnings("error")
@@ -68,7 +68,7 @@ def parsed_numbers(text):
 
 
 def test_the_command_prints_what_the_chapter_shows(tmp_path, capsys):
-    # On another processor rounding may turn a draw of a run or two: 0.3 % of 1,000 runs at most.
+    # On another processor, rounding may change the outcome of a run or two: allow 0.3 % of 1,000.
     picture, measured = tmp_path / "new" / "picture.png", tmp_path / "measured.json"
     main(["--picture", str(picture), "--json", str(measured)])
     printed = capsys.readouterr().out

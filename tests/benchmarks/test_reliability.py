@@ -1,4 +1,4 @@
-"""The benchmark of reliability, on a tiny bandit."""
+"""The reliability benchmark, on a tiny bandit."""
 
 import copy
 import json
@@ -11,14 +11,14 @@ from benchmarks import reliability
 from tests.pipeline.small_task import BANDIT, write_params
 
 
-def test_a_row_says_how_many_runs_reach_the_threshold():
+def test_a_row_counts_the_runs_that_reach_the_threshold():
     row = {"task": "cartpole", "mode": "greedy", "threshold": 475.0}
     row |= {"values": [500.0] * 3 + [474.9], "env_steps": [1000, 3000, 2000, 1500]}
-    # Wilson's interval of 3 of 4: 0.3006 to 0.9544.
+    # Wilson's interval for 3 of 4: 0.3006 to 0.9544.
     *names, share, mean, worst, steps = reliability.table_row(row)
     assert names == ["cartpole", "greedy", "475"]
     assert share == "3 of 4 [30%, 95%]"
-    assert mean.startswith("500 [")  # the lowest and the highest are left out
+    assert mean.startswith("500 [")  # the lowest and the highest are discarded
     assert (worst, steps) == ("474.9", "3,000")
 
 
@@ -40,7 +40,7 @@ def test_the_command_trains_and_evaluates_more_runs(tmp_path, capsys):
     assert "0 of 2 [0%, 66%]" in capsys.readouterr().out
 
 
-def test_tasks_without_a_threshold_are_passed_over(tmp_path, capsys, monkeypatch):
+def test_tasks_without_a_threshold_are_skipped(tmp_path, capsys, monkeypatch):
     measured = []
 
     def measure(task, *_):

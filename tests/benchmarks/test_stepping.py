@@ -1,4 +1,4 @@
-"""The benchmark of the Gymnasium path: that each part is what it says; no time is asserted."""
+"""The benchmark of the Gymnasium path measures each part; no time is asserted."""
 
 import json
 
@@ -23,8 +23,8 @@ def test_the_command_measures_all_parts(tmp_path, capsys):
     arguments = ["--copies", "2", "--episodes", "1", "--seconds", "0.01", "--json", str(path)]
     main(["CartPole-v1", *arguments])
     rows = json.loads(path.read_text())["rows"]
-    asked = [[row.pop(key) for key in ("environment_id", "policy", "copies")] for row in rows]
-    assert asked == [["CartPole-v1", "untrained", 2], ["CartPole-v1", "balancing", 2]]
+    cases = [[row.pop(key) for key in ("environment_id", "policy", "copies")] for row in rows]
+    assert cases == [["CartPole-v1", "untrained", 2], ["CartPole-v1", "balancing", 2]]
     for row in rows:
         assert set(row) == {"environment_us", "policy_us", "bookkeeping_us"}
         assert min(row.values()) > 0

@@ -1,4 +1,4 @@
-"""The benchmark of speed: that it measures what it says, on tiny sizes; no time is asserted."""
+"""The throughput benchmark, at tiny sizes; no time is asserted."""
 
 import json
 
@@ -15,8 +15,8 @@ from environments.vector.make import make_environments
 CARTPOLE = inspect_environment("CartPole-v1", {})
 
 
-def test_the_ceiling_is_what_remains_when_all_parts_take_turns():
-    # An env step takes 1/2 s in the forward pass, 1/4 s forward and back, 1/4 s in stepping.
+def test_the_ceiling_is_the_rate_of_all_parts_one_after_another():
+    # An env step takes 1/2 s forward, 1/4 s forward and backward, and 1/4 s to step.
     assert ceiling.combined(2, 4, 4) == 1
 
 
@@ -25,12 +25,12 @@ def untrained():
     return make_measured_policy(CARTPOLE, "untrained")
 
 
-def test_the_network_is_the_one_that_is_stated(untrained):
+def test_the_network_has_the_documented_shape(untrained):
     shapes = [tuple(weight.shape) for weight in untrained.network.trainable_variables]
     assert shapes == [(4, 64), (64,), (64, 64), (64,), (64, 2), (2,)]
 
 
-def test_the_network_in_numpy_is_the_policys(untrained):
+def test_the_network_in_numpy_matches_the_policy(untrained):
     observations = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     weights = np.random.default_rng(1).normal(size=(5, 2)).astype(np.float32)
     network = NumpyNetwork(untrained)
@@ -67,7 +67,7 @@ def test_the_balancing_policy_keeps_the_pole_up():
 def test_there_is_no_other_policy():
     with pytest.raises(ValueError, match="no balancing policy for Pendulum-v1"):
         make_measured_policy(inspect_environment("Pendulum-v1", {}), "balancing")
-    with pytest.raises(ValueError, match="no policy of the kind 'trained'"):
+    with pytest.raises(ValueError, match="no policy of kind 'trained'"):
         make_measured_policy(CARTPOLE, "trained")
 
 
@@ -88,9 +88,9 @@ RATES = {
 }
 
 
-def test_a_rows_share_is_that_of_the_faster_ways():
+def test_a_row_uses_the_faster_library_for_each_part():
     figures = throughput.figures_of_rates(RATES)
-    # 1 / (1/200 + 1/100 + 1/100) = 40, of which 20 are a half.
+    # 1 / (1/200 + 1/100 + 1/100) = 40; 20 is half of it.
     assert figures["ceiling"] == pytest.approx(40)
     assert figures["share"] == pytest.approx(0.5)
     assert (figures["forward_by"], figures["forward_backward_by"]) == ("xla", "numpy")
@@ -109,7 +109,7 @@ def row(num_episodes, **fields):
     }
 
 
-def test_tables_say_what_an_env_step_costs_and_an_episode_takes(capsys):
+def test_tables_show_the_time_of_an_env_step_and_the_memory_of_an_episode(capsys):
     throughput_tables.print_throughput([row(8), row(64, memory_mib=156.0, iteration=40.0)])
     output = capsys.readouterr().out
     # 1e6 / 20 and 1e6 / 40 µs; 56 MiB for 56 episodes.
@@ -150,7 +150,7 @@ def test_the_command_measures(backends, tmp_path, capsys):
         (["--env", "Pendulum-v1", "--policies", "balancing"], "expected untrained for Pendulum-v1"),
     ],
 )
-def test_a_mistake_is_answered_by_one_message(arguments, message):
+def test_a_mistake_gives_one_message(arguments, message):
     with pytest.raises(SystemExit) as stopped:
         throughput.main(arguments)
     assert message in str(stopped.value)
