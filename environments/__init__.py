@@ -1,1 +1,1 @@
-"""Environments: what a policy acts in. Knows nothing of tasks, parameters or files."""
+"""Environments and their compiled versions, independent of tasks, parameters and files."""

@@ -12,17 +12,17 @@ class Bandit(gymnasium.Env[np.ndarray, np.int64]):
     """One pull per episode: arm a pays `payouts[a]` with probability `probabilities[a]`, else 0.
 
     The observation is constant, `[1.]`, so a policy without hidden layers is a plain softmax over
-    arms. Registered as `Bandit-v0`.
+    arms. The environment is registered as `Bandit-v0`.
 
     Args:
-        probabilities: Win probability of each arm, each in [0, 1], at least one.
+        probabilities: Win probability of each arm, in [0, 1]. At least one arm is needed.
             Defaults to `(0.3, 0.7)`.
-        payouts: Reward of each arm's win, finite, as many as there are arms.
+        payouts: Reward for a win of each arm: one finite number per arm.
             Defaults to 1 for every arm.
 
     Raises:
-        ValueError: If `probabilities` is empty or holds anything outside [0, 1], or if `payouts`
-            has another length or holds anything that is not finite.
+        ValueError: If `probabilities` is empty or has an element outside [0, 1], or if `payouts`
+            has a different length or an element that is not finite.
 
     Source: Sutton & Barto (2018), chapter 2.
     """
@@ -36,10 +36,10 @@ class Bandit(gymnasium.Env[np.ndarray, np.int64]):
     ) -> None:
         self.probabilities = _vector("probabilities", probabilities)
         if not len(self.probabilities):
-            raise ValueError("Received no `probabilities`, expected one for each arm.")
+            raise ValueError("Received no `probabilities`, expected one per arm.")
         if not np.all((self.probabilities >= 0) & (self.probabilities <= 1)):
             raise ValueError(
-                "Received an invalid value for `probabilities`, expected numbers from 0 to 1. "
+                "Received an invalid value for `probabilities`, expected numbers between 0 and 1. "
                 f"Received: probabilities={list(probabilities)}"
             )
         num_arms = len(self.probabilities)
@@ -47,7 +47,7 @@ class Bandit(gymnasium.Env[np.ndarray, np.int64]):
         if len(self.payouts) != num_arms or not np.all(np.isfinite(self.payouts)):
             raise ValueError(
                 f"Received an invalid value for `payouts`, expected {num_arms} finite numbers, one "
-                f"for each arm. Received: payouts={self.payouts.tolist()}"
+                f"per arm. Received: payouts={self.payouts.tolist()}"
             )
         self.observation_space = spaces.Box(0.0, 1.0, shape=(1,), dtype=np.float32)
         self.action_space = spaces.Discrete(num_arms)
@@ -55,18 +55,18 @@ class Bandit(gymnasium.Env[np.ndarray, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begins an episode: the constant observation, and no information."""
+        """Begin an episode."""
         super().reset(seed=seed)
         return np.ones(1, np.float32), {}
 
     def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Pulls arm `action`; the episode terminates."""
+        """Pull arm `action`, which terminates the episode."""
         won = self.np_random.random() < self.probabilities[action]
         return np.ones(1, np.float32), float(won * self.payouts[action]), True, False, {}
 
 
 def _vector(name: str, values: Sequence[float]) -> np.ndarray:
-    """`values` as a vector of floats."""
+    """Convert `values` to a vector of floats."""
     try:
         vector = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What an environment does that the user should know before its results are trusted."""
+"""Warnings about an environment that can make its results unreliable."""
 
 from contextlib import chdir
 from pathlib import Path
@@ -10,14 +10,15 @@ from environments.specification import EnvironmentSpecification
 from environments.vector.make import make_environments
 from environments.vector.trial import Trial, play_trial
 
-NUM_STEPS = 100  # of a trial at most
+NUM_STEPS = 100  # the longest trial episode
 
 
 def find_warnings(specification: EnvironmentSpecification) -> list[str]:
-    """Play a short episode twice, and say what the user should know.
+    """Play a short episode twice and look for problems that are not errors.
 
     Returns:
-        A text for each: that the episodes differ, and that float32 loses an observation's digits.
+        One text per problem. There are two: the episodes differ, or float32 loses digits of an
+        observation.
 
     Raises:
         EnvironmentFault: If the environment cannot be made, misbehaves, or changes the working
@@ -27,8 +28,8 @@ def find_warnings(specification: EnvironmentSpecification) -> list[str]:
     found = []
     if not first.equals(second):
         found.append(
-            "expected the same episode from the same seed and actions, received another one: "
-            "results cannot be repeated, since its reset does not seed all that it draws from"
+            "expected the same episode from the same seed and actions, received a different one: "
+            "results are not reproducible, since reset does not seed all random generators in use"
         )
     if lost := _lost_in_float32(first.observations):
         found.append(lost)
@@ -41,25 +42,25 @@ def _trial(specification: EnvironmentSpecification) -> Trial:
         trial = play_trial(environments, specification, NUM_STEPS)
         if Path.cwd() != folder:
             raise EnvironmentFault(
-                f"a trial: expected {folder} to stay the working directory, since files are read "
-                f"and written below it, received a change to {Path.cwd()}"
+                f"trial episode: expected the working directory to stay {folder}, since files are "
+                f"read and written relative to it, received a change to {Path.cwd()}"
             )
     return trial
 
 
 def _lost_in_float32(observations: np.ndarray) -> str | None:
-    """Say which component of observations `[N, O]` varies too little for float32's digits."""
+    """Describe the components of observations `[N, O]` that vary too little for float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         error = abs(observations - observations.astype(np.float32)).max(axis=0)
         spread = observations.std(axis=0)
-        rounding = 1e-9 * abs(observations).max(axis=0)  # float64's own, and more
+        rounding = 1e-9 * abs(observations).max(axis=0)  # more than float64's own
         lost = np.flatnonzero((spread > rounding) & (error > 0.01 * spread))
     if not lost.size:
         return None
     component = lost[0]
     return (
-        f"component {component} of observations varies by {spread[component]:.3g} (standard "
-        "deviation), and float32, in which policies observe, rounds it by up to "
-        f"{error[component]:.3g}{f', and so on in {len(lost)} components' if len(lost) > 1 else ''}"
-        "; a wrapper that subtracts a constant keeps the digits (see docs/environments.md)"
+        f"component {component} of the observation has standard deviation {spread[component]:.3g}, "
+        f"but policies receive it in float32, which rounds it by up to {error[component]:.3g}"
+        f"{f' ({len(lost)} components are affected)' if len(lost) > 1 else ''}"
+        "; subtract a constant in a wrapper to keep its digits (see docs/environments.md)"
     )

@@ -1,4 +1,4 @@
-"""Environments that misbehave: what they did, and in which episode and step."""
+"""Errors of misbehaving environments, with episode and step, and checks that find them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -8,21 +8,21 @@ import numpy as np
 
 
 class Closable(Protocol):
-    """An object that holds something until it is closed."""
+    """An object that holds resources until it is closed."""
 
     def close(self) -> object:
-        """Lets go of it."""
+        """Release the resources."""
 
 
 Environment = TypeVar("Environment", bound=Closable)
 
 
-class CopyFault(Exception):  # noqa: N818  # the environment's, not this program's
-    """One of parallel environments misbehaved.
+class CopyFault(Exception):  # noqa: N818  # a fault of the environment, not of this program
+    """A fault of one of several environment copies.
 
     Args:
-        text: What it did.
-        copy: Which of them; None if that is not known.
+        text: The message, which says what the copy did.
+        copy: The index of the copy; None if unknown.
     """
 
     def __init__(self, text: str, copy: int | None) -> None:
@@ -31,7 +31,7 @@ class CopyFault(Exception):  # noqa: N818  # the environment's, not this program
 
 
 def copy_fault(error: BaseException, copy: int | None) -> CopyFault:
-    """Put what a copy raised into one line; a CopyFault stays as it is."""
+    """Convert an error of a copy to a CopyFault with a message of one line."""
     if isinstance(error, CopyFault):
         return error
     kind = "" if isinstance(error, EnvironmentFault) else f"{type(error).__name__}: "
@@ -47,17 +47,17 @@ def require_numbers(
 ) -> np.ndarray:
     """Convert what a copy returned to an array of numbers or booleans.
 
-    NumPy alone would broadcast, read numbers from text, and make NaN of None.
+    NumPy alone would broadcast, read numbers from text, and convert None to NaN.
 
     Args:
-        name: What they are, as in "the reward".
-        values: What the copy returned.
-        shape: The shape that they must have.
-        copy: Which copy it was; None if that is not known.
-        kind: What one of them is called, and several are.
+        name: The name of the values in messages, such as "the reward".
+        values: The values that the copy returned.
+        shape: The expected shape.
+        copy: The index of the copy; None if unknown.
+        kind: The expected kind of value in messages, singular and plural.
 
     Raises:
-        CopyFault: If they are no numbers, or of another shape.
+        CopyFault: If the values are not numbers, or have another shape.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or array.shape != shape:
@@ -70,23 +70,23 @@ def require_numbers(
 
 
 def require_flags(name: str, values: Any, shape: tuple[int, ...], copy: int | None) -> np.ndarray:
-    """Convert what a copy returned to booleans, as `require_numbers` does; 0 and 1 will do."""
+    """Convert what a copy returned to booleans, like `require_numbers`; accept 0 and 1."""
     array = require_numbers(name, values, shape, copy, ("true or false", "booleans"))
     if array.dtype != bool and not set(array.ravel().tolist()) <= {0, 1}:
         raise CopyFault(f"expected true or false as {name}, received {array}", copy)
     return array.astype(bool, copy=False)
 
 
-class EnvironmentFault(Exception):  # noqa: N818  # the same
-    """An environment cannot be used, or misbehaved. The message says what it did, and where."""
+class EnvironmentFault(Exception):  # noqa: N818  # see CopyFault
+    """A fault of an environment. The message says what it did, in which episode and step."""
 
 
 @contextmanager
 def raising(fault: Callable[[BaseException], Exception]) -> Iterator[None]:
-    """Raise `fault(error)` in place of any error but Ctrl-C.
+    """Raise `fault(error)` instead of any error except KeyboardInterrupt.
 
-    Third parties' environments raise more than Exceptions. A SystemExit, let through, would end a
-    stage as if all had been done; a panic of a library written in Rust is a BaseException.
+    Third-party environments do not only raise Exceptions. A SystemExit would end a stage as if it
+    had succeeded, and a panic in a library written in Rust is a BaseException.
     """
     try:
         yield
@@ -99,14 +99,14 @@ def raising(fault: Callable[[BaseException], Exception]) -> Iterator[None]:
 
 
 def close_quietly(environment: Closable) -> None:
-    """Closes an environment that is used no more: what it raises then can spoil nothing."""
+    """Close an environment, and ignore errors, since its results are already complete."""
     with suppress(Exception), raising(RuntimeError):
         environment.close()
 
 
 @contextmanager
 def closing_quietly(environment: Environment) -> Iterator[Environment]:
-    """Closes an environment in the end, as `close_quietly` does."""
+    """Close the environment by `close_quietly` on exit."""
     try:
         yield environment
     finally:
@@ -114,12 +114,15 @@ def closing_quietly(environment: Environment) -> Iterator[Environment]:
 
 
 def require_finite(name: str, values: np.ndarray, valid: np.ndarray) -> None:
-    """Raises EnvironmentFault, which names episode and step, unless all values are finite.
+    """Require finite values.
 
     Args:
-        name: What they are, as in "reward".
+        name: The name of the values in messages, such as "reward".
         values: `[B, T, …]`.
-        valid: `[B, T]` bool; the rest does not count.
+        valid: `[B, T]` bool; other values are not checked.
+
+    Raises:
+        EnvironmentFault: If a value is not finite. The message names episode and step.
     """
     finite = np.isfinite(values).reshape(*valid.shape, -1).all(axis=-1)
     if not finite[valid].all():

@@ -1,4 +1,4 @@
-"""Observations as vectors."""
+"""Flattening of observations to vectors."""
 
 from typing import Any
 
@@ -9,21 +9,22 @@ from environments.faults import CopyFault, EnvironmentFault, require_numbers
 
 
 def flatten(space: spaces.Space[Any], observation: Any) -> np.ndarray:
-    """Flatten an observation by `gymnasium.spaces.flatten`, if it is one.
+    """Flatten an observation by `gymnasium.spaces.flatten`, after checking it.
 
-    Of others that function makes vectors of the right size, too: it takes -1 for the last value of
-    a Discrete space, reads a transposed matrix as it lies there, and rounds 0.9 to a whole 0.
+    Without the check, invalid observations also become vectors of the right size. That function
+    reads -1 as the last value of a Discrete space, accepts a transposed matrix, and truncates 0.9
+    to the integer 0.
 
     Args:
         space: A Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple of these.
-        observation: What the environment shows.
+        observation: The observation that the environment returned.
 
     Returns:
         The vector, `[O]`.
 
     Raises:
-        EnvironmentFault: If a part is missing, has another shape or cannot be a value of its space.
-            A Box of floats may be left, as many environments do.
+        EnvironmentFault: If a part is missing, has another shape or is not a value of its space.
+            The bounds of a Box of floats are not checked, since many environments exceed them.
     """
     try:
         _require_value(space, observation, "the observation")
@@ -37,10 +38,10 @@ def _require_value(space: spaces.Space[Any], value: Any, name: str) -> None:
         parts = space if isinstance(space, spaces.Dict) else dict(enumerate(space.spaces))
         for key, part in parts.items():
             try:
-                of_part = value[key]
+                part_value = value[key]
             except (LookupError, TypeError) as error:
                 raise CopyFault(f"expected the part {key!r} in {name}, found none", None) from error
-            _require_value(part, of_part, f"{name}'s part {key!r}")
+            _require_value(part, part_value, f"{name}'s part {key!r}")
         return
     numbers = require_numbers(name, value, space.shape or (), None)
     fits: Any  # bool, or a bool for each number
@@ -48,8 +49,8 @@ def _require_value(space: spaces.Space[Any], value: Any, name: str) -> None:
         number = numbers.item()
         fits = not isinstance(number, float) and 0 <= number - space.start < space.n
     elif isinstance(space, spaces.MultiDiscrete):
-        places = numbers - space.start
-        fits = (numbers.dtype.kind != "f") & (places >= 0) & (places < space.nvec)
+        indices = numbers - space.start
+        fits = (numbers.dtype.kind != "f") & (indices >= 0) & (indices < space.nvec)
     elif numbers.dtype == space.dtype or np.issubdtype(space.dtype, np.floating):
         return
     else:

@@ -1,4 +1,4 @@
-"""Making a compiled environment in the place of a Gymnasium environment."""
+"""Creation of a compiled environment for a Gymnasium environment."""
 
 import pkgutil
 
@@ -14,18 +14,18 @@ def make_compiled(specification: EnvironmentSpecification) -> CompiledEnvironmen
     """Make the compiled version of an environment.
 
     Args:
-        specification: The environment, as `inspect_environment` found it in Gymnasium. Its time
-            limit is that of the compiled one. Where it has a mask of legal actions, the compiled
-            one observes that behind the observation, as `MaskedObservations` does.
+        specification: The Gymnasium environment, from `inspect_environment`. The compiled version
+            gets the same time limit. If there is a mask of legal actions, it follows the
+            observation, as in `MaskedObservations`.
 
     Raises:
-        ValueError: If there is no compiled version, or one of other spaces than Gymnasium's.
+        ValueError: If there is no compiled version, or its spaces differ from Gymnasium's.
     """
     mask = specification.action_mask
     if reason := reason_not_compiled(specification.id, specification.kwargs, mask and mask.name):
-        raise ValueError(f"Expected an environment that can be compiled. Received: {reason}")
+        raise ValueError(f"Expected an environment with a compiled version. Received: {reason}")
     make = pkgutil.resolve_name(entry_point_of(specification.id))
-    environment: MaskingEnvironment = make(  # if it has masks
+    environment: MaskingEnvironment = make(  # a plain CompiledEnvironment if there is no mask
         max_episode_steps=specification.max_episode_steps, **specification.kwargs
     )
     flat = spaces.flatten_space(specification.observation_space)

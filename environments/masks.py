@@ -1,7 +1,7 @@
-"""Masks of legal actions, as Gymnasium's environments give them.
+"""Masks of legal actions from Gymnasium environments.
 
-In the shapes, A is the number of a mask's entries: one for each action of a Discrete space, or for
-each value of each component of a MultiDiscrete one, component after component.
+In shapes, A is the number of entries of a mask. A Discrete space has one entry per action. A
+MultiDiscrete space has one entry per value of each component, component after component.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from environments.flattening import flatten
 
 
 class ActionMask(NamedTuple):
-    """The mask of legal actions that an environment gives after each reset and step."""
+    """The location and layout of an environment's mask of legal actions."""
 
     name: str
-    in_info: bool  # a key of info; or a part of the observation
+    in_info: bool  # a key of info if True, else a part of the observation
     sizes: tuple[int, ...]  # entries for each component of an action
 
     @property
@@ -28,11 +28,11 @@ class ActionMask(NamedTuple):
         return sum(self.sizes)
 
     def read(self, observation: Any, info: Any) -> np.ndarray:
-        """Take the mask, `[A]` bool, from what an environment gave.
+        """Return the mask, `[A]` bool, from the results of a reset or a step.
 
         Raises:
-            EnvironmentFault: If there is none, or one of another shape or type, or if it has no
-                legal action.
+            EnvironmentFault: If there is no mask, it has another shape or type, or it allows no
+                action.
         """
         given, where = (info, "info") if self.in_info else (observation, "the observation")
         if not isinstance(given, Mapping) or self.name not in given:
@@ -42,7 +42,7 @@ class ActionMask(NamedTuple):
             mask = require_flags(name, given[self.name], (self.size,), None)
         except CopyFault as fault:
             raise EnvironmentFault(str(fault)) from fault
-        if not all(legal.any() for legal in _of_components(mask, self.sizes)):
+        if not all(legal.any() for legal in _split_components(mask, self.sizes)):
             component = " in each component" if len(self.sizes) > 1 else ""
             raise EnvironmentFault(
                 f"expected a legal action{component} in the action mask {self.name!r}, received "
@@ -51,21 +51,24 @@ class ActionMask(NamedTuple):
         return mask
 
     def sample(self, space: Any, mask: np.ndarray) -> Any:
-        """Draw an action of `space` that is legal by a mask `[A]`, by the space's generator."""
-        legal = map(np.flatnonzero, _of_components(mask, self.sizes))
+        """Draw an action that a mask `[A]` allows, by the generator of `space`."""
+        legal = map(np.flatnonzero, _split_components(mask, self.sizes))
         values = [space.np_random.choice(component) for component in legal]
         return (space.start + np.reshape(values, space.shape)).astype(space.dtype)
 
 
 def require_legal(masks: np.ndarray, sizes: Sequence[int], valid: np.ndarray) -> None:
-    """Raise EnvironmentFault, which names episode and step, unless there is a legal action in each.
+    """Require a legal action in each mask.
 
     Args:
-        masks: `[B, T, A]`, not 0 where an action is legal.
-        sizes: How many entries each component of an action has; none if there are no masks.
-        valid: `[B, T]` bool; the rest does not count.
+        masks: `[B, T, A]`, nonzero where an action is legal.
+        sizes: The number of entries for each component of an action; empty if there are no masks.
+        valid: `[B, T]` bool; other masks are not checked.
+
+    Raises:
+        EnvironmentFault: If a mask has no legal action. The message names episode and step.
     """
-    for legal in _of_components(masks, sizes):
+    for legal in _split_components(masks, sizes):
         missing = valid & ~legal.any(axis=-1)
         if missing.any():
             episode, step = np.argwhere(missing)[0]
@@ -75,20 +78,20 @@ def require_legal(masks: np.ndarray, sizes: Sequence[int], valid: np.ndarray) ->
             )
 
 
-def _of_components(masks: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
-    """Divide masks `[…, A]` into those of an action's components."""
+def _split_components(masks: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+    """Split masks `[…, A]` into one for each component of an action."""
     return np.split(masks, np.cumsum(sizes)[:-1], axis=-1) if sizes else []
 
 
 class MaskedObservations(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Observations as vectors, with the mask of legal actions behind them: 1 where one is legal.
+    """A wrapper whose observations are the flattened features, then 1 for each legal action.
 
     A state in which an episode ends needs no mask.
 
     Args:
         env: The environment.
-        features: The space of what is observed beside the mask, of size O.
-        mask: Where the mask is.
+        features: The space of the observation without the mask, of size O.
+        mask: The location of the mask.
     """
 
     def __init__(
@@ -127,17 +130,17 @@ class MaskedObservations(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def find_mask(env: gymnasium.Env[Any, Any], name: str) -> tuple[ActionMask, spaces.Space[Any]]:
-    """Look for a mask of legal actions in an environment.
+    """Find the mask of legal actions in an environment.
 
     Args:
         env: The environment, which is reset.
-        name: Of a part of its observation, or of a key of info.
+        name: A part of the observation, or a key of info.
 
     Returns:
-        Where the mask is, and the space of what is observed beside it.
+        The location of the mask, and the space of the observation without it.
 
     Raises:
-        EnvironmentFault: If there is no such mask, or none that fits the environment's actions.
+        EnvironmentFault: If there is no such mask, or it does not fit the environment's actions.
     """
     space, observed = env.action_space, env.observation_space
     if isinstance(space, spaces.Discrete):

@@ -1,4 +1,4 @@
-"""The protocol of an environment that is compiled into one program with the policy and its update.
+"""The protocol of environments that are compiled together with the policy and its update.
 
 E is the number of copies that are stepped together, O the size of an observation.
 """
@@ -16,32 +16,32 @@ State = Any  # a tensor [E, …] or any nest of them, best a NamedTuple
 class CompiledEnvironment(Protocol):
     """E copies of an environment as functions of tensors, for XLA to compile.
 
-    An object holds constants and nothing that changes: what changes is the state, which its
-    functions take and return. They are traced once, so they may hold nothing but TensorFlow's
-    operations on tensors of fixed shapes: no NumPy, no printing, no assertion.
+    An instance holds only constants. Everything that changes is in the state, which the functions
+    take and return. They are traced once, so they may use only TensorFlow operations on tensors of
+    fixed shapes: no NumPy, no printing, no assertions.
 
-    All randomness comes from the seed of `reset`. What a step needs of it is part of the state, so
-    that a step is a function of the state and the actions.
+    All randomness comes from the seed of `reset`. Random numbers for later steps are part of the
+    state, so a step depends only on state and actions.
 
-    The time limit is the caller's: it counts steps. To a copy whose episode has ended it gives
-    another of the initial states that it drew, so that copies come from different times: a step
-    treats each by itself, however many there are. When no episode is left a copy is stepped on;
-    what it gives is ignored, but it must be finite.
+    The caller enforces the time limit by counting steps. When an episode ends, the caller continues
+    that copy from another initial state. Copies are then at different time steps, so `step` must
+    treat each independently, whatever their number. When no episodes are left, copies are still
+    stepped; their results are ignored but must be finite.
     """
 
     @property
     def observation_space(self) -> spaces.Box:
-        """Of rank 1, as the policy sees it: Gymnasium's, flattened."""
+        """Gymnasium's observation space, flattened to rank 1, as the policy sees it."""
         ...
 
     @property
     def action_space(self) -> ActionSpace:
-        """Gymnasium's."""
+        """Gymnasium's action space."""
         ...
 
     @property
     def max_episode_steps(self) -> int:
-        """The time limit, which the caller keeps."""
+        """The time limit in env steps, enforced by the caller."""
         ...
 
     def reset(self, num_envs: int, seed: tf.Tensor) -> State:
@@ -49,8 +49,8 @@ class CompiledEnvironment(Protocol):
 
         Args:
             num_envs: E.
-            seed: [2] int32, for TensorFlow's stateless random operations. The same one gives the
-                same states, though XLA draws other numbers from it than eager execution does.
+            seed: [2] int32, for TensorFlow's stateless random operations. The same seed gives the
+                same states, except that XLA and eager execution draw different numbers.
 
         Returns:
             Independent initial states, tensors [E, …].
@@ -58,7 +58,7 @@ class CompiledEnvironment(Protocol):
         ...
 
     def observe(self, state: State) -> tf.Tensor:
-        """Compute what the policy sees of a state.
+        """Compute observations.
 
         Args:
             state: Tensors [E, …].
@@ -73,19 +73,20 @@ class CompiledEnvironment(Protocol):
 
         Args:
             state: Tensors [E, …].
-            actions: [E, *action_shape] in the action space's dtype, of the action space.
+            actions: [E, *action_shape], values of the action space in its dtype.
 
         Returns:
-            The next state, of the same structure, shapes and dtypes; rewards [E] float32; and
-            whether the next state is terminal [E] bool.
+            The next state, with the same structure, shapes and dtypes; rewards [E] float32; and
+            whether the next state is terminal, [E] bool.
         """
         ...
 
 
 class MaskingEnvironment(CompiledEnvironment, Protocol):
-    """A compiled environment that also says which actions are legal.
+    """A compiled environment with masks of legal actions.
 
-    Illegal ones are never chosen in an episode. A copy that has no episode left may be given one.
+    Within an episode, only legal actions are chosen. Copies that have no episode may be given
+    illegal ones.
     """
 
     def action_mask(self, state: State) -> tf.Tensor:
@@ -95,8 +96,8 @@ class MaskingEnvironment(CompiledEnvironment, Protocol):
             state: Tensors [E, …].
 
         Returns:
-            [E, A] bool, True where an action is legal: one entry for each action of a Discrete
-            space, or for each value of each component of a MultiDiscrete one, component after
-            component. Where an episode goes on, at least one of them is.
+            [E, A] bool, True for legal actions: one entry per action of a Discrete space, or one
+            per value of each component of a MultiDiscrete space, component after component. At
+            least one action is legal, unless the state is terminal.
         """
         ...

@@ -1,4 +1,4 @@
-"""Checks of a compiled environment against the Gymnasium environment that it stands for."""
+"""Checks of a compiled environment against the Gymnasium environment that it replaces."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,34 +32,33 @@ def check_against_gymnasium(
     seed: int = 0,
     tolerance: float = 1e-5,
 ) -> None:
-    """Checks that a compiled environment is the Gymnasium environment that it stands for.
+    """Check that a compiled environment behaves like its Gymnasium environment.
 
-    Three checks. It keeps to `CompiledEnvironment`: shapes, dtypes, seeds, finite numbers. Its
-    initial states have the distribution of Gymnasium's. And from the states that Gymnasium's
-    environment goes through under random actions, both give the same observation, reward, end and
-    next state.
+    There are three checks. The compiled environment follows `CompiledEnvironment`: shapes, dtypes,
+    seeds, finite numbers. Its initial states have the same distribution as Gymnasium's. And from
+    the states that the Gymnasium environment visits under random actions, both return the same
+    observation, reward, termination and next state.
 
-    Random actions do not go everywhere: where a threshold, a bound or a goal lies beyond them, call
-    `check_steps` with env steps of your own.
+    Random actions do not visit every state. To test thresholds, bounds or goals that they do not
+    reach, call `check_steps` with your own env steps.
 
     Args:
         compiled: The environment under test.
-        make_gymnasium: Makes the Gymnasium environment. Where a mask of legal actions is compared,
-            too: in `EnvironmentSpecification.with_vectors`.
-        read_state: Takes that environment, of which `env.unwrapped` is your class, and returns its
-            state as the compiled environment holds it: the same nest, of one copy. Of a random
-            environment that includes what the next step will draw, as from a copy of
-            `env.np_random`.
-        compared: The part of a state that is compared, initially and after a step. Defaults
-            to all of it; random numbers for later steps must be left out.
+        make_gymnasium: Makes the Gymnasium environment. To compare masks of legal actions, too,
+            wrap it by `EnvironmentSpecification.with_vectors`.
+        read_state: Takes the Gymnasium environment, whose `env.unwrapped` is your class, and
+            returns its state in the structure of one compiled copy. If steps are random, the state
+            includes what the next step will draw, for instance from a copy of `env.np_random`.
+        compared: Selects the part of a state to compare, after a reset and after a step. Defaults
+            to the whole state; random numbers for later steps must be left out.
         num_steps: Env steps under random actions.
-        num_resets: Initial states of each.
-        seed: Of everything.
-        tolerance: Absolute and relative, see `check_steps`.
+        num_resets: Initial states of each environment.
+        seed: Seed for all random draws.
+        tolerance: Absolute and relative tolerance, see `check_steps`.
 
     Raises:
-        AssertionError: If it is another environment. The message says where they part.
-        ValueError: If `read_state` gives another structure than the compiled state's.
+        AssertionError: If the environments differ. The message says in what.
+        ValueError: If `read_state` returns another structure than that of the compiled state.
     """
     env = make_gymnasium()
     check_protocol(compiled, num_steps, seed)

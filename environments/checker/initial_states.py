@@ -1,4 +1,4 @@
-"""A check that a compiled environment begins as Gymnasium's does."""
+"""A check that a compiled environment and Gymnasium's have the same initial states."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,16 +10,16 @@ from scipy import stats
 
 from environments.checker.nests import (
     ReadState,
-    cast_as,
-    copied,
+    cast_like,
+    copy_arrays,
     named_leaves,
-    stacked,
+    stack_arrays,
 )
 from environments.checker.transitions import random_action
 from environments.protocol import CompiledEnvironment, State
 
-# That any of the tests fails though the distributions are the same. Seeds are fixed: a check that
-# passes goes on passing until the environment, or TensorFlow's or NumPy's random numbers, change.
+# The probability of a false alarm, over all tests together. Seeds are fixed, so the result changes
+# only if the environment or the random numbers of TensorFlow or NumPy change.
 P_VALUE = 1e-4
 NUM_PROJECTIONS = 8
 
@@ -32,19 +32,19 @@ def check_initial_states(
     seed: int,
     compared: Callable[[State], Any] = lambda state: state,
 ) -> None:
-    """Compares the distributions of initial states.
+    """Compare the distributions of initial states.
 
-    Each component is compared by the two-sample test of Kolmogorov and Smirnov, and so are a few
-    random projections of all of them, since components may depend on each other. A component that
-    is constant in Gymnasium must have the same value.
+    Each component is compared by the two-sample Kolmogorov-Smirnov test. Components may depend on
+    each other, so a few random projections of all components are compared, too. A component that is
+    constant in Gymnasium must have the same value.
 
     Args:
         compiled: The environment under test.
         env: The Gymnasium environment.
-        read_state: Reads its state as the compiled environment holds it.
-        num_resets: How many initial states of each are compared, N.
-        seed: Of both.
-        compared: What of a state is compared. Defaults to all of it.
+        read_state: Reads its state in the structure of one compiled copy.
+        num_resets: Number of initial states of each environment, N.
+        seed: Seed for both.
+        compared: Selects the part of a state to compare. Defaults to the whole state.
 
     Raises:
         AssertionError: If the distributions differ. The message names the component.
@@ -53,22 +53,23 @@ def check_initial_states(
     env.reset(seed=seed)
     rows = []
     for _ in range(num_resets):
-        env.step(random_action(env))  # what it draws is not what the next episode's will
+        env.step(random_action(env))  # consumes random numbers, as an episode does
         env.reset()
-        rows.append(copied(read_state(env)))
-    # By XLA, which draws other numbers from a seed than eager execution does.
+        rows.append(copy_arrays(read_state(env)))
+    # Compiled, because XLA draws other numbers from the same seed than eager execution.
     reset = tf.function(
         lambda seed: compiled.reset(num_resets, seed), jit_compile=True, autograph=False
     )
     states = reset(tf.constant([seed, 0]))
-    expected = compared(cast_as(stacked(rows), states))
+    expected = compared(cast_like(stack_arrays(rows), states))
     varying = []
     for name, ours, theirs in _components(compared(states), expected):
         if np.ptp(theirs) > 0:
             varying.append((name, ours, theirs))
         elif not np.allclose(ours, theirs[0], rtol=1e-6, atol=1e-6):
             raise AssertionError(
-                f"Initial {name}: expected {theirs[0]}, as always, received {_quartiles(ours)}"
+                f"Initial {name}: expected the constant {theirs[0]}, received values with minimum, "
+                f"quartiles and maximum {_quartiles(ours)}"
             )
     if len(varying) > 1:
         varying = [*varying, *_projections(varying, seed)]
@@ -76,8 +77,8 @@ def check_initial_states(
         p_value = stats.ks_2samp(ours, theirs, method="asymp").pvalue
         if p_value < P_VALUE / len(varying):
             raise AssertionError(
-                f"Initial {name}: expected the distribution of least value, quartiles and greatest "
-                f"value {_quartiles(theirs)}, received {_quartiles(ours)} (Kolmogorov-Smirnov, "
+                f"Initial {name}: expected a distribution with minimum, quartiles and maximum "
+                f"{_quartiles(theirs)}, received {_quartiles(ours)} (Kolmogorov-Smirnov test, "
                 f"p = {p_value:.0e})"
             )
 
@@ -95,7 +96,7 @@ def _components(received: Any, expected: Any) -> Iterator[Component]:
 
 
 def _projections(components: list[Component], seed: int) -> Iterator[Component]:
-    """Yields random projections of all components.
+    """Yield random projections of all components.
 
     Two distributions are the same if and only if all their projections are (Cramér & Wold 1936).
     """
@@ -106,7 +107,7 @@ def _projections(components: list[Component], seed: int) -> Iterator[Component]:
     theirs = (np.stack([theirs for _, _, theirs in components], axis=1) - means) / deviations
     for _ in range(NUM_PROJECTIONS):
         direction = generator.normal(size=len(components))
-        yield "components together", ours @ direction, theirs @ direction
+        yield "projection of all components", ours @ direction, theirs @ direction
 
 
 def _quartiles(values: np.ndarray) -> list[float]:

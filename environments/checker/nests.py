@@ -1,4 +1,4 @@
-"""Nests of arrays: states as they are compared."""
+"""Nested states: names of their parts, copying, stacking, casting."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ ReadState = Callable[[gymnasium.Env[Any, Any]], State]  # one state: arrays [*s]
 
 
 def named_leaves(nest: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """The leaves in TensorFlow's order, with names as in `state.angle`."""
+    """Yield the leaves in TensorFlow's order, with names such as `state.angle`."""
     if isinstance(nest, Mapping):
         for key in sorted(nest):
             yield from named_leaves(nest[key], f"{name}[{key!r}]")
@@ -25,36 +25,36 @@ def named_leaves(nest: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, nest
 
 
-def copied(nest: Any) -> Any:
-    """The same nest of arrays of its own: an environment may go on writing to those it gave."""
+def copy_arrays(nest: Any) -> Any:
+    """Copy the arrays of a nest, since the environment may overwrite those it returned."""
     return tf.nest.map_structure(np.array, nest)
 
 
-def stacked(rows: Sequence[Any]) -> Any:
-    """N nests of arrays [*s] as one of arrays [N, *s]."""
+def stack_arrays(rows: Sequence[Any]) -> Any:
+    """Stack N nests of arrays [*s] into one nest of arrays [N, *s]."""
     return tf.nest.map_structure(lambda *leaves: np.stack(leaves), *rows)
 
 
-def cast_as(states: State, compiled: State) -> State:
-    """States as they were read, in the dtypes of the compiled environment's own.
+def cast_like(states: State, compiled: State) -> State:
+    """Cast the states that `read_state` returned to the dtypes of the compiled state.
 
     Args:
         states: Arrays [N, *s].
         compiled: Tensors [E, *s].
 
     Raises:
-        ValueError: If they differ in structure or shapes: `read_state` is to be mended.
+        ValueError: If the structures or shapes differ, which is a mistake in `read_state`.
     """
     tensors, arrays = dict(named_leaves(compiled, "state")), dict(named_leaves(states, "state"))
     if list(tensors) != list(arrays):
         raise ValueError(
-            f"Expected `read_state` to give the compiled state: {', '.join(tensors)}. Received: "
-            f"{', '.join(arrays)}"
+            f"Expected `read_state` to return the structure of the compiled state: "
+            f"{', '.join(tensors)}. Received: {', '.join(arrays)}"
         )
     for name, tensor in tensors.items():
         if tensor.shape[1:] != arrays[name].shape[1:]:
             raise ValueError(
-                f"Expected `read_state` to give {name} of shape {tuple(tensor.shape[1:])}, that of "
+                f"Expected `read_state` to return {name} of shape {tuple(tensor.shape[1:])}, as in "
                 f"one copy of the compiled state. Received: {arrays[name].shape[1:]}"
             )
     return tf.nest.map_structure(

@@ -1,4 +1,4 @@
-"""A check that a compiled environment keeps to `CompiledEnvironment`."""
+"""A check that a compiled environment follows `CompiledEnvironment`."""
 
 from typing import Any
 
@@ -13,18 +13,18 @@ NUM_ENVS = 64  # E
 
 
 def check_protocol(compiled: CompiledEnvironment, num_steps: int, seed: int) -> None:
-    """Checks shapes, dtypes, seeds, and that copies do not depend on each other.
+    """Check shapes, dtypes and seeds, and that copies are independent.
 
-    And that numbers stay finite behind the end of an episode.
+    Numbers must also stay finite after the end of an episode.
 
     Args:
         compiled: The environment under test.
-        num_steps: How far copies are stepped, whether or not their episodes end, T; the time limit
-            if that is less.
-        seed: Of states and actions.
+        num_steps: Env steps that copies take, T, whether or not their episodes end. The time limit
+            is used if it is smaller.
+        seed: Seed for states and actions.
 
     Raises:
-        AssertionError: If it does not keep to the protocol. The message says to what.
+        AssertionError: If the environment breaks the protocol. The message names the rule.
     """
     num_steps = min(num_steps, compiled.max_episode_steps)
     space = batch_space(compiled.action_space, NUM_ENVS)
@@ -34,11 +34,13 @@ def check_protocol(compiled: CompiledEnvironment, num_steps: int, seed: int) -> 
         lambda seed: compiled.reset(NUM_ENVS, seed), jit_compile=True, autograph=False
     )
     state = reset(tf.constant([seed, 0]))
-    _hold_types(compiled, state, tf.constant(actions[0]))
-    assert _same(state, reset(tf.constant([seed, 0]))), "Expected one seed to give one state."
+    _check_types(compiled, state, tf.constant(actions[0]))
+    assert _equal(state, reset(tf.constant([seed, 0]))), (
+        "Expected the same seed to give the same states."
+    )
     first = tf.nest.map_structure(lambda leaf: np.broadcast_to(leaf[:1], leaf.shape), state)
-    assert _same(state, first) or not _same(state, reset(tf.constant([seed, 1]))), (
-        "Expected another seed to give other states."
+    assert _equal(state, first) or not _equal(state, reset(tf.constant([seed, 1]))), (
+        "Expected different seeds to give different states."
     )
     run = tf.function(
         lambda *arguments: _run(compiled, *arguments), jit_compile=True, autograph=False
@@ -46,19 +48,22 @@ def check_protocol(compiled: CompiledEnvironment, num_steps: int, seed: int) -> 
     num_taken, *numbers = run(state, actions)
     for name, leaf in zip(("observations", "rewards"), numbers, strict=True):
         assert np.isfinite(leaf).all(), (
-            "Expected finite numbers, whether or not an episode has ended. Received after "
+            "Expected finite numbers, even after an episode has ended. Received after "
             f"{num_taken} env steps: {name} = {leaf.numpy().tolist()}"
         )
-    assert _same(numbers, run(state, actions)[1:]), (
-        "Expected a step to be a function of the state and the actions. Received: two results"
+    assert _equal(numbers, run(state, actions)[1:]), (
+        "Expected a step to depend only on state and actions. Received different results for the "
+        "same state and actions"
     )
-    _hold_copies_apart(compiled, state, tf.constant(actions[0]))
+    _check_independence(compiled, state, tf.constant(actions[0]))
 
 
-def _hold_types(compiled: CompiledEnvironment, state: State, actions: tf.Tensor) -> None:
-    """Compares structures, shapes and dtypes with those of the protocol."""
-    for name, leaf in named_leaves(state, "state of reset"):
-        assert leaf.shape[:1] == [NUM_ENVS], f"Expected {name} [E, …]. Received: {leaf.shape}"
+def _check_types(compiled: CompiledEnvironment, state: State, actions: tf.Tensor) -> None:
+    """Check structures, shapes and dtypes."""
+    for name, leaf in named_leaves(state, "initial state"):
+        assert leaf.shape[:1] == [NUM_ENVS], (
+            f"Expected {name} of shape [E, …]. Received: {leaf.shape}"
+        )
     next_state, rewards, terminated = compiled.step(state, actions)
     expected = {
         "observe": tf.TensorSpec([NUM_ENVS, *compiled.observation_space.shape], tf.float32),
@@ -77,8 +82,8 @@ def _hold_types(compiled: CompiledEnvironment, state: State, actions: tf.Tensor)
         assert one == other, f"{name}: expected {one}, received {other}"
 
 
-def _hold_copies_apart(compiled: CompiledEnvironment, state: State, actions: tf.Tensor) -> None:
-    """Takes a step of some copies in another order, which must change none of them."""
+def _check_independence(compiled: CompiledEnvironment, state: State, actions: tf.Tensor) -> None:
+    """Check that a copy steps the same if other copies are left out or reordered."""
     some = list(reversed(range(NUM_ENVS - 1)))
 
     def of_some(nest: Any) -> Any:
@@ -93,22 +98,22 @@ def _hold_copies_apart(compiled: CompiledEnvironment, state: State, actions: tf.
     )
     for (name, one), (_, other) in zip(alone, together, strict=True):
         assert np.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True), (
-            f"Expected a copy's step to depend on that copy alone. Received another {name} among "
-            "others"
+            f"Expected each copy to step independently. Received a different {name} after a change "
+            "in the order of copies"
         )
 
 
-def _types(nest: Any, name: str = "state after a step") -> dict[str, tf.TypeSpec]:
+def _types(nest: Any, name: str = "next state") -> dict[str, tf.TypeSpec]:
     return {where: tf.type_spec_from_value(leaf) for where, leaf in named_leaves(nest, name)}
 
 
 def _run(
     compiled: CompiledEnvironment, state: State, actions: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Steps until a number is not finite or actions [T, E, …] are used up, in one loop.
+    """Step until a number is not finite or the actions [T, E, …] are used up.
 
     Returns:
-        Env steps taken, and the last one's observations [E, O] and rewards [E].
+        The number of env steps taken, and the last observations [E, O] and rewards [E].
     """
 
     def is_finite(
@@ -126,6 +131,6 @@ def _run(
     return num_taken, observations, rewards
 
 
-def _same(one: Any, other: Any) -> bool:
+def _equal(one: Any, other: Any) -> bool:
     pairs = zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True)
     return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)

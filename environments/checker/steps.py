@@ -1,4 +1,4 @@
-"""A check that a compiled environment steps as Gymnasium's does."""
+"""A check that a compiled environment takes the same steps as Gymnasium's."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from environments.checker.nests import cast_as, named_leaves
+from environments.checker.nests import cast_like, named_leaves
 from environments.checker.transitions import Outcome, Transitions
 from environments.protocol import CompiledEnvironment, State
 
@@ -28,23 +28,23 @@ def check_steps(
     tolerance: float = 1e-5,
     compared: Compared = lambda state: state,
 ) -> None:
-    """Takes the same env steps from the same states, in one compiled call, and compares.
+    """Take the same env steps from the same states, in one compiled call, and compare the outcomes.
 
-    Gymnasium's environments compute in float64, compiled ones in float32. Numbers agree within
-    `tolerance` · (1 + |expected|). Rounding may also carry a state over a threshold, behind which
-    everything is different. A step that disagrees is therefore excused if it agrees when it begins
-    with one component of the state moved by a tenth of that.
+    Gymnasium's environments compute in float64, compiled ones in float32. Numbers must agree within
+    `tolerance` · (1 + |expected|). Rounding may also push a state across a threshold, which changes
+    the outcome completely. So a mismatch is excused if the step agrees after one component of its
+    state is moved by a tenth of that tolerance.
 
     Args:
         compiled: The environment under test.
         transitions: Env steps of the Gymnasium environment.
-        tolerance: Absolute and relative.
-        compared: What of the next state is compared. Defaults to all of it.
+        tolerance: Absolute and relative tolerance.
+        compared: Selects the part of the next state to compare. Defaults to the whole state.
 
     Raises:
         AssertionError: At the first step that disagrees. The message names the component.
     """
-    states = cast_as(transitions.states, compiled.reset(1, tf.constant([0, 0])))
+    states = cast_like(transitions.states, compiled.reset(1, tf.constant([0, 0])))
     actions = transitions.actions
     outcome = tf.function(
         lambda *arguments: _outcome(compiled, *arguments), jit_compile=True, autograph=False
@@ -63,9 +63,9 @@ def check_steps(
             wrong = next(c for c in comparisons if not c.agrees[n])
             raise AssertionError(
                 f"Step {n}, {wrong.name}: expected {wrong.expected[n].tolist()}, received "
-                f"{wrong.received[n].tolist()}. It began in "
+                f"{wrong.received[n].tolist()}. The step was taken from "
                 + ", ".join(f"{name} = {leaf[0]}" for name, leaf in named_leaves(state, "state"))
-                + f" with the action {action[0]}."
+                + f" with action {action[0]}."
             )
 
 
@@ -83,13 +83,13 @@ def _outcome(compiled: CompiledEnvironment, states: State, actions: tf.Tensor) -
 def _outcomes_nearby(
     compiled: CompiledEnvironment, state: State, action: np.ndarray, distance: float
 ) -> Iterator[Outcome]:
-    """Yields outcomes of the step with one component of its state moved, each up and down.
+    """Yield the outcomes of a step from states with one component moved up or down.
 
     Args:
         compiled: The environment under test.
-        state: Arrays [1, …], of which those of floats are moved.
+        state: Arrays [1, …]; only floating-point components are moved.
         action: [1, *action_shape].
-        distance: Absolute and relative.
+        distance: Absolute and relative distance.
     """
     leaves = tf.nest.flatten(state)
     for i, leaf in enumerate(leaves):
@@ -106,13 +106,13 @@ def _outcomes_nearby(
 
 
 def _as_floats(outcome: Outcome, compared: Compared) -> Outcome:
-    """As arrays of float64, with no more of the next state than is compared."""
+    """Convert an outcome to float64, and reduce its next state to the compared part."""
     outcome = outcome._replace(next_state=compared(outcome.next_state))
     return tf.nest.map_structure(lambda leaf: np.asarray(leaf, np.float64), outcome)
 
 
 def _compare(expected: Outcome, received: Outcome, tolerance: float) -> Iterator[_Comparison]:
-    """Yields a comparison of each leaf."""
+    """Yield a comparison of each leaf."""
     ended = expected.terminated != 0  # [N]
     for field, wanted, given in zip(Outcome._fields, expected, received, strict=True):
         leaves = zip(named_leaves(wanted, field), tf.nest.flatten(given), strict=True)
@@ -120,10 +120,10 @@ def _compare(expected: Outcome, received: Outcome, tolerance: float) -> Iterator
             close = np.isclose(other, one, rtol=tolerance, atol=tolerance)  # [N, …]
             agrees = close.reshape(len(close), -1).all(axis=1)  # [N]
             if field == "next_state":
-                agrees |= ended  # nobody looks at a state behind the end
+                agrees |= ended  # states after the end do not matter
             yield _Comparison(name, one, other, agrees)
 
 
 def _row(nest: Any, n: int) -> Any:
-    """Row n of arrays [N, …], as arrays [1, …]."""
+    """Return row n of arrays [N, …], as arrays [1, …]."""
     return tf.nest.map_structure(lambda leaf: leaf[n : n + 1], nest)

@@ -1,1 +1,1 @@
-"""Environments written in TensorFlow, for XLA to compile together with the policy's update."""
+"""Environments written in TensorFlow, which XLA compiles together with the policy's update."""

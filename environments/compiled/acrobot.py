@@ -1,4 +1,4 @@
-"""The two-link pendulum that swings up by its elbow, compiled."""
+"""The compiled acrobot, a two-link pendulum driven at the elbow."""
 
 import functools
 import math
@@ -12,38 +12,38 @@ from environments.compiled.integration import runge_kutta
 from environments.compiled.random import uniform
 
 GRAVITY = 9.8  # m / s²
-MASS = 1.0  # kg, of a link; both links are alike
-LENGTH = 1.0  # m, of a link
-CENTER = 0.5  # m, from a link's upper joint to its centre of mass
-MOMENT = 1.0  # kg m², of a link about its centre of mass
+MASS = 1.0  # kg, of each link
+LENGTH = 1.0  # m, of each link
+CENTER = 0.5  # m, from a link's upper joint to its center of mass
+MOMENT = 1.0  # kg m², of each link about its center of mass
 TORQUE = 1.0  # N m
 SECONDS_PER_STEP = 0.2
 MAX_VELOCITIES = (4 * math.pi, 9 * math.pi)  # rad / s
-MIN_HEIGHT = 1.0  # m, above the fixed joint, of the tip where an episode terminates
-MAX_INITIAL = 0.1  # of each component of the state
+MIN_HEIGHT = 1.0  # m, of the tip above the fixed joint, beyond which an episode terminates
+MAX_INITIAL = 0.1  # bound of each component of the initial state
 
 
 class AcrobotState(NamedTuple):
-    """E acrobots."""
+    """The state of E acrobots."""
 
-    angle_1: tf.Tensor  # [E] rad, from −π to π, of the first link, 0 hanging down
-    angle_2: tf.Tensor  # [E] rad, from −π to π, of the second link against the first
+    angle_1: tf.Tensor  # [E] rad, from −π to π; first link, 0 is hanging down
+    angle_2: tf.Tensor  # [E] rad, from −π to π; second link relative to the first
     velocity_1: tf.Tensor  # [E] rad / s
     velocity_2: tf.Tensor  # [E] rad / s
 
 
 class CompiledAcrobot:
-    """`Acrobot-v1`: a torque at the joint between the links, −1, 0 or 1 N m, swings the tip up.
+    """`Acrobot-v1`: swing the tip up by a torque of −1, 0 or 1 N m at the joint between the links.
 
-    Each step is rewarded by −1, but the one that terminates the episode by 0: that in which the tip
-    comes higher than one link's length above the joint from which the first link hangs.
+    The episode terminates when the tip is higher than one link's length above the fixed joint. That
+    step is rewarded by 0, every other step by −1.
 
     Args:
         max_episode_steps: Time limit in env steps. Defaults to 500.
 
     Source: Sutton (1996), "Generalization in reinforcement learning: successful examples using
     sparse coarse coding", with the equations of motion of Sutton & Barto (1998), section 11.3,
-    as Gymnasium's `classic_control/acrobot.py` has them by default.
+    the default in Gymnasium's `classic_control/acrobot.py`.
     """
 
     def __init__(self, max_episode_steps: int = 500) -> None:
@@ -76,10 +76,11 @@ class CompiledAcrobot:
 
 
 def _derivative(states: tf.Tensor, torque: tf.Tensor) -> tf.Tensor:
-    """Of states [4, E] with respect to time, under torques [E].
+    """Return the time derivative of states [4, E] under torques [E].
 
-    The book solves the same two equations, M · accelerations = forces with the matrix of inertias
-    M, one after the other: it has d₁ = M₁₁, d₂ = M₁₂, φ₁ = −(force on the first) and φ₂ = `weight`.
+    The accelerations solve M · accelerations = forces, with the mass matrix M. The book eliminates
+    one unknown after the other instead: its d₁ is M₁₁, d₂ is M₁₂, φ₁ is −`force_1`, and φ₂ is
+    `weight`.
     """
     angle_1, angle_2, velocity_1, velocity_2 = tf.unstack(states)
     lever = MASS * LENGTH * CENTER
@@ -101,5 +102,5 @@ def _derivative(states: tf.Tensor, torque: tf.Tensor) -> tf.Tensor:
 
 
 def _wrap(angles: tf.Tensor) -> tf.Tensor:
-    """The same angles, from −π to π."""
+    """Wrap angles to [−π, π]."""
     return angles - 2 * math.pi * tf.round(angles / (2 * math.pi))

@@ -1,4 +1,4 @@
-"""The multi-armed Bernoulli bandit, compiled."""
+"""The compiled multi-armed Bernoulli bandit."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,16 +10,16 @@ from environments.compiled.random import uniform
 
 
 class BanditState(NamedTuple):
-    """E episodes of one pull each."""
+    """The state of E bandits."""
 
-    draws: tf.Tensor  # [E], from [0, 1): an arm wins where its probability is above
+    draws: tf.Tensor  # [E], in [0, 1): the pulled arm wins if this is below its probability
 
 
 class CompiledBandit:
-    """`Bandit-v0`, which see for the arguments, the errors and the source.
+    """`Bandit-v0`; see `Bandit` for arguments, errors and source.
 
-    Chance comes in at the reset: one uniform number decides whether the arm wins that will be
-    pulled, whichever it is. Only one is, so that arms have nothing in common that could be seen.
+    The reset draws one uniform number, which decides whether the pulled arm wins. All arms share
+    it. Since only one arm is pulled per episode, that correlation cannot be observed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The pole on a cart, compiled."""
+"""The compiled pole on a cart."""
 
 import math
 from typing import NamedTuple
@@ -17,27 +17,27 @@ FORCE = 10.0  # N
 SECONDS_PER_STEP = 0.02
 MAX_POSITION = 2.4  # m
 MAX_ANGLE = math.radians(12)
-MAX_INITIAL = 0.05  # of each component of the state
+MAX_INITIAL = 0.05  # bound of each component of the initial state
 
 
 class CartPoleState(NamedTuple):
-    """E carts and their poles."""
+    """The state of E carts with poles."""
 
     position: tf.Tensor  # [E] m, of the cart
     velocity: tf.Tensor  # [E] m / s
-    angle: tf.Tensor  # [E] rad, of the pole, 0 upright
+    angle: tf.Tensor  # [E] rad, of the pole; 0 is upright
     angular_velocity: tf.Tensor  # [E] rad / s
 
 
 class CompiledCartPole:
-    """`CartPole-v1`: the cart is pushed left (0) or right (1) so that the pole stays upright.
+    """`CartPole-v1`: push the cart left (0) or right (1) to keep the pole upright.
 
-    An episode terminates where the cart is farther than 2.4 m from the centre or the pole more than
+    An episode terminates when the cart is more than 2.4 m from the center, or the pole more than
     12° from upright.
 
     Args:
-        sutton_barto_reward: Whether a step is rewarded by 0 and the terminating one by −1; else
-            each by 1. Defaults to False.
+        sutton_barto_reward: If True, the terminating step is rewarded by −1 and every other step by
+            0. If False, every step is rewarded by 1. Defaults to False.
         max_episode_steps: Time limit in env steps. Defaults to 500.
 
     Source: Barto, Sutton & Anderson (1983), "Neuronlike adaptive elements that can solve difficult
@@ -64,7 +64,7 @@ class CompiledCartPole:
     ) -> tuple[CartPoleState, tf.Tensor, tf.Tensor]:
         force = tf.where(actions == 1, FORCE, -FORCE)  # [E]
         acceleration, angular_acceleration = _accelerations(state, force)
-        # Euler's method: both positions move by the velocities before the push.
+        # Explicit Euler: positions move by the velocities from before the step.
         after = CartPoleState(
             state.position + SECONDS_PER_STEP * state.velocity,
             state.velocity + SECONDS_PER_STEP * acceleration,
@@ -79,7 +79,7 @@ class CompiledCartPole:
 
 
 def _accelerations(state: CartPoleState, force: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of the cart and of the pole's angle, each [E]."""
+    """Return the accelerations of the cart and of the pole's angle, each [E]."""
     sine, cosine = tf.sin(state.angle), tf.cos(state.angle)
     moment = POLE_MASS * HALF_LENGTH
     push = (force + moment * state.angular_velocity**2 * sine) / TOTAL_MASS

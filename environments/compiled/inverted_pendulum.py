@@ -1,4 +1,4 @@
-"""The pole on a cart that MuJoCo simulates, compiled."""
+"""The compiled version of MuJoCo's pole on a cart."""
 
 import functools
 import math
@@ -12,24 +12,24 @@ from environments.compiled.integration import runge_kutta
 from environments.compiled.random import uniform
 
 GRAVITY = 9.81  # m / s²
-CART_MASS = 10.471975511965978  # kg; a capsule of 0.2 m, its radius 0.1 m, of 1,000 kg / m³
-POLE_MASS = 5.018591641363305  # kg; one of 0.6 m, its radius 0.049 m, of the same density
-POLE_CENTER = (0.0005, 0.3)  # m, along the cart and upwards, from the hinge to the centre of mass
-POLE_MOMENT = 0.1887497668730885  # kg m², of the pole about its centre of mass
-DAMPING = 1.0  # N s / m of the cart, N m s / rad of the pole
+CART_MASS = 10.471975511965978  # kg; a capsule of 0.2 m, radius 0.1 m, density 1,000 kg / m³
+POLE_MASS = 5.018591641363305  # kg; a capsule of 0.6 m, radius 0.049 m, same density
+POLE_CENTER = (0.0005, 0.3)  # m, along the cart and upwards, from the hinge to the center of mass
+POLE_MOMENT = 0.1887497668730885  # kg m², of the pole about its center of mass
+DAMPING = 1.0  # N s / m for the cart, N m s / rad for the pole
 FORCE_PER_ACTION = 100.0  # N
 MAX_ACTION = 3.0
 SECONDS_PER_FRAME = 0.02
 MAX_ANGLE = 0.2  # rad, on either side
-# The ends of the rail push back as MuJoCo's limits do by default (`solref`, `solimp`).
-MAX_POSITION = 1.0  # m, on either side, of the rail
-WAY_BACK_SECONDS = 0.04  # time constant; `solref` has 0.02, of which MuJoCo makes two frames
+# The ends of the rail push back like MuJoCo's limits, with its defaults of `solref` and `solimp`.
+MAX_POSITION = 1.0  # m, from the middle of the rail to each end
+LIMIT_TIME_CONSTANT = 0.04  # s; `solref` is 0.02, which MuJoCo raises to two frames
 MIN_IMPEDANCE, MAX_IMPEDANCE = 0.9, 0.95
-IMPEDANCE_WIDTH = 0.001  # m beyond the end, where the impedance is the largest
+IMPEDANCE_WIDTH = 0.001  # m beyond the end, at which the impedance reaches its maximum
 
 
 class InvertedPendulumState(NamedTuple):
-    """E poles on carts."""
+    """The state of E carts with poles."""
 
     position: tf.Tensor  # [E] m, of the cart from the middle of the rail
     angle: tf.Tensor  # [E] rad, of the pole from upright
@@ -38,14 +38,14 @@ class InvertedPendulumState(NamedTuple):
 
 
 class CompiledInvertedPendulum:
-    """`InvertedPendulum-v5`: a force on a cart, continuous, keeps a pole upright on it.
+    """`InvertedPendulum-v5`: keep a pole upright by a continuous force on its cart.
 
-    Each step is rewarded by 1, but the one that terminates the episode by 0: that in which the pole
-    leans by more than 0.2 rad.
+    The episode terminates when the pole leans by more than 0.2 rad. That step is rewarded by 0,
+    every other step by 1.
 
     Args:
-        frame_skip: Frames of 0.02 s in an env step. Defaults to 2.
-        reset_noise_scale: The bound of each component of the initial state. Defaults to 0.01.
+        frame_skip: Frames of 0.02 s per env step. Defaults to 2.
+        reset_noise_scale: Bound of each component of the initial state. Defaults to 0.01.
         max_episode_steps: Time limit in env steps. Defaults to 1000.
 
     Source: Gymnasium's `mujoco/inverted_pendulum_v5.py` and `inverted_pendulum.xml`; the equations
@@ -62,7 +62,7 @@ class CompiledInvertedPendulum:
             )
         if not isinstance(reset_noise_scale, int | float) or reset_noise_scale < 0:
             raise ValueError(
-                "Expected a number of at least 0 for `reset_noise_scale`. "
+                "Expected a nonnegative number for `reset_noise_scale`. "
                 f"Received: reset_noise_scale={reset_noise_scale!r}"
             )
         self.observation_space = spaces.Box(-np.inf, np.inf, (4,), np.float64)
@@ -92,59 +92,60 @@ class CompiledInvertedPendulum:
 
 
 def _derivative(states: tf.Tensor, force: tf.Tensor) -> tf.Tensor:
-    """Of states [4, E] with respect to time, under forces [E] on the cart."""
+    """Return the time derivative of states [4, E] under forces [E] on the cart."""
     position, angle, velocity, angular_velocity = tf.unstack(states)
     along, upwards = POLE_CENTER
     sine, cosine = tf.sin(angle), tf.cos(angle)
-    ahead = along * cosine + upwards * sine  # m, of the pole's centre of mass before its hinge
-    height = upwards * cosine - along * sine  # m, above it
+    ahead = along * cosine + upwards * sine  # m, of the pole's center of mass in front of the hinge
+    height = upwards * cosine - along * sine  # m, of the center of mass above the hinge
     inertia = CART_MASS + POLE_MASS
     coupling = POLE_MASS * height
     moment = POLE_MOMENT + POLE_MASS * (along**2 + upwards**2)
     push = force - DAMPING * velocity + POLE_MASS * ahead * angular_velocity**2
     torque = POLE_MASS * GRAVITY * ahead - DAMPING * angular_velocity
     determinant = inertia * moment - coupling**2
-    # The acceleration of the cart without the end of the rail, and what a newton adds to it.
+    # The cart's acceleration without the rail's end, and the change in it per newton.
     free = (moment * push - coupling * torque) / determinant
     mobility = moment / determinant
-    push += _from_the_end(position, velocity, free, mobility)
+    push += _rail_end_force(position, velocity, free, mobility)
     acceleration = (moment * push - coupling * torque) / determinant
     angular_acceleration = (inertia * torque - coupling * push) / determinant
     return tf.stack([velocity, angular_velocity, acceleration, angular_acceleration])
 
 
-def _from_the_end(
+def _rail_end_force(
     position: tf.Tensor, velocity: tf.Tensor, free: tf.Tensor, mobility: tf.Tensor
 ) -> tf.Tensor:
-    """The force [E] in N by which an end of the rail pushes the cart back; 0 on the rail.
+    """Return the force [E] in N with which an end of the rail pushes back; 0 on the rail.
 
-    MuJoCo's ends are soft: `reference` is the acceleration, inwards, of a critically damped spring.
-    By how much of what is missing to it the force changes the acceleration is the impedance, which
-    grows with the depth: of 1, the cart would move as on the spring, whatever else acts on it.
+    MuJoCo's limits are soft. `reference` is the inward acceleration of a critically damped spring.
+    The force closes a fraction of the gap between the cart's free acceleration and `reference`.
+    This fraction, the impedance, grows with depth. At 1, the cart would move exactly like the
+    spring.
 
     Args:
         position: [E] m, of the cart.
-        velocity: [E] m / s.
+        velocity: [E] m / s, of the cart.
         free: [E] m / s², the cart's acceleration without this force.
-        mobility: [E] m / s² of the cart by a newton.
+        mobility: [E] m / s² per newton, the cart's acceleration by a force on it.
     """
     side = tf.sign(position)
     depth = abs(position) - MAX_POSITION  # m beyond the end
     inwards = -side * velocity
-    share = tf.clip_by_value(depth / IMPEDANCE_WIDTH, 0.0, 1.0)
-    rising = tf.where(share < 0.5, 2 * share**2, 1 - 2 * (1 - share) ** 2)
+    fraction = tf.clip_by_value(depth / IMPEDANCE_WIDTH, 0.0, 1.0)
+    rising = tf.where(fraction < 0.5, 2 * fraction**2, 1 - 2 * (1 - fraction) ** 2)
     impedance = MIN_IMPEDANCE + (MAX_IMPEDANCE - MIN_IMPEDANCE) * rising
-    stiffness = 1 / (MAX_IMPEDANCE * WAY_BACK_SECONDS) ** 2
-    damping = 2 / (MAX_IMPEDANCE * WAY_BACK_SECONDS)
+    stiffness = 1 / (MAX_IMPEDANCE * LIMIT_TIME_CONSTANT) ** 2
+    damping = 2 / (MAX_IMPEDANCE * LIMIT_TIME_CONSTANT)
     reference = stiffness * impedance * depth - damping * inwards
-    missing = reference + side * free
-    softness = (1 - impedance) / impedance * _mobility_upright()
-    pushes = (depth > 0) & (missing > 0)
-    return tf.where(pushes, -side * missing / (mobility + softness), 0.0)
+    shortfall = reference + side * free
+    regularizer = (1 - impedance) / impedance * _mobility_upright()
+    is_pushing = (depth > 0) & (shortfall > 0)
+    return tf.where(is_pushing, -side * shortfall / (mobility + regularizer), 0.0)
 
 
 def _mobility_upright() -> float:
-    """m / s² of the cart by a newton, with the pole upright; MuJoCo's `dof_invweight0`."""
+    """Return the cart's mobility with the pole upright, MuJoCo's `dof_invweight0`."""
     along, upwards = POLE_CENTER
     moment = POLE_MOMENT + POLE_MASS * math.hypot(along, upwards) ** 2
     return moment / ((CART_MASS + POLE_MASS) * moment - (POLE_MASS * upwards) ** 2)

@@ -1,4 +1,4 @@
-"""A compiled environment whose observations have the mask of legal actions behind them."""
+"""A compiled environment whose observations end with the mask of legal actions."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,11 +8,11 @@ from environments.protocol import MaskingEnvironment, State
 
 
 class MaskedEnvironment:
-    """Observations `[E, O + A]`: what the environment observes, then 1 where an action is legal.
+    """An environment with observations `[E, O + A]`: the features, then 1 for each legal action.
 
     Args:
         environment: Computes masks of legal actions.
-        mask_size: A.
+        mask_size: A, the number of entries of the mask.
     """
 
     def __init__(self, environment: MaskingEnvironment, mask_size: int) -> None:

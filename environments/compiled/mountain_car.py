@@ -1,4 +1,4 @@
-"""The car in the valley, with a gear or with a pedal, compiled."""
+"""The compiled mountain cars, with discrete and with continuous actions."""
 
 from typing import NamedTuple
 
@@ -11,20 +11,20 @@ from environments.compiled.random import uniform
 GRAVITY = 0.0025
 MIN_POSITION, MAX_POSITION = -1.2, 0.6
 MAX_SPEED = 0.07
-MIN_INITIAL, MAX_INITIAL = -0.6, -0.4  # of the position
-GEAR_FORCE, GEAR_GOAL = 0.001, 0.5  # with three actions
-PEDAL_FORCE, PEDAL_GOAL = 0.0015, 0.45  # with continuous ones, at most
+MIN_INITIAL, MAX_INITIAL = -0.6, -0.4  # initial position
+GEAR_FORCE, GEAR_GOAL = 0.001, 0.5  # discrete actions
+PEDAL_FORCE, PEDAL_GOAL = 0.0015, 0.45  # continuous actions; the largest force
 
 
 class MountainCarState(NamedTuple):
-    """E cars; time is counted in env steps."""
+    """The state of E cars; the unit of time is an env step."""
 
-    position: tf.Tensor  # [E], the valley's bottom is at −π / 6
+    position: tf.Tensor  # [E]; the bottom of the valley is at −π / 6
     velocity: tf.Tensor  # [E]
 
 
 class _Car:
-    """The dynamics that both cars share."""
+    """The dynamics of both cars."""
 
     def __init__(self, goal_velocity: float, max_episode_steps: int) -> None:
         if not isinstance(goal_velocity, int | float):
@@ -48,23 +48,24 @@ class _Car:
     def _drive(
         self, state: MountainCarState, force: tf.Tensor, goal: float
     ) -> tuple[MountainCarState, tf.Tensor]:
-        """The next state under forces [E], and whether it is the goal [E]."""
+        """Return the next state under forces [E], and whether it reaches the goal [E]."""
         velocity = state.velocity + force - GRAVITY * tf.cos(3 * state.position)
         velocity = tf.clip_by_value(velocity, -MAX_SPEED, MAX_SPEED)
         position = tf.clip_by_value(state.position + velocity, MIN_POSITION, MAX_POSITION)
-        # The wall on the left stops the car. The one on the right lies behind the goal.
+        # The wall on the left stops the car. The wall on the right is beyond the goal.
         velocity = tf.where(position > MIN_POSITION, velocity, tf.maximum(velocity, 0.0))
         arrived = (position >= goal) & (velocity >= self.goal_velocity)
         return MountainCarState(position, velocity), arrived
 
 
 class CompiledMountainCar(_Car):
-    """`MountainCar-v0`: a car too weak for the hill takes a run-up; left (0), idle (1), right (2).
+    """`MountainCar-v0`: an underpowered car must gain momentum to climb a hill.
 
-    Each step is rewarded by −1. An episode terminates on top of the hill on the right.
+    Actions accelerate to the left (0), not at all (1) or to the right (2). Each step is rewarded by
+    −1. An episode terminates on top of the hill on the right.
 
     Args:
-        goal_velocity: The least velocity with which the top counts as reached. Defaults to 0.
+        goal_velocity: Minimum velocity at which the top counts as reached. Defaults to 0.
         max_episode_steps: Time limit in env steps. Defaults to 200.
 
     Source: Moore (1990), "Efficient memory-based learning for robot control", in the form of
@@ -84,13 +85,13 @@ class CompiledMountainCar(_Car):
 
 
 class CompiledMountainCarContinuous(_Car):
-    """`MountainCarContinuous-v0`: the same with a pedal, whose use costs.
+    """`MountainCarContinuous-v0`: the mountain car with a continuous force, which has a cost.
 
-    Each step costs a tenth of the action's square. An episode terminates on top of the hill on the
+    Each step costs a tenth of the squared action. An episode terminates on top of the hill on the
     right, which is rewarded by 100.
 
     Args:
-        goal_velocity: The least velocity with which the top counts as reached. Defaults to 0.
+        goal_velocity: Minimum velocity at which the top counts as reached. Defaults to 0.
         max_episode_steps: Time limit in env steps. Defaults to 999.
 
     Source: see `CompiledMountainCar`; Gymnasium's `classic_control/continuous_mountain_car.py`.
@@ -106,5 +107,5 @@ class CompiledMountainCarContinuous(_Car):
         pedal = actions[:, 0]  # [E]
         force = PEDAL_FORCE * tf.clip_by_value(pedal, -1.0, 1.0)
         after, terminated = self._drive(state, force, PEDAL_GOAL)
-        # The cost is that of the action as it came, which the force is not.
+        # The force uses the clipped action, but the cost uses the original one.
         return after, tf.where(terminated, 100.0, 0.0) - 0.1 * pedal**2, terminated

@@ -1,4 +1,4 @@
-"""The pendulum that is to be swung up, compiled."""
+"""The compiled pendulum."""
 
 import math
 from typing import NamedTuple
@@ -19,21 +19,21 @@ MAX_INITIAL_SPEED = 1.0
 
 
 class PendulumState(NamedTuple):
-    """E pendulums."""
+    """The state of E pendulums."""
 
-    angle: tf.Tensor  # [E] rad, 0 upright, of any number of turns
+    angle: tf.Tensor  # [E] rad; 0 is upright, not wrapped
     speed: tf.Tensor  # [E] rad / s
 
 
 class CompiledPendulum:
-    """`Pendulum-v1`: a torque swings a rod up, which falls from any angle; nothing terminates.
+    """`Pendulum-v1`: swing a rod up by a torque and keep it upright; no state is terminal.
 
     Args:
         g: Gravity in m / s². Defaults to 10.
         max_episode_steps: Time limit in env steps. Defaults to 200.
 
-    Source: Gymnasium's `classic_control/pendulum.py`; a rod of mass m and length l that turns about
-    its end has the moment of inertia m l² / 3.
+    Source: Gymnasium's `classic_control/pendulum.py`. The moment of inertia of a rod of mass m and
+    length l about its end is m l² / 3.
     """
 
     def __init__(self, g: float = 10.0, max_episode_steps: int = 200) -> None:
@@ -56,7 +56,7 @@ class CompiledPendulum:
         self, state: PendulumState, actions: tf.Tensor
     ) -> tuple[PendulumState, tf.Tensor, tf.Tensor]:
         torque = tf.clip_by_value(actions[:, 0], -MAX_TORQUE, MAX_TORQUE)  # [E]
-        # The reward is that of the state in which the torque sets in, not of the next one.
+        # The reward depends on the state before the step, not on the next state.
         costs = _from_upright(state.angle) ** 2 + 0.1 * state.speed**2 + 0.001 * torque**2
         acceleration = (
             3 * self.g / (2 * LENGTH) * tf.sin(state.angle) + 3 / (MASS * LENGTH**2) * torque
@@ -68,5 +68,5 @@ class CompiledPendulum:
 
 
 def _from_upright(angle: tf.Tensor) -> tf.Tensor:
-    """The same angle, from −π to π."""
+    """Wrap an angle to [−π, π]."""
     return (angle + math.pi) % (2 * math.pi) - math.pi

@@ -1,7 +1,7 @@
-"""The registry of environments written in TensorFlow, by the Gymnasium id that they stand for.
+"""The registry of compiled environments, by Gymnasium id.
 
-An id is registered with an entry point, which is imported when the environment is made: asking
-whether there is a compiled version does not import TensorFlow.
+Each id is registered with an entry point, which is imported only when the environment is made. So
+a query for a compiled version does not import TensorFlow.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 
 class _Entry(NamedTuple):
-    """A compiled environment that can be made."""
+    """A registered compiled environment."""
 
     entry_point: str  # module:Class
-    kwargs: frozenset[str]  # the names of the keyword arguments that it knows
-    action_mask: str | None  # the name of the mask that it computes, if any
+    kwargs: frozenset[str]  # names of the keyword arguments that it supports
+    action_mask: str | None  # name of the mask that it computes, if any
 
 
-_registry: dict[str, _Entry] = {}  # by Gymnasium's id, without a module
+_registry: dict[str, _Entry] = {}  # by Gymnasium id, without a module
 
 
 def register(
@@ -25,17 +25,17 @@ def register(
     """Register a compiled version of a Gymnasium environment.
 
     Args:
-        env_id: The id under which Gymnasium knows the environment, without a module.
-        entry_point: `module:Class`, the `CompiledEnvironment`. The class takes `max_episode_steps`
-            and the environment's keyword arguments. The module is imported when one is made.
-        kwargs: Names of the environment's keyword arguments that the class takes. A task that has
-            others runs in Gymnasium. Defaults to none.
-        action_mask: Name of Gymnasium's mask that the class's method `action_mask` computes. A task
-            that has another runs in Gymnasium. Defaults to none.
+        env_id: The environment's Gymnasium id, without a module.
+        entry_point: `module:Class`, a `CompiledEnvironment`. The class takes `max_episode_steps`
+            and the environment's keyword arguments.
+        kwargs: Names of the environment's keyword arguments that the class supports. A task with
+            any other keyword argument runs in Gymnasium. Defaults to none.
+        action_mask: Name of the mask that the class's method `action_mask` computes. A task with
+            any other mask runs in Gymnasium. Defaults to none.
 
     Raises:
-        ValueError: If `entry_point` is not of this form, `env_id` names a module, or another entry
-            point is registered for it.
+        ValueError: If `entry_point` does not have this form, `env_id` contains a module, or the id
+            is already registered differently.
     """
     if len(entry_point.split(":")) != 2 or not all(entry_point.split(":")):
         raise ValueError(
@@ -50,23 +50,23 @@ def register(
     entry = _Entry(entry_point, frozenset(kwargs), action_mask)
     if _registry.setdefault(env_id, entry) != entry:
         raise ValueError(
-            f"A compiled {env_id} is registered already: {_registry[env_id]}. Received: {entry}"
+            f"A compiled {env_id} is already registered: {_registry[env_id]}. Received: {entry}"
         )
 
 
 def reason_not_compiled(
     env_id: str, kwargs: Mapping[str, Any], action_mask: str | None = None
 ) -> str | None:
-    """Say why an environment cannot be compiled; None if it can.
+    """Return the reason why an environment cannot be compiled; None if it can.
 
     Args:
-        env_id: A Gymnasium id. The module of `module:Id` must have been imported, as
-            `inspect_environment` does, since it may register a compiled version.
+        env_id: A Gymnasium id. The module in `module:Id` may register a compiled version, so it
+            must have been imported, for instance by `inspect_environment`.
         kwargs: The environment's keyword arguments.
         action_mask: The name of the mask of legal actions. Defaults to none.
 
     Returns:
-        The reason, as in "no compiled FrozenLake-v1" or "no compiled CartPole-v1 with the keyword
+        The reason, such as "no compiled FrozenLake-v1" or "no compiled CartPole-v1 with the keyword
         argument g".
     """
     name = _without_module(env_id)
@@ -80,12 +80,12 @@ def reason_not_compiled(
 
 
 def entry_point_of(env_id: str) -> str:
-    """Look up the entry point, `module:Class`, of a Gymnasium id that is registered."""
+    """Return the entry point, `module:Class`, for a registered Gymnasium id."""
     return _registry[_without_module(env_id)].entry_point
 
 
 def _without_module(env_id: str) -> str:
-    """`Id` of `Id` or `module:Id`."""
+    """Return `Id` from `Id` or `module:Id`."""
     return env_id.rpartition(":")[2]
 
 

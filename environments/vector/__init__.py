@@ -1,1 +1,1 @@
-"""Copies of one Gymnasium environment that are stepped together."""
+"""Parallel copies of a Gymnasium environment."""

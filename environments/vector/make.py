@@ -1,4 +1,4 @@
-"""Making the copies of a Gymnasium environment: of which kind, and how many."""
+"""Creation of environment copies, vectorized or serial."""
 
 import math
 from typing import Any
@@ -13,34 +13,33 @@ from environments.vector.serial import SerialEnvironments
 from environments.vector.trial import SEED, TOLERANCE, play_trial
 from environments.vector.vectorized import VectorizedEnvironments
 
-# Beyond it the call of the policy is no longer what an env step costs.
+# With more copies than this, policy calls no longer dominate the cost of an env step.
 MAX_SERIAL, MAX_VECTORIZED = 64, 512
-NUM_TRIAL_STEPS = 1000  # in which copies that step together must be like a single environment
+NUM_TRIAL_STEPS = 1000  # to compare vectorized copies with a single environment
 
-_steps_together: dict[str, bool] = {}  # by specification, what this process has tried
+_vector_entry_point_works: dict[str, bool] = {}  # by specification; results of this process
 
 
 def make_environments(
     specification: EnvironmentSpecification, num_episodes: int, max_copies: int | None = None
 ) -> VectorEnvironments:
-    """The parallel copies in which `num_episodes` episodes are sampled.
+    """Make the environment copies in which `num_episodes` episodes are sampled.
 
-    The environment's own vector entry point is used where it has one that makes the same
-    environment: with these keyword arguments, the same spaces, and the same episode from the same
-    seed. Else its copies are stepped one after the other, which was faster than worker processes
-    everywhere tried. Either way an observation is a vector, flattened by Gymnasium where it was
-    none.
+    The environment's vector entry point is used if it makes the same environment: it accepts these
+    keyword arguments, has the same spaces, and plays the same episode from the same seed.
+    Otherwise, copies are stepped one after the other, which was faster than worker processes in all
+    trials. Either way, observations are vectors, flattened by Gymnasium if necessary.
 
     Args:
         specification: The environment.
-        num_episodes: How many episodes are to be sampled at a time.
-        max_copies: How many copies there may be at most. Defaults to as many as are fast.
+        num_episodes: Number of episodes that are sampled at a time.
+        max_copies: Maximum number of copies. Defaults to as many as are fast.
 
     Raises:
-        EnvironmentFault: If they cannot be made.
+        EnvironmentFault: If the copies cannot be made.
     """
     expected = (
-        f"expected parallel copies of {specification.id} that can be made with "
+        f"expected parallel copies of {specification.id} with keyword arguments "
         f"{dict(specification.kwargs)!r}"
     )
     with raising(lambda e: EnvironmentFault(f"{expected}, received {type(e).__name__}: {e}")):
@@ -53,26 +52,30 @@ def _make(
     specification: EnvironmentSpecification, num_episodes: int, max_copies: int | None
 ) -> VectorEnvironments:
     is_vectorized = _is_vectorized(specification)
-    make, most = (_together, MAX_VECTORIZED) if is_vectorized else (_one_by_one, MAX_SERIAL)
+    make, limit = (
+        (_make_vectorized, MAX_VECTORIZED) if is_vectorized else (_make_serial, MAX_SERIAL)
+    )
     seed_global_generators(SEED)
-    return make(specification, _num_copies(num_episodes, min(most, max_copies or most)))
+    return make(specification, _num_copies(num_episodes, min(limit, max_copies or limit)))
 
 
-def _together(specification: EnvironmentSpecification, num_copies: int) -> VectorEnvironments:
-    """Make copies by the vector entry point; raise ValueError if it has other spaces."""
+def _make_vectorized(
+    specification: EnvironmentSpecification, num_copies: int
+) -> VectorEnvironments:
+    """Make copies by the vector entry point; raise ValueError if its spaces differ."""
     arguments = _arguments(specification)
-    arguments.pop("disable_env_checker", None)  # gymnasium.make's own, which make_vec does not know
+    arguments.pop("disable_env_checker", None)  # only gymnasium.make has it, not make_vec
     native = gymnasium.make_vec(
         specification.id, num_copies, vectorization_mode="vector_entry_point", **arguments
     )
     received = (native.single_observation_space, native.single_action_space)
     if received != (specification.observation_space, specification.action_space):
         close_quietly(native)
-        raise ValueError(f"Expected the spaces of a single copy. Received: {received}")
+        raise ValueError(f"Expected the spaces of a single environment. Received: {received}")
     return VectorizedEnvironments(native)
 
 
-def _one_by_one(specification: EnvironmentSpecification, num_copies: int) -> VectorEnvironments:
+def _make_serial(specification: EnvironmentSpecification, num_copies: int) -> VectorEnvironments:
     arguments = _arguments(specification)
     copies = [gymnasium.make(specification.id, **arguments) for _ in range(num_copies)]
     return SerialEnvironments([specification.with_vectors(copy) for copy in copies])
@@ -82,8 +85,8 @@ def _arguments(specification: EnvironmentSpecification) -> dict[str, Any]:
     return {**specification.kwargs, "max_episode_steps": specification.max_episode_steps}
 
 
-def _num_copies(num_episodes: int, most: int) -> int:
-    num_rounds = math.ceil(num_episodes / most)
+def _num_copies(num_episodes: int, limit: int) -> int:
+    num_rounds = math.ceil(num_episodes / limit)
     return math.ceil(num_episodes / num_rounds)  # 100 episodes: twice 50, not 64 and 36
 
 
@@ -91,16 +94,16 @@ def _is_vectorized(specification: EnvironmentSpecification) -> bool:
     if not (specification.has_vector_entry_point and specification.has_flat_observations):
         return False
     key = repr(specification)
-    if key not in _steps_together:
-        _steps_together[key] = _is_alike(specification)
-    return _steps_together[key]
+    if key not in _vector_entry_point_works:
+        _vector_entry_point_works[key] = _plays_same_episode(specification)
+    return _vector_entry_point_works[key]
 
 
-def _is_alike(specification: EnvironmentSpecification) -> bool:
-    """Tell whether the vector entry point plays the episode that a single environment plays."""
+def _plays_same_episode(specification: EnvironmentSpecification) -> bool:
+    """Return True if the vector entry point plays the same episode as a single environment."""
     trials = []
     try:
-        for make in (_one_by_one, _together):
+        for make in (_make_serial, _make_vectorized):
             with (
                 raising(lambda error: EnvironmentFault(str(error))),
                 closing_quietly(make(specification, 1)) as environments,

@@ -1,4 +1,4 @@
-"""The protocol of environment copies, some of which take a step while the others wait."""
+"""The protocol of environment copies, of which any subset can take a step."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class StepOutcome(NamedTuple):
-    """The outcome of one step of N copies."""
+    """The outcome of one env step in N copies."""
 
     rewards: np.ndarray  # [N] float32
     terminated: np.ndarray  # [N] bool
@@ -15,45 +15,48 @@ class StepOutcome(NamedTuple):
 
 
 class VectorEnvironments(Protocol):
-    """E copies of an environment, of which some take a step while the others wait."""
+    """E environment copies, of which any subset can take a step while the rest wait."""
 
     num_envs: int  # E
     action_dtype: np.dtype
-    max_episode_steps: int | None  # that an episode may have, by the environments' own account
-    observations: np.ndarray  # [E, O], what each shows; good until the next call
+    max_episode_steps: int | None  # time limit that the environments enforce; None if unknown
+    observations: np.ndarray  # [E, O], valid until the next call
 
     def reset(self, seed: int) -> None:
-        """Begins an episode in each.
+        """Begin an episode in every copy.
 
         Raises:
-            CopyFault: If one of them raises anything, or returns what it should not.
+            CopyFault: If a copy raises an error, or returns something invalid.
         """
 
     def begin(self, copies: np.ndarray) -> np.ndarray:
-        """Begins another episode in copies `[K]` whose episodes have ended.
+        """Begin another episode in copies `[K]`, whose episodes have ended.
 
         Returns:
-            Those of them that only do so in the next step, whichever copies take it.
+            The copies among them whose episodes begin only in the next call of `step`, even if it
+            steps other copies.
 
         Raises:
-            CopyFault: As `reset` does.
+            CopyFault: As in `reset`.
         """
 
     def step(self, copies: np.ndarray, actions: np.ndarray) -> StepOutcome:
-        """One step of copies `[N]` within their episodes, by actions `[N, …]`, given away.
+        """Take a step in copies `[N]`, all within an episode, by actions `[N, …]`.
+
+        The copies may keep or change the array of actions.
 
         Raises:
-            CopyFault: As `reset` does.
+            CopyFault: As in `reset`.
         """
 
     def close(self) -> None:
-        """Frees what they hold."""
+        """Release the environments' resources."""
 
 
 def array_types(
     observation_space: gymnasium.Space[Any], action_space: gymnasium.Space[Any]
 ) -> tuple[tuple[int, ...], np.dtype]:
-    """The shape of one observation and the type of actions, in spaces that policies serve."""
+    """Return the shape of one observation and the dtype of actions, for supported spaces."""
     assert observation_space.shape is not None
     assert action_space.dtype is not None
     return observation_space.shape, action_space.dtype

@@ -18,12 +18,12 @@ from environments.vector.protocol import StepOutcome, VectorEnvironments, array_
 
 
 class SerialEnvironments(VectorEnvironments):
-    """Copies that are stepped one after the other; those that wait cost nothing.
+    """Copies that are stepped one after the other; waiting copies cost nothing.
 
-    Gymnasium's own SyncVectorEnv steps all its copies, those whose episodes are over too.
+    In contrast, Gymnasium's SyncVectorEnv steps all copies, even if their episodes are over.
 
     Args:
-        copies: Environments with observations that are vectors.
+        copies: Environments whose observations are vectors.
     """
 
     def __init__(self, copies: Sequence[gymnasium.Env[Any, Any]]) -> None:
@@ -33,7 +33,7 @@ class SerialEnvironments(VectorEnvironments):
         self._shape, self.action_dtype = array_types(
             copies[0].observation_space, copies[0].action_space
         )
-        self.observations = np.zeros((self.num_envs, *self._shape))  # all digits
+        self.observations = np.zeros((self.num_envs, *self._shape))  # float64, to keep all digits
 
     def reset(self, seed: int) -> None:
         """See `VectorEnvironments`; copy i gets the seed `seed + i`."""

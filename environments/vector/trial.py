@@ -1,4 +1,4 @@
-"""A short episode with random actions, to find out what an environment's spaces do not tell.
+"""Trial episodes with random actions, to test an environment beyond its spaces.
 
 O is the number of components of an observation, T the number of env steps.
 """
@@ -17,14 +17,14 @@ TOLERANCE = 1e-4  # absolute and relative, between two implementations in float3
 
 
 class Trial(NamedTuple):
-    """The course of one episode, which may have been left before its end."""
+    """One trial episode, which may stop before its end."""
 
     observations: np.ndarray  # [T + 1, O]
     rewards: np.ndarray  # [T]
     ends: np.ndarray  # [T, 2] bool: terminated and truncated
 
     def equals(self, other: "Trial", tolerance: float = 0.0) -> bool:
-        """Tell whether two trials agree."""
+        """Return True if two trials agree."""
         return all(
             a.shape == b.shape and np.allclose(a, b, tolerance, tolerance, equal_nan=True)
             for a, b in zip(self, other, strict=True)
@@ -34,27 +34,27 @@ class Trial(NamedTuple):
 def play_trial(
     environments: VectorEnvironments, specification: EnvironmentSpecification, num_steps: int
 ) -> Trial:
-    """Play an episode from `SEED` in the only copy, by legal actions that are drawn at random.
+    """Play an episode from `SEED` in a single copy, by random legal actions.
 
     Args:
-        environments: One copy.
-        specification: What it is a copy of.
-        num_steps: After how many env steps the episode is left.
+        environments: A single copy.
+        specification: Its specification.
+        num_steps: Maximum number of env steps.
 
     Raises:
-        EnvironmentFault: If the copy raises anything, or returns what it should not.
+        EnvironmentFault: If the copy raises an error, or returns something invalid.
     """
     only = np.zeros(1, dtype=int)
     space, mask = copy.deepcopy(specification.action_space), specification.action_mask
     space.seed(SEED)
     rewards: list[float] = []
     ends: list[np.ndarray] = []
-    place = "reset"
+    where = "reset"
     try:
         environments.reset(SEED)
         observations = [environments.observations[0].copy()]
         while len(ends) < num_steps and not (ends and ends[-1].any()):
-            place = f"step {len(ends)}"
+            where = f"step {len(ends)}"
             _require_finite("observation", observations[-1])
             if mask is None:
                 action = space.sample()
@@ -66,12 +66,12 @@ def play_trial(
             rewards.append(outcome.rewards[0])
             ends.append(np.concatenate([outcome.terminated, outcome.truncated]))
     except CopyFault as fault:
-        raise EnvironmentFault(f"a trial, {place}: {fault}") from fault
+        raise EnvironmentFault(f"trial episode, {where}: {fault}") from fault
     return Trial(np.stack(observations), np.array(rewards), np.array(ends))
 
 
 def _require_finite(name: str, values: np.ndarray) -> None:
-    """Raise CopyFault unless all values are finite in float32; the last observation may be not."""
+    """Raise CopyFault unless all values are finite in float32."""
     with np.errstate(over="ignore"):
         if not np.isfinite(np.float32(values)).all():
             raise CopyFault(f"expected a finite {name}, received {values}", None)

@@ -1,4 +1,4 @@
-"""Copies that step all at once, as Gymnasium's native vector environments do."""
+"""Copies that Gymnasium's native vector environments step all at once."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -18,13 +18,13 @@ from environments.vector.protocol import StepOutcome, VectorEnvironments, array_
 
 
 class VectorizedEnvironments(VectorEnvironments):
-    """Copies that can only step all at once, those that could wait with the others.
+    """Copies that can only step all at once, including those that should wait.
 
     Args:
-        environments: They reset themselves by next-step autoreset.
+        environments: A vector environment with next-step autoreset.
 
     Raises:
-        ValueError: If they reset themselves in another way.
+        ValueError: If its autoreset mode is a different one.
     """
 
     def __init__(self, environments: VectorEnv) -> None:
@@ -50,33 +50,33 @@ class VectorizedEnvironments(VectorEnvironments):
             self._observe(observations)
 
     def begin(self, copies: np.ndarray) -> np.ndarray:
-        """See `VectorEnvironments`; all of them begin in the next step."""
+        """See `VectorEnvironments`; all these copies begin in the next step."""
         return copies
 
     def step(self, copies: np.ndarray, actions: np.ndarray) -> StepOutcome:
         """See `VectorEnvironments`."""
-        each = (self.num_envs,)
+        shape = (self.num_envs,)
         with self._faults():
-            of_all = self._environments.step(self._actions_of_all(copies, actions))
-            observations, rewards, terminated, truncated, _ = of_all
+            outcome = self._environments.step(self._all_actions(copies, actions))
+            observations, rewards, terminated, truncated, _ = outcome
             self._observe(observations)
-            rewards = require_numbers("the rewards", rewards, each, None)
+            rewards = require_numbers("the rewards", rewards, shape, None)
             return StepOutcome(
                 rewards[copies].astype(np.float32, copy=False),
-                require_flags("terminated", terminated, each, None)[copies],
-                require_flags("truncated", truncated, each, None)[copies],
+                require_flags("terminated", terminated, shape, None)[copies],
+                require_flags("truncated", truncated, shape, None)[copies],
             )
 
     def close(self) -> None:
         """See `VectorEnvironments`."""
         close_quietly(self._environments)
 
-    def _actions_of_all(self, copies: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """`[E, …]`: those that wait step, too, and want legal actions. They get their last."""
+    def _all_actions(self, copies: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Return actions `[E, …]`. Waiting copies step, too, by their last action, a legal one."""
         if self._actions is None:
             self._actions = np.repeat(actions[:1], self.num_envs, axis=0)
         self._actions[copies] = actions
-        return self._actions.copy()  # which the environment may keep or change
+        return self._actions.copy()  # the environment may keep or change the array
 
     def _observe(self, observations: Any) -> None:
         shape = (self.num_envs, *self._shape)

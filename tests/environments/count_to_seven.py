@@ -1,6 +1,6 @@
-"""Count up to exactly seven, in Gymnasium and compiled: steps that lead beyond it are illegal.
+"""Count to exactly seven, in Gymnasium and compiled; steps beyond seven are illegal.
 
-Imported as `tests.environments.count_to_seven:CountToSeven-v0`.
+Import it as `tests.environments.count_to_seven:CountToSeven-v0`.
 """
 
 from typing import NamedTuple
@@ -18,15 +18,15 @@ LARGEST, GOAL = 3, 7
 
 
 class CountToSeven(gymnasium.Env):
-    """Action a of 0, 1, 2 counts a + 1. Each step costs 1: larger ones are better, if legal.
+    """Action a (0, 1 or 2) counts a + 1. Each step costs 1, so larger legal steps are better.
 
-    With `num_counters` they count side by side, and the first to arrive ends the episode.
+    With `num_counters`, several counters count in parallel. The first at seven ends the episode.
 
     Args:
-        in_info: Whether the mask is in info; else it is a part of the observation.
-        num_counters: Number of counters, whose steps are chosen together. Defaults to a single one,
-            of Discrete actions.
-        mask: Changes what is given for a mask. Defaults to nothing.
+        in_info: If True, the mask is in info, else in the observation.
+        num_counters: Number of counters, with MultiDiscrete actions. Defaults to a single counter
+            with Discrete actions.
+        mask: Function that changes the mask. Defaults to the identity.
     """
 
     def __init__(self, in_info=False, num_counters=None, mask=lambda mask: mask):
@@ -65,7 +65,7 @@ class CountState(NamedTuple):
 
 
 class CompiledCountToSeven:
-    """The same, with its mask; compiled."""
+    """The compiled version, with its mask."""
 
     def __init__(self, in_info=False, max_episode_steps=10):
         del in_info

@@ -1,6 +1,6 @@
-"""Small environments whose best policies are known, one for each kind of action and observation.
+"""Small environments with known best policies, one for each kind of action and observation.
 
-Imported as `tests.environments.made_up:Id`, as a third party's environments are.
+Use them as `tests.environments.made_up:Id`, like third-party environments.
 """
 
 from typing import Any
@@ -13,14 +13,14 @@ NUM_STEPS = 3
 
 
 class Repeat(gymnasium.Env[Any, Any]):
-    """Rewards the action that repeats what is observed: 1 for each step, less by what it is off.
+    """The best action repeats the observation; each step is rewarded by 1 minus the mean error.
 
-    An action that is off by more than 1 ends the episode, which forgoes the rest.
+    An error above 1 ends the episode, and later rewards are lost.
 
     Args:
-        action_space: Of the actions.
-        observe: What is observed of a target, which is one of the actions.
-        observation_space: Of that.
+        action_space: The action space, from which targets are drawn.
+        observation_space: The space of observations.
+        observe: Maps a target to an observation.
     """
 
     def __init__(self, action_space, observation_space, observe):
@@ -46,24 +46,24 @@ class Repeat(gymnasium.Env[Any, Any]):
 
 
 def discrete(**_):
-    """Actions from 2, observed as they are."""
+    """Number actions from 2, and observe them unchanged."""
     return Repeat(spaces.Discrete(3, start=2), spaces.Discrete(3, start=2), lambda target: target)
 
 
 def multi_discrete(**_):
-    """Observed as a tuple of numbers."""
+    """Observe a tuple of numbers."""
     space = spaces.MultiDiscrete([2, 3])
     observed = spaces.Tuple([spaces.Discrete(2), spaces.Discrete(3)])
     return Repeat(space, observed, lambda target: tuple(target))
 
 
 def multi_binary(**_):
-    """Observed as bits."""
+    """Observe bits."""
     return Repeat(spaces.MultiBinary(3), spaces.MultiBinary(3), lambda target: target)
 
 
 def box_in_a_dict(**_):
-    """A matrix of numbers between bounds, observed in a dictionary beside noise."""
+    """Observe a bounded matrix in a dictionary, next to constant bytes."""
     space = spaces.Box(-2, 1, (1, 2))
     observed = spaces.Dict(target=space, bytes=spaces.Box(0, 255, (2,), np.uint8))
     return Repeat(
@@ -72,7 +72,7 @@ def box_in_a_dict(**_):
 
 
 def multi_discrete_of_numbers(**_):
-    """Observed as numbers, of rank 2 and far from 0."""
+    """Observe numbers far from 0, of rank 2."""
     space = spaces.MultiDiscrete(np.array([[2], [2]]))
     observed = spaces.Box(0, 1000, (2, 1), np.int64)
     return Repeat(space, observed, lambda target: 990 + 10 * target)
@@ -87,7 +87,7 @@ EVERYTHING = spaces.Dict(
 
 
 class Everything(gymnasium.Env):
-    """Observes samples of all kinds of spaces."""
+    """Observations are samples of all kinds of spaces."""
 
     observation_space = EVERYTHING
     action_space = spaces.MultiBinary(2)

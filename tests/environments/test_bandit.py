@@ -1,4 +1,4 @@
-"""The bandit as an environment."""
+"""The bandit as a Gymnasium environment."""
 
 import gymnasium
 import numpy as np
@@ -10,7 +10,7 @@ import environments.specification  # noqa: F401  registers Bandit-v0
 
 
 def pull(arm, num_pulls=4000, **kwargs):
-    """Rewards of `num_pulls` episodes on one arm."""
+    """Return the rewards of `num_pulls` episodes on one arm."""
     env = gymnasium.make("Bandit-v0", **kwargs)
     env.reset(seed=0)
     rewards = []
@@ -23,11 +23,11 @@ def pull(arm, num_pulls=4000, **kwargs):
 
 
 @pytest.mark.filterwarnings("ignore:.*reset.*seed:UserWarning")
-def test_it_is_an_environment():
+def test_it_passes_gymnasiums_checker():
     check_env(gymnasium.make("Bandit-v0").unwrapped, skip_render_check=True)
 
 
-def test_two_arms_with_three_and_seven_wins_in_ten_by_default():
+def test_by_default_two_arms_win_with_probabilities_0_3_and_0_7():
     assert gymnasium.make("Bandit-v0").action_space == spaces.Discrete(2)
     # Four standard errors of a mean of 4,000 pulls: 4 · √(0.21 / 4,000) = 0.029.
     assert abs(pull(0).mean() - 0.3) < 0.029
@@ -46,8 +46,8 @@ def test_any_number_of_arms_with_any_probabilities_and_payouts():
     ("kwargs", "message"),
     [
         ({"probabilities": []}, "Received no `probabilities`"),
-        ({"probabilities": [0.3, 1.2]}, "expected numbers from 0 to 1"),
-        ({"probabilities": [0.3, float("nan")]}, "expected numbers from 0 to 1"),
+        ({"probabilities": [0.3, 1.2]}, "expected numbers between 0 and 1"),
+        ({"probabilities": [0.3, float("nan")]}, "expected numbers between 0 and 1"),
         ({"probabilities": 0.3}, "expected a list of numbers"),
         ({"probabilities": ["a"]}, "expected a list of numbers"),
         ({"payouts": [1]}, "expected 2 finite numbers"),

@@ -1,4 +1,4 @@
-"""Environments that misbehave are named, with the run, the episode and the step."""
+"""Faults of environments are reported with run, episode and step."""
 
 import copy
 from typing import Any
@@ -26,12 +26,13 @@ from tests.reinforce.actors import Choosing
 
 
 class Misbehaving(gymnasium.Env):
-    """Episodes of 3 steps; the first fault is in step 1 of the second episode of each copy.
+    """Episodes of 3 steps; by default the first fault is in step 1 of each copy's second episode.
 
     Args:
-        does: What: a function of the step's five values that returns others, or raises.
-        reset: The same, for what the reset returns.
-        first: The episode that it begins in.
+        does: The fault of a step: a function that replaces the five values it returns, or raises.
+        reset: The fault of a reset: a function that replaces its two values, or raises.
+        first: The first episode with a fault in a step.
+        close: The fault of closing: a function that raises.
     """
 
     def __init__(self, does=None, reset=None, first=1, close=None, **_):
@@ -68,7 +69,7 @@ def leave_early(observation, reward, _, *rest):
 
 
 def leave(*_):
-    raise SystemExit(0)  # as a library does that thinks it is a program
+    raise SystemExit(0)  # as some libraries do on errors
 
 
 class PanicException(BaseException):  # its name in libraries written in Rust
@@ -80,7 +81,7 @@ def panic(*_):
 
 
 class Policy(Choosing):
-    """Its outputs are not finite where an observation is not."""
+    """Outputs are not finite if an observation is not."""
 
     def __init__(self):
         super().__init__(lambda observations, _: np.zeros(len(observations), int))
@@ -162,7 +163,7 @@ def test_a_step_is_named(does, message):
         sample(serial(does=does))
 
 
-def test_an_observation_that_the_policy_swallows_is_found_too():
+def test_an_observation_that_the_policy_ignores_is_checked():
     environments = serial(does=lambda o, r, *rest: (o * np.inf, r, *rest))
 
     indifferent = Choosing(lambda observations, _: np.zeros(len(observations), int))
@@ -185,7 +186,7 @@ def test_a_reset_is_named(reset, message):
 
 
 def test_the_first_reset_is_named():
-    # Of two copies, each of which is asked for its first episode, the second fails.
+    # Both copies begin their first episode; the second copy fails.
     copies = [Misbehaving(), Misbehaving(reset=fail)]
     copies[1].episode = 0
     with pytest.raises(EnvironmentFault, match="^episode 1, reset: RuntimeError: the rope broke"):
@@ -199,9 +200,9 @@ def test_the_first_reset_is_named():
         sample(VectorizedEnvironments(environments))
 
 
-def test_a_fault_of_one_that_waits_is_named_with_the_others():
-    # The first copy's episode ends after one step; in the next one, which it waits for and the
-    # other takes, something fails.
+def test_a_fault_in_a_step_that_a_copy_waits_for_names_the_reset():
+    # The first copy's episode ends early. The next step, in which only the other copy takes part,
+    # fails.
     environments: Any = SyncVectorEnv([lambda: Misbehaving(does=leave_early, first=0)] * 2)
     step, calls = environments.step, []
 
@@ -216,29 +217,29 @@ def test_a_fault_of_one_that_waits_is_named_with_the_others():
         sample(VectorizedEnvironments(environments))
 
 
-def test_a_fault_of_a_single_copy_blames_no_others():
+def test_a_fault_of_a_single_copy_names_no_other_episodes():
     with pytest.raises(EnvironmentFault, match="^episode 1, step 1: RuntimeError: the rope broke"):
         sample(VectorizedEnvironments(SyncVectorEnv([lambda: Misbehaving(does=fail)])))
 
 
 @pytest.mark.parametrize("close", [fail, leave, panic])
-def test_what_is_raised_when_all_is_done_does_no_harm(close):
+def test_errors_of_close_are_ignored(close):
     serial(close=close).close()
     environments: Any = SyncVectorEnv([Misbehaving] * 2)
     environments.close = close
     VectorizedEnvironments(environments).close()
 
 
-def test_a_constructor_that_leaves_is_a_mistake_of_the_user():
+def test_a_constructor_that_exits_is_reported_as_a_fault():
     gymnasium.register("Leaving-v0", lambda **_: leave(), max_episode_steps=5)
     try:
-        with pytest.raises(EnvironmentFault, match="can be made, received {}: SystemExit: 0"):
+        with pytest.raises(EnvironmentFault, match="accepts, received {}: SystemExit: 0"):
             inspect_environment("Leaving-v0", {})
     finally:
         del gymnasium.registry["Leaving-v0"]
 
 
-def test_one_that_steps_all_at_once_is_named_too():
+def test_a_fault_of_a_vector_environment_is_named():
     environments = SyncVectorEnv([lambda: Misbehaving(does=fail)] * 2)
     with pytest.raises(
         EnvironmentFault,
@@ -247,7 +248,7 @@ def test_one_that_steps_all_at_once_is_named_too():
         sample(VectorizedEnvironments(environments))
 
 
-def test_wrong_shapes_of_all_at_once_are_named():
+def test_wrong_shapes_of_a_vector_environment_are_named():
     environments: Any = SyncVectorEnv([Misbehaving] * 2)
     step = environments.step
 
@@ -264,7 +265,7 @@ def test_wrong_shapes_of_all_at_once_are_named():
 
 
 @pytest.mark.parametrize("name", ["step", "reset"])
-def test_wrong_observations_of_all_at_once_are_named(name):
+def test_wrong_observations_of_a_vector_environment_are_named(name):
     environments: Any = SyncVectorEnv([Misbehaving] * 2)
     method = getattr(environments, name)
 
@@ -282,7 +283,7 @@ def test_wrong_observations_of_all_at_once_are_named(name):
 
 
 @pytest.mark.parametrize(("index", "name"), [(1, "the rewards"), (2, "terminated")])
-def test_text_from_all_at_once_is_named(index, name):
+def test_text_from_a_vector_environment_is_named(index, name):
     environments: Any = SyncVectorEnv([Misbehaving] * 2)
     step = environments.step
 
@@ -296,7 +297,7 @@ def test_text_from_all_at_once_is_named(index, name):
         sample(VectorizedEnvironments(environments))
 
 
-def test_ends_may_be_numbers():
+def test_terminated_and_truncated_may_be_numbers():
     environments: Any = SyncVectorEnv([Misbehaving] * 2)
     step = environments.step
 
@@ -310,7 +311,7 @@ def test_ends_may_be_numbers():
     assert episodes.terminated.sum() == 4
 
 
-def test_one_that_never_ends_is_named():
+def test_an_episode_beyond_the_time_limit_is_named():
     environments = serial(does=lambda o, r, terminated, *rest: (o, r, False, *rest))
     environments.max_episode_steps = 2
     with pytest.raises(
@@ -326,7 +327,7 @@ def test_the_time_limit_is_that_of_the_specification():
     assert environments.max_episode_steps == 17
 
 
-def test_copies_that_cannot_be_made_are_a_mistake_of_the_user():
+def test_copies_that_cannot_be_made_are_reported_as_a_fault():
     specification = inspect_environment("CartPole-v1", {})._replace(kwargs={"rope": 1})
     with pytest.raises(
         EnvironmentFault, match="expected parallel copies of CartPole-v1 .*{'rope': 1}"
@@ -334,13 +335,13 @@ def test_copies_that_cannot_be_made_are_a_mistake_of_the_user():
         make_environments(specification, 2)
 
 
-def test_the_checker_that_gymnasium_makes_can_be_left_out():
+def test_gymnasiums_checker_can_be_disabled():
     specification = inspect_environment("CartPole-v1", {"disable_env_checker": True})
     assert isinstance(make_environments(specification, 2), VectorizedEnvironments)
 
 
 class OnePort(Misbehaving):
-    """Can be made once at a time, raises when it is closed, and rewards what nothing seeds."""
+    """Allows one instance at a time, raises when it is closed, and has unseeded random rewards."""
 
     is_taken = False
 
@@ -381,22 +382,22 @@ def test_the_stages_name_the_task_the_environment_and_the_run(tmp_path, monkeypa
 
     def load(first, num_workers=1):
         params = copy.deepcopy(BANDIT)
-        # 4 episodes in 4 copies: the first update's are from the rollouts, the second's are the
-        # copies' first ones.
+        # 4 episodes in 4 copies. The first update uses the rollouts; the second uses the first
+        # episodes of the training's own copies.
         params["env"] = {"id": "Misbehaving-v0", "kwargs": {"first": first}}
         params["rollout"]["num_episodes"] = 4
         params["train"]["num_episodes"] = 8
         task = load_task(write_params(tmp_path, task=params), "task")
         return task._replace(num_workers=num_workers)
 
-    with pytest.raises(EnvironmentFault, match="^task: Misbehaving-v0: a trial, step 1: Runtime"):
+    with pytest.raises(EnvironmentFault, match="^task: Misbehaving-v0: trial episode, step 1: "):
         rollout(load(0))
     assert not (tmp_path / "data").exists()
     rollout(load(1))
-    place = r"^task: Misbehaving-v0: run 0: "
-    with pytest.raises(EnvironmentFault, match=f"{place}update 1: episode 0, step 1: RuntimeError"):
+    where = r"^task: Misbehaving-v0: run 0: "
+    with pytest.raises(EnvironmentFault, match=f"{where}update 1: episode 0, step 1: RuntimeError"):
         train(load(0))
     train(load(1))
     export(load(0))
-    with pytest.raises(EnvironmentFault, match=f"{place}episode 0, step 1: RuntimeError"):
+    with pytest.raises(EnvironmentFault, match=f"{where}episode 0, step 1: RuntimeError"):
         evaluate(load(0))

@@ -1,4 +1,4 @@
-"""Observations become vectors, and what is none becomes a fault."""
+"""Flattening of observations, and faults in them."""
 
 import re
 
@@ -21,7 +21,7 @@ NESTED = spaces.Dict(a=spaces.Tuple([MATRIX, spaces.Discrete(3, start=1)]))
         (spaces.MultiDiscrete([2, 2], start=[0, 5]), np.array([1, 5], np.int8), [0, 1, 1, 0]),
         (spaces.MultiBinary(2), [True, False], [1, 0]),
         (spaces.Box(0, 255, (1, 2), np.uint8), np.array([[3.0, 255.0]]), [3, 255]),
-        (spaces.Box(-1, 1, (1, 2)), [[5, 0.5]], [5, 0.5]),  # beyond its bounds
+        (spaces.Box(-1, 1, (1, 2)), [[5, 0.5]], [5, 0.5]),  # outside its bounds
         (NESTED, {"a": (np.eye(2, 3), 1), "more": None}, [1, 0, 0, 0, 1, 0, 1, 0, 0]),
     ],
 )
@@ -44,7 +44,7 @@ def test_an_observation_becomes_a_vector(space, observation, vector):
         (MATRIX, np.zeros(6), "float64 of shape (6,)"),
     ],
 )
-def test_what_is_no_value_of_its_space_is_named(space, observation, received):
+def test_an_observation_outside_its_space_is_named(space, observation, received):
     message = f"expected .* as the observation, received {re.escape(received)}$"
     with pytest.raises(EnvironmentFault, match=message):
         flatten(space, observation)
@@ -53,6 +53,6 @@ def test_what_is_no_value_of_its_space_is_named(space, observation, received):
 
 
 @pytest.mark.parametrize("observation", [{}, {"a": (np.eye(2, 3),)}, {"a": 1}, 3, None])
-def test_a_part_that_is_missing_is_named(observation):
+def test_a_missing_part_is_named(observation):
     with pytest.raises(EnvironmentFault, match="expected the part ('a'|1|0) in .*, found none"):
         flatten(NESTED, observation)

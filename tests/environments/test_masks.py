@@ -1,4 +1,4 @@
-"""Masks of legal actions, in an observation or in info, from Gymnasium and compiled."""
+"""Masks of legal actions from Gymnasium and compiled environments."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from tests.environments.count_to_seven import (
 )
 from tests.reinforce.actors import Choosing
 
-PLACES = pytest.mark.parametrize("in_info", [False, True])
+IN_INFO = pytest.mark.parametrize("in_info", [False, True])
 SEED = np.random.SeedSequence(0)
 
 
@@ -34,11 +34,11 @@ def inspect(**kwargs):
 
 
 def greatest_legal(masks):
-    """The greatest legal step, from observations `[N, O + A]`."""
+    """Return the greatest legal actions, from masks `[N, A]` at the end of arrays."""
     return LARGEST - 1 - np.argmax(masks[:, ::-1] > 0, axis=1)
 
 
-@PLACES
+@IN_INFO
 def test_the_mask_follows_the_observation(in_info):
     specification = inspect(in_info=in_info)
     assert specification.observation_size == 1
@@ -52,13 +52,13 @@ def test_the_mask_follows_the_observation(in_info):
     observation, *_ = env.step(0)
     assert observation.tolist() == [6, 1, 0, 0]
     observation, *_ = env.step(0)
-    assert observation.tolist() == [7, 0, 0, 0]  # the end, which needs no legal action
+    assert observation.tolist() == [7, 0, 0, 0]  # a terminal state, which needs no legal action
 
 
-@PLACES
+@IN_INFO
 @pytest.mark.parametrize("num_counters", [None, 2])
-def test_copies_observe_their_own_masks_in_every_episode(in_info, num_counters):
-    # Illegal actions raise; among 30 episodes in 4 copies, each begins anew many times.
+def test_each_copy_observes_its_own_mask(in_info, num_counters):
+    # Illegal actions raise. With 30 episodes in 4 copies, each copy begins several episodes.
     specification = inspect(in_info=in_info, num_counters=num_counters)
     size = num_counters or 1
 
@@ -75,9 +75,9 @@ def test_copies_observe_their_own_masks_in_every_episode(in_info, num_counters):
     assert not masks.all()
 
 
-def test_without_action_mask_an_environment_that_has_one_gets_none():
+def test_a_mask_is_not_used_without_action_mask():
     assert inspect_environment(ID, {}).action_mask is None
-    assert inspect_environment(ID, {}).observation_size == 1 + LARGEST  # all that is observed
+    assert inspect_environment(ID, {}).observation_size == 1 + LARGEST  # includes the mask
     assert inspect_environment(ID, {"in_info": True}).observation_size == 1
 
 
@@ -93,13 +93,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-@PLACES
+@IN_INFO
 def test_a_bad_mask_is_named_with_its_episode_and_step(in_info, name):
     change, message = BAD[name]
     specification = inspect(in_info=in_info)
 
     def changed(mask):
-        return mask if mask.all() else change(mask)  # from a count of 5 on
+        return mask if mask.all() else change(mask)  # at a count of 5 or more
 
     copies = [CountToSeven(in_info, mask=changed) for _ in range(2)]
     environments = SerialEnvironments([specification.with_vectors(copy) for copy in copies])
@@ -109,7 +109,7 @@ def test_a_bad_mask_is_named_with_its_episode_and_step(in_info, name):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_mask_is_found_before_any_training(name):
+def test_a_bad_mask_is_found_by_inspection(name):
     change, message = BAD[name]
     env_id = f"{name.title().replace(' ', '')}-v0"
     gymnasium.register(
@@ -119,7 +119,7 @@ def test_a_bad_mask_is_found_before_any_training(name):
         inspect_environment(env_id, {}, action_mask="action_mask")
 
 
-def test_a_mask_that_info_lacks_at_a_step_is_named():
+def test_a_mask_missing_from_info_is_named():
     class Forgetful(CountToSeven):
         def step(self, action):
             return *super().step(action)[:4], {}
@@ -131,7 +131,7 @@ def test_a_mask_that_info_lacks_at_a_step_is_named():
         sample_episodes(environments, actor, 1, SEED)
 
 
-def test_a_name_that_is_not_there():
+def test_an_unknown_mask_name_is_reported():
     message = r"received 'legal'; the observation is .*, and the keys of info .* 'action_mask'$"
     with pytest.raises(EnvironmentFault, match=message):
         inspect_environment(ID, {"in_info": True}, action_mask="legal")
@@ -139,7 +139,7 @@ def test_a_name_that_is_not_there():
         inspect_environment("CartPole-v1", {}, action_mask="legal")
 
 
-def test_only_actions_that_can_be_counted_have_masks():
+def test_continuous_actions_cannot_be_masked():
     message = "^expected no action_mask, since only Discrete and MultiDiscrete .*Box.*'legal'"
     with pytest.raises(EnvironmentFault, match=message):
         inspect_environment("Pendulum-v1", {}, action_mask="legal")
@@ -160,14 +160,14 @@ def check_compiled(compiled):
     )
 
 
-def test_the_compiled_mask_is_gymnasiums():
+def test_the_compiled_mask_matches_gymnasiums():
     compiled = make_compiled(inspect())
     low, high = compiled.observation_space.low, compiled.observation_space.high
     assert (low.tolist(), high.tolist()) == ([0, 0, 0, 0], [10, 1, 1, 1])
     check_compiled(compiled)
 
 
-def test_the_checker_finds_another_mask(monkeypatch):
+def test_a_wrong_compiled_mask_is_detected(monkeypatch):
     right = CompiledCountToSeven.action_mask
     monkeypatch.setattr(
         CompiledCountToSeven,
@@ -178,7 +178,7 @@ def test_the_checker_finds_another_mask(monkeypatch):
         check_compiled(make_compiled(inspect()))
 
 
-def test_only_a_mask_that_is_registered_is_compiled():
+def test_only_the_registered_mask_is_compiled():
     inspect()
     assert reason_not_compiled(ID, {}) is None
     assert reason_not_compiled(ID, {}, "action_mask") is None
@@ -188,7 +188,7 @@ def test_only_a_mask_that_is_registered_is_compiled():
     assert reason_not_compiled("CartPole-v1", {}, "legal") == reason
 
 
-def test_other_parts_of_the_observation_are_needed():
+def test_an_observation_needs_more_than_a_mask():
     class OnlyMask(gymnasium.Env):
         observation_space = spaces.Dict(action_mask=spaces.MultiBinary(3))
         action_space = spaces.Discrete(3)

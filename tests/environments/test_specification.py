@@ -1,4 +1,4 @@
-"""What is read from an environment, and which environments are refused."""
+"""Specifications of environments, and unsupported environments."""
 
 import gymnasium
 import numpy as np
@@ -11,7 +11,7 @@ from tests.environments.made_up import EVERYTHING
 
 
 class Custom(gymnasium.Env):
-    """An environment with the spaces that it is given."""
+    """An environment with given spaces."""
 
     def __init__(self, observation_space, action_space):
         self.observation_space = observation_space
@@ -31,13 +31,13 @@ def test_cartpole():
     assert specification.has_vector_entry_point
 
 
-def test_a_third_partys_environment_is_imported_by_its_module(tmp_path, monkeypatch):
-    (tmp_path / "somebodys_envs.py").write_text(
-        "import gymnasium\ngymnasium.register('Theirs-v0', "
+def test_a_third_party_environment_is_imported_by_its_module(tmp_path, monkeypatch):
+    (tmp_path / "third_party.py").write_text(
+        "import gymnasium\ngymnasium.register('ThirdParty-v0', "
         "'environments.bandit:Bandit', max_episode_steps=1)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    specification = inspect_environment("somebodys_envs:Theirs-v0", {"probabilities": [0.1] * 5})
+    specification = inspect_environment("third_party:ThirdParty-v0", {"probabilities": [0.1] * 5})
     assert specification.action_space == spaces.Discrete(5)
 
 
@@ -52,11 +52,11 @@ def test_a_third_partys_environment_is_imported_by_its_module(tmp_path, monkeypa
         ("module:", {}, "expected the id .* received 'module:'"),
         (".module:Id-v0", {}, "expected the id .* received '.module:Id-v0'"),
         ("no_such_module:Id-v0", {}, "No module named 'no_such_module'"),
-        ("CartPole-v1", {"gravity_": 1}, "keyword arguments with which CartPole-v1 can be made"),
-        ("Bandit-v0", {"probabilities": [2]}, "expected numbers from 0 to 1"),
+        ("CartPole-v1", {"gravity_": 1}, "keyword arguments that CartPole-v1 accepts"),
+        ("Bandit-v0", {"probabilities": [2]}, "expected numbers between 0 and 1"),
     ],
 )
-def test_what_cannot_be_made_is_refused(env_id, kwargs, message):
+def test_an_environment_that_cannot_be_made_is_refused(env_id, kwargs, message):
     with pytest.raises(EnvironmentFault, match=message):
         inspect_environment(env_id, kwargs)
 
@@ -91,7 +91,7 @@ ACTED = "whose action is Discrete, MultiDiscrete, MultiBinary or a Box of floats
         (
             spaces.Dict(image=VECTOR, mission=gymnasium.Space(dtype=str)),  # as in MiniGrid
             spaces.Discrete(2),
-            "received Custom-v0, whose part mission is text; a module of yours that registers",
+            "received Custom-v0, whose part mission is text; to convert or leave out a part",
         ),
         (
             spaces.Dict(a=spaces.Tuple([VECTOR, spaces.Graph(VECTOR, None)])),
@@ -101,11 +101,11 @@ ACTED = "whose action is Discrete, MultiDiscrete, MultiBinary or a Box of floats
         (spaces.Dict(a=spaces.Box(-1, 1, (0,))), spaces.Discrete(2), "whose part a is empty: Box"),
         (spaces.Box(-1, 1, (0,)), spaces.Discrete(2), "whose observation is empty: Box"),
         (VECTOR, spaces.Tuple([spaces.Discrete(2)]), ACTED),
-        (VECTOR, spaces.Box(0, 5, (2,), np.int64), "int64, whose actions are whole numbers"),
+        (VECTOR, spaces.Box(0, 5, (2,), np.int64), "int64, whose actions are integers"),
         (VECTOR, spaces.Box(0, 5, (0,)), "which is empty"),
     ],
 )
-def test_spaces_that_no_policy_serves_are_refused(observation_space, action_space, message):
+def test_unsupported_spaces_are_refused(observation_space, action_space, message):
     kwargs = {"observation_space": observation_space, "action_space": action_space}
     with pytest.raises(EnvironmentFault, match=message):
         inspect_environment("Custom-v0", kwargs)

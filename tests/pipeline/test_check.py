@@ -149,7 +149,7 @@ def test_an_environment_without_a_time_limit(write):
     path = write(("{id: CartPole-v1}", "{id: Blackjack-v1}"))
     assert message(path) == (
         f"{path}: tasks.cartpole.env: expected max_episode_steps, a number of env steps after "
-        "which an episode is cut off, since Blackjack-v1 has no time limit of its own; received "
+        "which an episode is truncated, since Blackjack-v1 has no time limit of its own; received "
         "none"
     )
     assert check_params(write(("{id: CartPole-v1}", "{id: Blackjack-v1, max_episode_steps: 30}")))
@@ -318,6 +318,6 @@ def test_the_command_tries_environments_out(write, capsys):
     with pytest.raises(SystemExit) as error:
         main(["--params", str(path)])
     assert [line.partition(" as the reward")[0] for line in str(error.value).splitlines()] == [
-        f"{path}: tasks.{task}.env: a trial, step 0: expected a number"
+        f"{path}: tasks.{task}.env: trial episode, step 0: expected a number"
         for task in ("bandit", "cartpole")
     ]

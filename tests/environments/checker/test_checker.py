@@ -1,4 +1,4 @@
-"""Environments held against their twins: chance in every step, and what `read_state` must give."""
+"""The checker, on an environment with random steps and on mistakes of its user."""
 
 import copy
 from typing import NamedTuple
@@ -17,7 +17,7 @@ WIND = 0.3  # standard deviation of a step of the walk
 
 
 class Walk(gymnasium.Env):
-    """A walk that the wind moves: what it draws, it draws in the step."""
+    """A walk in random wind, which is drawn in each step."""
 
     observation_space = spaces.Dict(
         position=spaces.Box(-np.inf, np.inf, ()), side=spaces.Discrete(2)
@@ -40,12 +40,12 @@ class Walk(gymnasium.Env):
 
 class WalkState(NamedTuple):
     position: tf.Tensor  # [E]
-    wind: tf.Tensor  # [E], of the coming step
-    seed: tf.Tensor  # [E, 2], of that wind; each copy has its own
+    wind: tf.Tensor  # [E], for the next step
+    seed: tf.Tensor  # [E, 2], seed of that wind; each copy has its own
 
 
 class CompiledWalk:
-    """The same, with the wind of the coming step in its state."""
+    """The same walk, with the wind of the next step in its state."""
 
     def __init__(self, wind=WIND, max_episode_steps=20):
         self.wind = wind
@@ -85,7 +85,7 @@ def read_walk(env):
     return WalkState(env.unwrapped.position, wind, np.zeros(2, np.int32))
 
 
-def test_a_walk_that_draws_in_every_step():
+def test_random_steps_can_be_compared():
     check_against_gymnasium(
         CompiledWalk(),
         make_walk,
@@ -96,8 +96,8 @@ def test_a_walk_that_draws_in_every_step():
     )
 
 
-def test_what_it_draws_for_later_steps_is_not_the_twins():
-    with pytest.raises(AssertionError, match=r"Initial state.seed\[0\]: expected 0.0, as always"):
+def test_random_numbers_for_later_steps_must_be_left_out():
+    with pytest.raises(AssertionError, match=r"Initial state.seed\[0\]: expected the constant 0.0"):
         check_initial_states(CompiledWalk(), make_walk(), read_walk, num_resets=10, seed=3)
 
 
@@ -106,7 +106,7 @@ def test_the_distribution_of_the_first_draw_is_compared():
         return state.wind
 
     check_initial_states(CompiledWalk(), make_walk(), read_walk, 3000, 0, compared)
-    with pytest.raises(AssertionError, match="Initial state: expected the distribution"):
+    with pytest.raises(AssertionError, match="Initial state: expected a distribution"):
         check_initial_states(CompiledWalk(wind=0.4), make_walk(), read_walk, 3000, 0, compared)
 
 
@@ -122,7 +122,7 @@ def test_episodes_end_by_termination_or_by_the_time_limit():
     )
 
 
-def test_an_environment_that_truncates_by_itself_is_no_twin():
+def test_a_truncation_before_the_time_limit_is_found():
     with pytest.raises(AssertionError, match="time limit of 21 env steps.*truncated after 20"):
         collect(make_walk(), read_walk, 300, max_episode_steps=21, seed=0)
 
@@ -140,7 +140,7 @@ def test_an_environment_that_truncates_by_itself_is_no_twin():
         ),
     ],
 )
-def test_another_structure_than_the_states_is_refused(read_state, message):
+def test_read_state_must_return_the_compiled_structure(read_state, message):
     with pytest.raises(ValueError, match=message):
         check_initial_states(
             make("Pendulum-v1"), gymnasium.make("Pendulum-v1"), read_state, num_resets=2, seed=0
@@ -157,10 +157,10 @@ def test_each_of_the_three_checks_is_made(monkeypatch):
             num_resets=1000,
         )
 
-    unlike = make("Pendulum-v1")
-    monkeypatch.setattr(unlike, "observe", lambda state: tf.stack(state, axis=-1))
+    wrong = make("Pendulum-v1")
+    monkeypatch.setattr(wrong, "observe", lambda state: tf.stack(state, axis=-1))
     with pytest.raises(AssertionError, match="observe: expected"):
-        check(unlike)
+        check(wrong)
     with pytest.raises(AssertionError, match="Initial state.angle"):
         check(make("Pendulum-v1"), lambda env: PendulumState(*(env.unwrapped.state * [0.5, 1])))
     with pytest.raises(AssertionError, match=r"Step \d+, next_observation"):

@@ -1,4 +1,4 @@
-"""The compiled environments' twins, and how their states are read."""
+"""The Gymnasium environments that compiled ones are compared with, and their states."""
 
 import copy
 from typing import Any
@@ -22,7 +22,7 @@ HOST_ONLY = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "Print", "PrintV2", "As
 
 
 def next_draw(env):
-    """What the bandit will draw, which goes on drawing it all the same."""
+    """Return the number that the bandit will draw next, without changing its generator."""
     return BanditState(copy.deepcopy(env.unwrapped.np_random).random())
 
 
@@ -39,7 +39,7 @@ IDS = list(READ_STATE)
 
 
 def make(env_id, **kwargs):
-    """The compiled environment, as the pipeline makes it."""
+    """Make a compiled environment as the pipeline does."""
     return make_compiled(inspect_environment(env_id, kwargs))
 
 
@@ -47,8 +47,8 @@ def seeded(number):
     return tf.constant([number, 0], tf.int32)
 
 
-class BeginsAt(gymnasium.Wrapper):
-    """Episodes of one step from states of one's choice, with actions from any space."""
+class StartsFrom(gymnasium.Wrapper):
+    """Episodes of one step from given states, with actions from a given space."""
 
     def __init__(self, env, states, action_space):
         super().__init__(env)
@@ -58,7 +58,7 @@ class BeginsAt(gymnasium.Wrapper):
     def reset(self, *, seed=None, options=None):
         observation, info = self.env.reset(seed=seed, options=options)
         state = next(self._states, None)
-        if state is None:  # all of them have been
+        if state is None:  # no states are left
             return observation, info
         env: Any = self.env.unwrapped
         if isinstance(env, MujocoEnv):
@@ -72,7 +72,7 @@ class BeginsAt(gymnasium.Wrapper):
 
 
 def steps_from(env_id, states, action_space=None, **kwargs):
-    """One env step of Gymnasium's environment from each state, under a random action."""
+    """Take an env step of the Gymnasium environment from each state, by a random action."""
     env = gymnasium.make(env_id, **kwargs)
-    env = BeginsAt(env, states, action_space or env.action_space)
+    env = StartsFrom(env, states, action_space or env.action_space)
     return collect(env, READ_STATE[env_id], len(states), max_episode_steps=1, seed=0)

@@ -1,4 +1,4 @@
-"""The compiled acrobot, where random actions do not lead, and with another physics."""
+"""The compiled acrobot: states beyond the reach of random actions, and wrong physics."""
 
 import functools
 
@@ -18,12 +18,12 @@ MAX_STATE = {
     "swinging": [np.pi, np.pi, 6, 6],
     "whirling": [np.pi, np.pi, 4 * np.pi, 9 * np.pi],
 }
-# At nine turns in two seconds, a step multiplies the rounding of its beginning.
+# At nine turns in two seconds, a step amplifies rounding errors in its initial state.
 TOLERANCE = {"swinging": 1e-5, "whirling": 1e-3}
 
 
 def states(kind, num_states=4000):
-    """At all angles, up to the speeds of a good policy or up to the bounds, [N, 4]."""
+    """Return states [N, 4] at all angles, up to the speeds of a good policy or to the bounds."""
     return np.random.default_rng(0).uniform(-1, 1, (num_states, 4)) * MAX_STATE[kind]
 
 
@@ -39,7 +39,7 @@ def test_in_all_directions_and_at_the_goal(kind):
     assert 0.1 < outcome.terminated.mean() < 0.3
     for angle, next_angle in zip(before[:2], outcome.next_state[:2], strict=True):
         for over in (next_angle - angle > np.pi, angle - next_angle > np.pi):
-            assert (over & ~outcome.terminated).sum() > 50  # over π, and over −π
+            assert (over & ~outcome.terminated).sum() > 50  # across π, and across −π
     check_steps(make("Acrobot-v1"), transitions, TOLERANCE[kind])
 
 
@@ -51,8 +51,8 @@ def test_whirling_reaches_every_bound():
 
 
 def test_by_hand():
-    # At rest with both links up, at an equilibrium: the tip is 2 m high. With the second link down,
-    # at another one: the tip is at the joint.
+    # Two equilibria at rest. With both links up, the tip is 2 m high. With the second link folded
+    # down, the tip is at the joint.
     state = AcrobotState(*tf.constant([[np.pi, np.pi], [0, np.pi], [0, 0], [0, 0]], tf.float32))
     after, rewards, terminated = make("Acrobot-v1").step(state, tf.constant([1, 1]))
     np.testing.assert_allclose(np.cos(after[:2]), [[-1, -1], [1, -1]], atol=1e-6)
@@ -62,7 +62,7 @@ def test_by_hand():
 
 
 def test_an_angle_that_is_wrapped_by_rounding_alone_is_excused():
-    # π + 10⁻⁹ is wrapped to −π + 10⁻⁹, but is the same float32 as π, which is not.
+    # π + 10⁻⁹ is wrapped to −π + 10⁻⁹. In float32 it equals π, which is not wrapped.
     state = np.array([0, np.pi + 1e-9, 0, 0])
     transitions = steps_from("Acrobot-v1", [state], spaces.Discrete(1, start=1))
     compiled = make("Acrobot-v1")
@@ -89,20 +89,20 @@ def test_an_angle_that_is_wrapped_by_rounding_alone_is_excused():
         ("_wrap", lambda angles: angles, "swinging", "next_state.angle_[12]"),
     ],
 )
-def test_another_physics_is_told_from_it(monkeypatch, constant, value, kind, component):
+def test_wrong_physics_is_detected(monkeypatch, constant, value, kind, component):
     monkeypatch.setattr(acrobot, constant, value)
     with pytest.raises(AssertionError, match=rf"Step \d+, {component}: expected .* received"):
         check_steps(CompiledAcrobot(), steps(kind), TOLERANCE[kind])
 
 
-def test_the_equations_of_the_other_paper_are_told_from_it(monkeypatch):
+def test_the_equations_of_the_other_paper_are_detected(monkeypatch):
     monkeypatch.setattr(AcrobotEnv, "book_or_nips", "nips")
     transitions = steps_from("Acrobot-v1", states("swinging", 100))
     with pytest.raises(AssertionError, match=r"Step \d+, next_observation: expected"):
         check_steps(make("Acrobot-v1"), transitions)
 
 
-def test_another_beginning_is_told_from_it(monkeypatch):
+def test_wrong_initial_states_are_detected(monkeypatch):
     monkeypatch.setattr(acrobot, "MAX_INITIAL", 0.12)
     with pytest.raises(AssertionError, match=r"Initial state.angle_1: expected"):
         check_initial_states(

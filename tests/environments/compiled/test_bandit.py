@@ -14,7 +14,7 @@ from tests.environments.compiled.references import make, next_draw, seeded
 NUM_PULLS = 100_000
 
 
-def test_wins_are_as_frequent_as_they_are_probable():
+def test_wins_have_the_right_frequency():
     probabilities, payouts = [0.3, 0.7, 0, 1], [1, 2, 3, -4]
     bandit = make("Bandit-v0", probabilities=probabilities, payouts=payouts)
 
@@ -29,8 +29,8 @@ def test_wins_are_as_frequent_as_they_are_probable():
         rewards, terminated = pull(seeded(arm), tf.constant(arm, tf.int64))
         num_wins = int((rewards.numpy() == payout).sum())
         assert num_wins + int((rewards.numpy() == 0).sum()) == NUM_PULLS
-        # Independent pulls: Binomial(100,000, p), here within all but 10⁻⁶ of its distribution;
-        # for p = 0.3, of standard deviation √(100,000 · 0.21) = 145, that is 30,000 ± 709.
+        # Independent pulls follow Binomial(100,000, p). The interval has probability 1 − 10⁻⁶. For
+        # p = 0.3 the standard deviation is √(100,000 · 0.21) = 145, and the interval 30,000 ± 709.
         low, high = stats.binom.interval(1 - 1e-6, NUM_PULLS, probability)
         assert low <= num_wins <= high
         assert terminated.numpy().all()
@@ -55,13 +55,13 @@ def test_other_payouts():
         {"probabilities": [0.3, 0.7]},
     ],
 )
-def test_another_bandit_is_told_from_it(kwargs):
+def test_another_bandit_is_detected(kwargs):
     with pytest.raises(AssertionError, match=r"Step \d+, reward: expected"):
         check_steps(make("Bandit-v0", **kwargs), pulls())
 
 
-def test_mistakes_are_named_as_by_the_environment():
-    with pytest.raises(ValueError, match="`probabilities`, expected numbers from 0 to 1"):
+def test_mistakes_are_named_as_in_gymnasium():
+    with pytest.raises(ValueError, match="`probabilities`, expected numbers between 0 and 1"):
         CompiledBandit(probabilities=[2])
     with pytest.raises(ValueError, match="expected 2 finite numbers"):
         CompiledBandit(payouts=[1])

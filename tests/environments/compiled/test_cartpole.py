@@ -1,4 +1,4 @@
-"""The compiled pole on a cart, where random actions do not lead, and with another physics."""
+"""The compiled cart-pole: states beyond the reach of random actions, and wrong physics."""
 
 import functools
 
@@ -16,7 +16,7 @@ READ = READ_STATE["CartPole-v1"]
 
 
 def states_at_the_thresholds(num_states=2000):
-    """Of which about half end behind the threshold of the position or of the angle, [N, 4]."""
+    """Return states [N, 4], about half of which step over the threshold of position or angle."""
     generator = np.random.default_rng(0)
     states = generator.uniform(-1, 1, (num_states, 4)) * [2, 2, 0.15, 2]
     side = generator.choice([-1, 1], num_states)
@@ -47,7 +47,7 @@ def test_at_the_thresholds(sutton_barto_reward):
 
 
 def test_a_threshold_that_is_crossed_by_rounding_alone_is_excused():
-    # 2.4 + 10⁻⁹ is farther than 2.4 m, but both are the same float32.
+    # 2.4 + 10⁻⁹ is beyond 2.4 m, but both are the same float32.
     state = np.array([2.4 + 1e-9, 0, 0, 0])
     transitions = steps_from("CartPole-v1", [state])
     assert transitions.outcome.terminated.tolist() == [True]
@@ -57,7 +57,7 @@ def test_a_threshold_that_is_crossed_by_rounding_alone_is_excused():
     check_steps(compiled, transitions)
 
 
-def test_a_threshold_that_lies_elsewhere_is_not_excused(monkeypatch):
+def test_a_wrong_threshold_is_not_excused(monkeypatch):
     transitions = steps_from("CartPole-v1", [np.array([2.4001, 0, 0, 0])])
     check_steps(make("CartPole-v1"), transitions)
     monkeypatch.setattr(cartpole, "MAX_POSITION", 2.4002)
@@ -78,13 +78,13 @@ def test_a_threshold_that_lies_elsewhere_is_not_excused(monkeypatch):
         ("MAX_POSITION", 2.401, steps_at_the_thresholds, "terminated"),
     ],
 )
-def test_another_physics_is_told_from_it(monkeypatch, constant, value, steps, component):
+def test_wrong_physics_is_detected(monkeypatch, constant, value, steps, component):
     monkeypatch.setattr(cartpole, constant, value)
     with pytest.raises(AssertionError, match=rf"Step \d+, {component}: expected .* received"):
         check_steps(CompiledCartPole(), steps())
 
 
-def test_another_integration_is_told_from_it():
+def test_another_integration_is_detected():
     class SemiImplicit(CompiledCartPole):
         def step(self, state, actions):
             after, rewards, terminated = super().step(state, actions)
@@ -95,14 +95,14 @@ def test_another_integration_is_told_from_it():
         check_steps(SemiImplicit(), random_steps())
 
 
-def test_another_reward_is_told_from_it():
+def test_another_reward_is_detected():
     check_steps(make("CartPole-v1"), random_steps())
     with pytest.raises(AssertionError, match="Step 0, reward: expected 1.0, received -?0.0"):
         check_steps(make("CartPole-v1", sutton_barto_reward=True), random_steps())
 
 
 class Initial(CompiledCartPole):
-    """Begins at what it is given."""
+    """A cart-pole whose initial states come from a given function."""
 
     def __init__(self, draw):
         super().__init__()
@@ -123,14 +123,14 @@ def uniform(low, high):
         (uniform(-0.05, 0.04), "state.position"),
         (lambda n, s: tf.random.stateless_normal([4, n], s, 0, 0.04), "state.position"),
         (lambda n, s: uniform(-0.05, 0.05)(n, s) * [[1], [1], [0], [1]], "state.angle"),
-        # Each component as it should be, but all of them the same number.
-        (lambda n, s: tf.tile(uniform(-0.05, 0.05)(n, s)[:1], [4, 1]), "components together"),
-        # All copies alike.
+        # Each component has the right distribution, but all are equal.
+        (lambda n, s: tf.tile(uniform(-0.05, 0.05)(n, s)[:1], [4, 1]), "projection of all"),
+        # All copies start in the same state.
         (lambda n, s: tf.tile(uniform(-0.05, 0.05)(1, s), [1, n]), "state.position"),
     ],
 )
-def test_another_beginning_is_told_from_it(draw, component):
-    with pytest.raises(AssertionError, match=f"Initial {component}: expected"):
+def test_wrong_initial_states_are_detected(draw, component):
+    with pytest.raises(AssertionError, match=f"Initial {component}.*: expected"):
         check_initial_states(
             Initial(draw), gymnasium.make("CartPole-v1"), READ, num_resets=3000, seed=0
         )

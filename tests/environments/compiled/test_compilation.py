@@ -1,4 +1,4 @@
-"""What holds of every compiled environment."""
+"""Properties of every compiled environment."""
 
 import gymnasium
 import numpy as np
@@ -29,7 +29,7 @@ def some_actions(compiled):
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_it_is_the_environment_that_it_stands_for(env_id):
+def test_it_matches_gymnasium(env_id):
     check_against_gymnasium(make(env_id), lambda: gymnasium.make(env_id), READ_STATE[env_id])
 
 
@@ -41,19 +41,20 @@ def test_it_is_the_environment_that_it_stands_for(env_id):
         ("Pendulum-v1", {"g": 9.81}),
     ],
 )
-def test_so_it_is_with_other_keyword_arguments(env_id, kwargs):
+def test_it_matches_gymnasium_with_keyword_arguments(env_id, kwargs):
     env = gymnasium.make(env_id, **kwargs)
     compiled = make(env_id, **kwargs)
     transitions = collect(env, READ_STATE[env_id], 1000, compiled.max_episode_steps, seed=1)
     check_steps(compiled, transitions)
-    # They do something: another environment is told from this one.
+    # The keyword arguments have an effect: the default environment does not match.
     with pytest.raises(AssertionError):
         check_steps(make(env_id), transitions)
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_xla_gives_what_eager_execution_gives(env_id):
-    # From the same state: of one seed, XLA draws other numbers. Those are held against the twin.
+def test_xla_agrees_with_eager_execution(env_id):
+    # The state comes from XLA in both cases, since eager execution draws other numbers from a seed.
+    # The checker compares the distribution of initial states.
     compiled = make(env_id)
     state, actions = reset_by_xla(compiled, NUM_ENVS)(seeded(3)), some_actions(compiled)
     eager = step(compiled, state, actions)
@@ -79,7 +80,7 @@ def test_it_names_no_device_and_needs_no_host(env_id):
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
     assert {node.device for node in nodes} == {""}
     operations = {node.op for node in nodes}
-    assert "StatelessRandomUniformV2" in operations  # what is looked at is the whole of it
+    assert "StatelessRandomUniformV2" in operations  # the graph includes the reset
     assert not operations & HOST_ONLY
 
 
@@ -91,12 +92,12 @@ def test_states_follow_from_the_seed(env_id):
         return np.stack(tf.nest.flatten(reset(seeded(seed))))
 
     np.testing.assert_array_equal(drawn(1), drawn(1))
-    # Each copy begins elsewhere, though perhaps not in each component.
+    # Another seed changes each copy's state, though perhaps not each component.
     assert (drawn(1) != drawn(2)).any(axis=0).mean() > 0.99
-    # No two copies begin alike, but for the few numbers that are drawn twice.
+    # Copies start in different states, except for a few numbers that are drawn twice.
     assert len(np.unique(drawn(1), axis=1).T) > 990
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_the_time_limit_of_the_specification_is_its_own(env_id):
+def test_the_default_time_limit_is_gymnasiums(env_id):
     assert make(env_id).max_episode_steps == gymnasium.spec(env_id).max_episode_steps

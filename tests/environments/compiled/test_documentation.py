@@ -1,4 +1,4 @@
-"""What docs/environments.md shows is true."""
+"""The code and tables in docs/environments.md."""
 
 import ast
 import importlib
@@ -25,39 +25,39 @@ from tests.environments.compiled.references import IDS
 PAGE = (Path(__file__).parents[3] / "docs" / "environments.md").read_text()
 FILES = dict(re.findall(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
 MODULE = "environments.point_mass"
-ENTRY = "environments.compiled.point_mass"
+COMPILED = "environments.compiled.point_mass"
 TEST = "tests/environments/compiled/test_point_mass.py"
 
 
 @pytest.fixture
 def _files(tmp_path, monkeypatch):
-    """The page's files as if they lay in the project; forgotten afterwards."""
+    """Add the page's files to the project, and remove them afterwards."""
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     for package in (environments, environments.compiled):
-        place = tmp_path / package.__name__.replace(".", "/")
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(place)])
+        folder = tmp_path / package.__name__.replace(".", "/")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
     importlib.invalidate_caches()
     yield
     gymnasium.registry.pop("PointMass-v0", None)
-    for name in (MODULE, ENTRY):
+    for name in (MODULE, COMPILED):
         sys.modules.pop(name, None)
 
 
-def run_its_test():
-    """Runs the test that the page shows."""
+def run_the_test_shown():
+    """Run the test that the page shows."""
     names: dict[str, Any] = {}
     exec(compile(FILES[TEST], TEST, "exec"), names)
-    names["test_it_is_the_gymnasium_environment"]()
+    names["test_compiled_matches_gymnasium"]()
 
 
-def test_all_its_code_is_in_named_files():
+def test_all_code_is_in_named_files():
     assert len(FILES) == PAGE.count("```python") == 4
 
 
-def test_all_its_functions_are_annotated():
+def test_all_functions_are_annotated():
     for text in FILES.values():
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
@@ -71,7 +71,7 @@ def test_all_its_functions_are_annotated():
 
 
 class MiniGrid(gymnasium.Env[Any, Any]):
-    """Observes what MiniGrid does."""
+    """An environment with MiniGrid's observation space."""
 
     observation_space = spaces.Dict(
         image=spaces.Box(0, 255, (7, 7, 3), np.uint8),
@@ -84,12 +84,12 @@ class MiniGrid(gymnasium.Env[Any, Any]):
         pass
 
 
-def test_a_wrapper_leaves_out_what_is_text(tmp_path, monkeypatch):
+def test_a_wrapper_leaves_out_text(tmp_path, monkeypatch):
     (tmp_path / "grid.py").write_text(FILES["grid.py"])
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "minigrid", ModuleType("minigrid"))
     gymnasium.register("MiniGrid-Empty-8x8-v0", lambda **kwargs: MiniGrid(**kwargs))
-    with pytest.raises(EnvironmentFault, match="whose part mission is text; a module of yours"):
+    with pytest.raises(EnvironmentFault, match="whose part mission is text; to convert"):
         inspect_environment("MiniGrid-Empty-8x8-v0", {}, 256)
     specification = inspect_environment("grid:Grid-v0", {"agent_view_size": 7})
     assert specification.observation_size == 7 * 7 * 3 + 4
@@ -97,14 +97,14 @@ def test_a_wrapper_leaves_out_what_is_text(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("_files")
-def test_its_environment_is_made_from_its_parameters_and_held_against_its_twin():
+def test_the_example_matches_gymnasium_with_the_parameters_shown():
     [section] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     env = YAML(typ="safe").load(section)["env"]
     specification = inspect_environment(env["id"], env["kwargs"])
     assert registry.reason_not_compiled(env["id"], env["kwargs"]) is None
     environment: Any = make_compiled(specification)
     assert environment.friction == 0.2
-    run_its_test()
+    run_the_test_shown()
 
 
 @pytest.mark.usefixtures("_files")
@@ -115,22 +115,22 @@ def test_its_environment_is_made_from_its_parameters_and_held_against_its_twin()
         ("seed, -1.0, 1.0)", "seed, -1.1, 1.0)", "Initial state.position"),
     ],
 )
-def test_its_twin_would_catch_a_mistake(tmp_path, right, wrong, message):
+def test_the_test_shown_catches_mistakes(tmp_path, right, wrong, message):
     module = tmp_path / "environments/compiled/point_mass.py"
     assert right in module.read_text()
     module.write_text(module.read_text().replace(right, wrong))
     with pytest.raises(AssertionError, match=message):
-        run_its_test()
+        run_the_test_shown()
 
 
-def test_every_file_it_names_is_there():
+def test_every_file_named_exists():
     names = set(re.findall(r"`((?:pipeline|tests)/[\w/]+\.py)`", PAGE)) - set(FILES)
     assert names
     for name in names:
         assert (Path(__file__).parents[3] / name).is_file(), name
 
 
-def test_it_lists_the_compiled_environments():
+def test_the_table_lists_all_compiled_environments():
     rows = re.findall(r"^\| `(\w+-v\d)` \|(.*)\|$", PAGE, re.MULTILINE)
     listed = {name: sorted(re.findall(r"`(\w+)`", kwargs)) for name, kwargs in rows}
     assert listed == {name: sorted(registry._registry[name].kwargs) for name in IDS}

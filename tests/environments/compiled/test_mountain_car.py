@@ -1,4 +1,4 @@
-"""The compiled cars in the valley, at walls and goal, where random actions do not lead."""
+"""The compiled mountain cars: states beyond the reach of random actions, and wrong physics."""
 
 import functools
 from typing import Any
@@ -23,7 +23,7 @@ TOLERANCE = 1e-6  # forces are of the order of 10⁻³
 
 @functools.cache
 def steps(env_id, **kwargs):
-    """From all over the track, half of them near its ends, under actions beyond the bounds too."""
+    """Take steps from all over the track, half of them near its ends; actions may exceed bounds."""
     generator = np.random.default_rng(0)
     velocities = generator.uniform(-0.07, 0.07, 4000)
     anywhere = generator.uniform(-1.2, 0.6, 2000)
@@ -44,11 +44,11 @@ def test_at_walls_bounds_and_goal(env_id):
     for bound in (-0.07, 0.07):
         assert (np.isclose(after.velocity, bound) & (abs(before.velocity) < 0.07)).sum() > 20
     assert 0.1 < terminated.mean() < 0.3
-    assert ((after.position >= 0.5) & ~terminated).sum() > 100  # on its way back
+    assert ((after.position >= 0.5) & ~terminated).sum() > 100  # moving left
     check_steps(make(env_id), transitions, TOLERANCE)
 
 
-def test_pedals_beyond_their_bounds_cost_what_they_are():
+def test_the_cost_uses_the_action_before_clipping():
     transitions = steps(PEDAL)
     pedal, outcome = transitions.actions[:, 0], transitions.outcome
     assert (abs(pedal) > 1).mean() > 0.4
@@ -56,7 +56,7 @@ def test_pedals_beyond_their_bounds_cost_what_they_are():
 
 
 @pytest.mark.parametrize("env_id", CLASSES)
-def test_the_top_must_be_reached_with_the_velocity_that_is_asked_for(env_id):
+def test_the_top_must_be_reached_with_the_goal_velocity(env_id):
     transitions = steps(env_id, goal_velocity=0.03)
     check_steps(make(env_id, goal_velocity=0.03), transitions, TOLERANCE)
     with pytest.raises(AssertionError, match=r"Step \d+, (reward|terminated): expected"):
@@ -64,7 +64,7 @@ def test_the_top_must_be_reached_with_the_velocity_that_is_asked_for(env_id):
 
 
 @pytest.mark.parametrize("env_id", CLASSES)
-def test_a_velocity_is_a_number(env_id):
+def test_a_goal_velocity_must_be_a_number(env_id):
     with pytest.raises(TypeError, match="a number for `goal_velocity`. Received: .*'fast'"):
         make(env_id, goal_velocity="fast")
 
@@ -82,14 +82,14 @@ def test_a_velocity_is_a_number(env_id):
         (PEDAL, "PEDAL_GOAL", 0.451, "reward"),
     ],
 )
-def test_another_physics_is_told_from_it(monkeypatch, env_id, constant, value, component):
+def test_wrong_physics_is_detected(monkeypatch, env_id, constant, value, component):
     monkeypatch.setattr(mountain_car, constant, value)
     with pytest.raises(AssertionError, match=rf"Step \d+, {component}: expected .* received"):
         check_steps(CLASSES[env_id](), steps(env_id), TOLERANCE)
 
 
 @pytest.mark.parametrize(("constant", "value"), [("MIN_INITIAL", -0.58), ("MAX_INITIAL", -0.42)])
-def test_another_beginning_is_told_from_it(monkeypatch, constant, value):
+def test_wrong_initial_states_are_detected(monkeypatch, constant, value):
     monkeypatch.setattr(mountain_car, constant, value)
     env = gymnasium.make(GEAR)
     with pytest.raises(AssertionError, match=r"Initial state.position: expected"):

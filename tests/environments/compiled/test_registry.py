@@ -1,4 +1,4 @@
-"""Which environments have a compiled version, and what is refused."""
+"""The registry of compiled environments, and invalid registrations."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ ENTRY_POINT = "environments.compiled.cartpole:CompiledCartPole"
 
 @pytest.fixture(autouse=True)
 def _registry(monkeypatch):
-    """What a test registers is forgotten."""
+    """Remove what a test registers."""
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
 
 
@@ -36,7 +36,7 @@ class OtherObservations(CompiledCartPole):
 
 
 class RepeatsBits:
-    """Of RepeatMultiDiscrete-v0, whose observations Gymnasium flattens."""
+    """A version of RepeatMultiDiscrete-v0, whose observations Gymnasium flattens."""
 
     def __init__(self, max_episode_steps):
         self.observation_space = spaces.Box(0, 1, (5,), np.int64)
@@ -57,7 +57,7 @@ class RepeatsBits:
         ("MountainCar-v0", {"goal_velocity": 0.01}, None),
         ("MountainCarContinuous-v0", {"goal_velocity": 0.01}, None),
         ("CartPole-v0", {}, "no compiled CartPole-v0"),
-        ("somebodys_envs:Theirs-v0", {}, "no compiled Theirs-v0"),
+        ("third_party:ThirdParty-v0", {}, "no compiled ThirdParty-v0"),
         (
             "CartPole-v1",
             {"sutton_barto_reward": True, "render_mode": None},
@@ -65,11 +65,11 @@ class RepeatsBits:
         ),
     ],
 )
-def test_what_is_compiled_and_why_not(env_id, kwargs, reason):
+def test_reasons_why_an_environment_is_not_compiled(env_id, kwargs, reason):
     assert reason_not_compiled(env_id, kwargs) == reason
 
 
-def test_asking_does_not_start_tensorflow():
+def test_a_query_does_not_import_tensorflow():
     program = (
         "import sys; from environments.compiled.registry import reason_not_compiled; "
         "assert reason_not_compiled('CartPole-v1', {}) is None; "
@@ -78,7 +78,7 @@ def test_asking_does_not_start_tensorflow():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_keyword_arguments_and_the_time_limit_arrive():
+def test_keyword_arguments_and_the_time_limit_are_passed():
     kwargs = {"sutton_barto_reward": True}
     environment: Any = make_compiled(
         inspect_environment("CartPole-v1", kwargs, max_episode_steps=77)
@@ -88,8 +88,8 @@ def test_keyword_arguments_and_the_time_limit_arrive():
     assert environment.max_episode_steps == 77
 
 
-def test_what_is_not_compiled_is_not_made():
-    with pytest.raises(ValueError, match="can be compiled. Received: no compiled FrozenLake-v1"):
+def test_an_environment_without_a_compiled_version_is_refused():
+    with pytest.raises(ValueError, match="a compiled version. Received: no compiled FrozenLake-v1"):
         make_compiled(inspect_environment("FrozenLake-v1", {}))
     with pytest.raises(
         ValueError, match="no compiled Pendulum-v1 with the keyword argument render_mode"
@@ -105,13 +105,13 @@ def test_what_is_not_compiled_is_not_made():
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*CartPole-v0 is out of date:DeprecationWarning")
-def test_other_spaces_than_gymnasiums_are_refused(name, message):
+def test_spaces_must_match_gymnasiums(name, message):
     register("CartPole-v0", f"{__name__}:{name}")
     with pytest.raises(ValueError, match=message):
         make_compiled(inspect_environment("CartPole-v0", {}))
 
 
-def test_observations_are_those_that_gymnasium_flattens():
+def test_the_observation_space_is_gymnasiums_flattened():
     register("RepeatMultiDiscrete-v0", f"{__name__}:RepeatsBits")
     env_id = "tests.environments.made_up:RepeatMultiDiscrete-v0"
     environment: Any = make_compiled(inspect_environment(env_id, {}))
@@ -132,5 +132,5 @@ def test_an_id_is_registered_without_its_module():
 def test_an_id_has_one_compiled_version():
     register("Mine-v0", ENTRY_POINT)
     register("Mine-v0", ENTRY_POINT)  # a module may be imported under two names
-    with pytest.raises(ValueError, match="A compiled Mine-v0 is registered already: .*Received"):
+    with pytest.raises(ValueError, match="A compiled Mine-v0 is already registered: .*Received"):
         register("Mine-v0", "mine:Mine")

@@ -1,4 +1,4 @@
-"""Which parallel copies there are, how many, and that they are what was asked for."""
+"""The kind and number of environment copies, and their equivalence to a single environment."""
 
 from functools import partial
 
@@ -22,7 +22,7 @@ def test_a_native_vector_environment_gets_the_keyword_arguments():
     environments = make_environments(specification, 3)
     assert environments.num_envs == 3
     assert isinstance(environments, VectorizedEnvironments)
-    environments.reset(seed=0)  # with Sutton and Barto's reward a step costs nothing
+    environments.reset(seed=0)  # with Sutton and Barto's reward, ordinary steps give 0
     assert environments.step(np.arange(3), np.zeros(3, np.int64)).rewards.tolist() == [0, 0, 0]
 
 
@@ -31,7 +31,7 @@ def test_an_environment_without_a_vector_entry_point_is_stepped_copy_by_copy():
     assert isinstance(environments, SerialEnvironments)
 
 
-def test_a_native_vector_environment_that_does_not_reset_itself_by_the_next_step_is_not_used():
+def test_a_native_vector_environment_without_next_step_autoreset_is_not_used():
     class Disabled(gymnasium.vector.SyncVectorEnv):
         def __init__(self, num_envs, max_episode_steps):
             make = partial(gymnasium.make, "Bandit-v0", max_episode_steps=max_episode_steps)
@@ -50,8 +50,8 @@ def test_a_native_vector_environment_that_does_not_reset_itself_by_the_next_step
     assert environments.num_envs == 50
 
 
-class Paired(gymnasium.Env):
-    """Observes noise, which its reward doubles; episodes of 4 steps, or less by the time limit."""
+class Noise(gymnasium.Env):
+    """Observations are noise, rewards twice as much; episodes terminate after 4 steps."""
 
     action_space = spaces.Discrete(2)
 
@@ -75,38 +75,38 @@ class Paired(gymnasium.Env):
 
 
 def refuse(num_envs, max_episode_steps):
-    """Know no keyword argument `size`."""
+    """Accept no keyword argument `size`."""
 
 
-def together(num_envs, **kwargs):
-    return gymnasium.vector.SyncVectorEnv([lambda: Paired(**kwargs)] * num_envs)
+def vectorized(num_envs, **kwargs):
+    return gymnasium.vector.SyncVectorEnv([lambda: Noise(**kwargs)] * num_envs)
 
 
 @pytest.mark.parametrize(
     ("entry_point", "kind"),
     [
-        (together, VectorizedEnvironments),
+        (vectorized, VectorizedEnvironments),
         (refuse, SerialEnvironments),
-        (lambda **kwargs: together(**kwargs | {"size": 3}), SerialEnvironments),
-        (lambda **kwargs: together(**kwargs | {"factor": 3.0}), SerialEnvironments),
-        (lambda **kwargs: together(**kwargs | {"num_steps": 3}), SerialEnvironments),
-        (lambda **kwargs: together(**kwargs | {"num_steps": 9}), SerialEnvironments),
+        (lambda **kwargs: vectorized(**kwargs | {"size": 3}), SerialEnvironments),
+        (lambda **kwargs: vectorized(**kwargs | {"factor": 3.0}), SerialEnvironments),
+        (lambda **kwargs: vectorized(**kwargs | {"num_steps": 3}), SerialEnvironments),
+        (lambda **kwargs: vectorized(**kwargs | {"num_steps": 9}), SerialEnvironments),
     ],
 )
-def test_copies_step_together_only_as_a_single_one_does(entry_point, kind):
-    gymnasium.register("Paired-v0", Paired, vector_entry_point=entry_point, max_episode_steps=9)
+def test_vectorized_copies_are_used_only_if_they_match_a_single_environment(entry_point, kind):
+    gymnasium.register("Noise-v0", Noise, vector_entry_point=entry_point, max_episode_steps=9)
     try:
-        environments = make_environments(inspect_environment("Paired-v0", {"size": 2}), 3)
+        environments = make_environments(inspect_environment("Noise-v0", {"size": 2}), 3)
         assert type(environments) is kind
         environments.reset(seed=0)
         assert environments.step(np.arange(3), np.zeros(3, np.int64)).rewards.shape == (3,)
     finally:
-        make._steps_together.clear()
-        del gymnasium.registry["Paired-v0"]
+        make._vector_entry_point_works.clear()
+        del gymnasium.registry["Noise-v0"]
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "CartPole-v0"])
-def test_gymnasiums_own_vector_environments_are_alike(env_id):
+def test_gymnasiums_native_vector_environments_are_used(env_id):
     assert isinstance(make_environments(inspect_environment(env_id, {}), 3), VectorizedEnvironments)
 
 
@@ -138,7 +138,7 @@ def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used
         ("CartPole-v1", 513, 257),
     ],
 )
-def test_as_many_copies_as_episodes_or_an_even_share_of_them(env_id, num_episodes, num_envs):
+def test_episodes_are_distributed_evenly_over_copies(env_id, num_episodes, num_envs):
     environments = make_environments(inspect_environment(env_id, {}), num_episodes)
     assert environments.num_envs == num_envs
 
@@ -150,7 +150,7 @@ def test_copies_can_be_limited(env_id):
     assert make_environments(specification, 16, 1000).num_envs == 16
 
 
-def test_copies_observe_what_gymnasium_flattens():
+def test_copies_flatten_observations_as_gymnasium_does():
     specification = inspect_environment("Everything-v0", {})
     environments = make_environments(specification, 2)
     environments.reset(seed=5)  # and 6 for the second one
@@ -161,11 +161,11 @@ def test_copies_observe_what_gymnasium_flattens():
         np.testing.assert_array_equal(observed, flat)
 
 
-@pytest.mark.parametrize("env_id", ["CartPole-v1", "Everything-v0"])  # its own vector, and copies
-def test_the_time_limit_that_was_asked_for_cuts_episodes_off(env_id):
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Everything-v0"])  # vectorized and serial
+def test_the_specified_time_limit_truncates_episodes(env_id):
     specification = inspect_environment(env_id, {}, max_episode_steps=3)
     environments = make_environments(specification, 2)
     environments.reset(seed=0)
     actions = np.stack([specification.action_space.sample()] * 2)
-    cut = [environments.step(np.arange(2), actions).truncated.tolist() for _ in range(3)]
-    assert cut == [[False, False], [False, False], [True, True]]
+    truncated = [environments.step(np.arange(2), actions).truncated.tolist() for _ in range(3)]
+    assert truncated == [[False, False], [False, False], [True, True]]
