@@ -107,7 +107,7 @@ def inspect_environment(
         )
     if spec.max_episode_steps is None or spec.max_episode_steps < 1:
         raise EnvironmentFault(
-            "expected max_episode_steps, the number of env steps after which an episode is "
+            "expected max_episode_steps, a number of env steps after which an episode is "
             f"truncated, since {env_id} has no time limit of its own; received none"
         )
     return EnvironmentSpecification(

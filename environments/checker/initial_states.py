@@ -63,22 +63,22 @@ def check_initial_states(
     states = reset(tf.constant([seed, 0]))
     expected = compared(cast_like(stack_arrays(rows), states))
     varying = []
-    for name, ours, theirs in _components(compared(states), expected):
-        if np.ptp(theirs) > 0:
-            varying.append((name, ours, theirs))
-        elif not np.allclose(ours, theirs[0], rtol=1e-6, atol=1e-6):
+    for name, actual, reference in _components(compared(states), expected):
+        if np.ptp(reference) > 0:
+            varying.append((name, actual, reference))
+        elif not np.allclose(actual, reference[0], rtol=1e-6, atol=1e-6):
             raise AssertionError(
-                f"Initial {name}: expected the constant {theirs[0]}, received values with minimum, "
-                f"quartiles and maximum {_quartiles(ours)}"
+                f"Initial {name}: expected the constant {reference[0]}, received values with "
+                f"minimum, quartiles and maximum {_quartiles(actual)}"
             )
     if len(varying) > 1:
         varying = [*varying, *_projections(varying, seed)]
-    for name, ours, theirs in varying:
-        p_value = stats.ks_2samp(ours, theirs, method="asymp").pvalue
+    for name, actual, reference in varying:
+        p_value = stats.ks_2samp(actual, reference, method="asymp").pvalue
         if p_value < P_VALUE / len(varying):
             raise AssertionError(
                 f"Initial {name}: expected a distribution with minimum, quartiles and maximum "
-                f"{_quartiles(theirs)}, received {_quartiles(ours)} (Kolmogorov-Smirnov test, "
+                f"{_quartiles(reference)}, received {_quartiles(actual)} (Kolmogorov-Smirnov test, "
                 f"p = {p_value:.0e})"
             )
 
@@ -88,11 +88,11 @@ Component = tuple[str, np.ndarray, np.ndarray]  # name, compiled [N], Gymnasium'
 
 def _components(received: Any, expected: Any) -> Iterator[Component]:
     leaves = zip(named_leaves(expected, "state"), tf.nest.flatten(received), strict=True)
-    for (name, theirs), ours in leaves:
-        ours = np.asarray(ours, np.float64)
-        for index in np.ndindex(theirs.shape[1:]):
+    for (name, reference), actual in leaves:
+        actual = np.asarray(actual, np.float64)
+        for index in np.ndindex(reference.shape[1:]):
             where = f"{name}{list(index)}" if index else name
-            yield where, ours[:, *index], theirs[:, *index].astype(np.float64)
+            yield where, actual[:, *index], reference[:, *index].astype(np.float64)
 
 
 def _projections(components: list[Component], seed: int) -> Iterator[Component]:
@@ -101,13 +101,17 @@ def _projections(components: list[Component], seed: int) -> Iterator[Component]:
     Two distributions are the same if and only if all their projections are (Cramér & Wold 1936).
     """
     generator = np.random.default_rng(seed)
-    means = [theirs.mean() for _, _, theirs in components]
-    deviations = [theirs.std() for _, _, theirs in components]
-    ours = (np.stack([ours for _, ours, _ in components], axis=1) - means) / deviations  # [N, K]
-    theirs = (np.stack([theirs for _, _, theirs in components], axis=1) - means) / deviations
+    means = [reference.mean() for _, _, reference in components]
+    deviations = [reference.std() for _, _, reference in components]
+    actual = (
+        np.stack([actual for _, actual, _ in components], axis=1) - means
+    ) / deviations  # [N, K]
+    reference = (
+        np.stack([reference for _, _, reference in components], axis=1) - means
+    ) / deviations
     for _ in range(NUM_PROJECTIONS):
         direction = generator.normal(size=len(components))
-        yield "projection of all components", ours @ direction, theirs @ direction
+        yield "projection of all components", actual @ direction, reference @ direction
 
 
 def _quartiles(values: np.ndarray) -> list[float]:

@@ -84,19 +84,19 @@ def _check_types(compiled: CompiledEnvironment, state: State, actions: tf.Tensor
 
 def _check_independence(compiled: CompiledEnvironment, state: State, actions: tf.Tensor) -> None:
     """Check that a copy steps the same if other copies are left out or reordered."""
-    some = list(reversed(range(NUM_ENVS - 1)))
+    order = list(reversed(range(NUM_ENVS - 1)))
 
-    def of_some(nest: Any) -> Any:
-        return tf.nest.map_structure(lambda leaf: tf.gather(leaf, some), nest)
+    def gather(nest: Any) -> Any:
+        return tf.nest.map_structure(lambda leaf: tf.gather(leaf, order), nest)
 
-    alone, together = (
+    reordered, original = (
         named_leaves(nest, "state")
         for nest in (
-            compiled.step(of_some(state), of_some(actions))[0],
-            of_some(compiled.step(state, actions)[0]),
+            compiled.step(gather(state), gather(actions))[0],
+            gather(compiled.step(state, actions)[0]),
         )
     )
-    for (name, one), (_, other) in zip(alone, together, strict=True):
+    for (name, one), (_, other) in zip(reordered, original, strict=True):
         assert np.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True), (
             f"Expected each copy to step independently. Received a different {name} after a change "
             "in the order of copies"
