@@ -46,7 +46,7 @@ class Repeat(gymnasium.Env[Any, Any]):
 
 
 def discrete(**_):
-    """Number actions from 2, and observe them unchanged."""
+    """Observe targets unchanged, with actions numbered from 2."""
     return Repeat(spaces.Discrete(3, start=2), spaces.Discrete(3, start=2), lambda target: target)
 
 
