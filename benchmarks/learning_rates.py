@@ -125,11 +125,13 @@ def draw_settings(curves: Curves) -> Figure:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table and draw a figure; `--json` writes the numbers."""
+    """Print a table and draw a figure; write the numbers if `--json` is given."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.learning_rates", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--runs", type=count, default=1000, help="default: %(default)s")
+    parser.add_argument(
+        "--runs", type=count, default=1000, help="runs of each setting; default: %(default)s"
+    )
     parser.add_argument(
         "--picture",
         type=file_to_write(".png"),
@@ -138,7 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="default: %(default)s",
     )
     parser.add_argument(
-        "--json", type=file_to_write(".json"), metavar="PATH", help="where to write the numbers"
+        "--json", type=file_to_write(".json"), metavar="PATH", help="write the numbers to this file"
     )
     options = parser.parse_args(arguments)
     with exit_with_message(parser.prog):

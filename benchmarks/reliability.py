@@ -100,7 +100,7 @@ def table_row(row: dict[str, Any]) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table; `--json` writes the measurements."""
+    """Print a table; write the measurements if `--json` is given."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument(
         "tasks",
@@ -108,9 +108,18 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="TASK",
         help="default: all tasks of the file with a threshold here",
     )
-    parser.add_argument("--runs", type=count, default=20, help="default: %(default)s")
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
+    parser.add_argument(
+        "--runs", type=count, default=20, help="runs of each task; default: %(default)s"
+    )
+    parser.add_argument(
+        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--json",
+        type=file_to_write(".json"),
+        metavar="PATH",
+        help="write the measurements to this file",
+    )
     options = parser.parse_args(arguments)
     with exit_with_message(COMMAND):
         known = [task for task in check_params(options.params).tasks if task in CRITERIA]

@@ -87,12 +87,21 @@ def print_startup(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table; `--json` writes the measurements."""
+    """Print a table; write the measurements if `--json` is given."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("task", nargs="?", default="cartpole", help="default: %(default)s")
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
-    parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
+    parser.add_argument(
+        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--stages", nargs="+", choices=list(STAGES), default=list(STAGES), help="default: all"
+    )
+    parser.add_argument(
+        "--json",
+        type=file_to_write(".json"),
+        metavar="PATH",
+        help="write the measurements to this file",
+    )
     options = parser.parse_args(arguments)
     with exit_with_message(COMMAND):
         rows = measure_startup(options.task, options.params, options.stages)

@@ -120,12 +120,18 @@ def print_stepping(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table; `--json` writes the measurements."""
+    """Print a table; write the measurements if `--json` is given."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument(
         "environments", nargs="*", metavar="ID", help=f"default: {', '.join(ENVIRONMENTS)}"
     )
-    parser.add_argument("--copies", type=count, nargs="+", default=list(COPIES))
+    parser.add_argument(
+        "--copies",
+        type=count,
+        nargs="+",
+        default=list(COPIES),
+        help="numbers of environment copies; default: 1, 8 and 64",
+    )
     parser.add_argument(
         "--episodes",
         type=count,
@@ -135,7 +141,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--seconds", type=seconds, default=3.0, help="time for each row; default: %(default)s"
     )
-    parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
+    parser.add_argument(
+        "--json",
+        type=file_to_write(".json"),
+        metavar="PATH",
+        help="write the measurements to this file",
+    )
     options = parser.parse_args(arguments)
     with exit_with_message(COMMAND):
         cases = [

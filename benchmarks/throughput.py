@@ -44,12 +44,8 @@ from reinforce.train import MAX_UPDATES_PER_CALL, CompiledTrainer, SampledTraine
 from reinforce.tuning import tuning
 
 EPISODES = {"compiled": (8, 64, 512, 4096), "gymnasium": (8, 64, 512)}
-STEPS_PER_CALL = (
-    4_000_000  # maximum env steps of one call of the compiled program, unless one update has more
-)
-REPETITIONS = (
-    30_000  # approximate observations, or env steps, in one timing of a part of the ceiling
-)
+STEPS_PER_CALL = 4_000_000  # maximum of a call of the compiled program, unless one update has more
+REPETITIONS = 30_000  # approximate observations, or env steps, per timing of a part of the ceiling
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -247,7 +243,7 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print tables; `--json` writes the measurements."""
+    """Print tables; write the measurements if `--json` is given."""
     command = "python -m benchmarks.throughput"
     parser = argparse.ArgumentParser(prog=command, description=__doc__)
     parser.add_argument("--env", default="CartPole-v1", help="default: %(default)s")
@@ -272,7 +268,12 @@ def main(arguments: list[str] | None = None) -> None:
         default=5.0,
         help="time for each row; default: %(default)s",
     )
-    parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
+    parser.add_argument(
+        "--json",
+        type=file_to_write(".json"),
+        metavar="PATH",
+        help="write the measurements to this file",
+    )
     options = parser.parse_args(arguments)
     with exit_with_message(command):
         inspect_environment(options.env, {})

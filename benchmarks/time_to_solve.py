@@ -190,13 +190,22 @@ def _table_rows(of_task: dict[str, Any]) -> list[list[str]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print tables; `--json` writes the measurements."""
+    """Print tables; write the measurements if `--json` is given."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"default: {', '.join(CRITERIA)}")
-    parser.add_argument("--runs", type=count, default=10, help="default: %(default)s")
-    parser.add_argument("--max-env-steps", type=count, help="before a run is abandoned")
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--json", type=file_to_write(".json"), metavar="PATH")
+    parser.add_argument(
+        "--runs", type=count, default=10, help="runs of each task; default: %(default)s"
+    )
+    parser.add_argument("--max-env-steps", type=count, help="env steps before a run is abandoned")
+    parser.add_argument(
+        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--json",
+        type=file_to_write(".json"),
+        metavar="PATH",
+        help="write the measurements to this file",
+    )
     options = parser.parse_args(arguments)
     if unknown := set(options.tasks) - set(CRITERIA):
         parser.error(f"expected some of {', '.join(CRITERIA)}, received {', '.join(unknown)}")

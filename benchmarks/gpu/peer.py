@@ -127,13 +127,13 @@ def iterate(training: Training, key: jax.Array, num_episodes: int) -> tuple[Trai
     """Make one update; also return its number of env steps."""
     rollout, longest = sample(training.weights, key, num_episodes)
     advantages = advantages_of(rollout.valid, longest)
-    together = max(
+    steps_per_chunk = max(
         n for n in range(1, LIMIT + 1) if LIMIT % n == 0 and n <= max(1, ROWS // num_episodes)
     )
 
     def loss(weights: Any, begin: jax.Array) -> jax.Array:
         observations, actions, chosen = (
-            lax.dynamic_slice_in_dim(values, begin, together)
+            lax.dynamic_slice_in_dim(values, begin, steps_per_chunk)
             for values in (rollout.observations, rollout.actions, advantages)
         )
         log_probs = jax.nn.log_softmax(logits_of(weights, observations.reshape(-1, 4)))
@@ -142,7 +142,7 @@ def iterate(training: Training, key: jax.Array, num_episodes: int) -> tuple[Trai
 
     def add(carry: Any) -> Any:
         begin, total = carry
-        return begin + together, jax.tree.map(
+        return begin + steps_per_chunk, jax.tree.map(
             jnp.add, total, jax.grad(loss)(training.weights, begin)
         )
 
