@@ -1,6 +1,6 @@
-"""Starts TensorFlow as the stages do, before any test imports it.
+"""Start TensorFlow as the stages do, before any test imports it.
 
-But XLA's programs are not optimised: they run for moments here, and compiling them takes longer.
+XLA's optimizations are off: programs in tests run so briefly that compiling them takes longer.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What docs/chapter.md shows is true: its examples run, its numbers are theirs, its links lead."""
+"""Tests of docs/chapter.md: its examples run, its numbers come from them, its links are right."""
 
 import ast
 import doctest
@@ -17,12 +17,12 @@ FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BLOCKS = FENCED.findall(PAGE)
 PROSE = FENCED.sub(lambda block: block[2] if block[1] == "math" else "", PAGE)
 
-# What the textbook says of the bandit, beside the table that answers it.
+# Numbers that the page quotes from a textbook, to compare them with the table.
 QUOTED = {"0.85", "0.95"}
 
 
 def test_its_examples_run():
-    # By its name the page is one of ours, so that pyproject.toml makes its warnings errors.
+    # With a module name of this project, pyproject.toml turns its warnings into errors.
     names = {"__name__": "tests.chapter"}
     failed, tried = doctest.testfile(
         str(PATH), module_relative=False, globs=names, encoding="utf-8"
@@ -32,13 +32,13 @@ def test_its_examples_run():
 
 
 def test_every_example_is_in_a_block_that_doctest_can_end():
-    # A fence right behind an output would be taken for a part of it.
+    # doctest would read a fence directly after an output as part of the output.
     consoles = [text for language, text in BLOCKS if language == "pycon"]
     assert sum(text.count(">>> ") for text in consoles) == PAGE.count(">>> ")
     assert all(text.endswith("\n\n") for text in consoles)
 
 
-def test_every_decimal_number_of_its_prose_is_that_of_an_example():
+def test_every_decimal_number_in_its_prose_is_in_an_example():
     computed = {
         number
         for language, text in BLOCKS
@@ -51,7 +51,7 @@ def test_every_decimal_number_of_its_prose_is_that_of_an_example():
     assert set(written) - computed <= QUOTED <= set(written)
 
 
-def test_it_says_what_each_column_of_variance_is():
+def test_it_explains_each_column_of_variance():
     ends = ("", "_low", "_high")
     names = ("squared_norm", "total_variance", "relative_variance", "signal_to_noise")
     columns = [name + end for name in (*names, "num_episodes_for_1") for end in ends]
@@ -73,7 +73,7 @@ def test_its_sources_are_those_that_it_cites():
 
 
 def definitions(path):
-    """What a Python file defines: functions, classes and, as `Class.method`, their methods."""
+    """Collect the names that a Python file defines: functions, classes and `Class.method`."""
     names = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -85,7 +85,7 @@ def definitions(path):
 
 
 def mentions(text):
-    """Each `code` of a text, and the file of this repository that it is linked to, if any."""
+    """Find each `code` in a text and the file of this repository that it links to, if any."""
     found = re.findall(r"(?:\[`([^`\n]+)`\]\(\.\./([^)#]+)\))|`([^`\n]+)`", text)
     return [(linked or code, file) for linked, file, code in found]
 
@@ -94,7 +94,7 @@ def is_path(code):
     return re.fullmatch(r"[\w./-]+(?:\.(?:py|yaml|md)|/)", code) is not None
 
 
-def test_every_path_it_links_is_there():
+def test_every_linked_path_exists():
     paths = [(code, file) for code, file in mentions(PROSE) if file and is_path(code)]
     assert paths
     for code, file in paths:
@@ -102,7 +102,7 @@ def test_every_path_it_links_is_there():
         assert (REPOSITORY / file).exists(), file
 
 
-def test_every_function_it_links_is_defined_in_the_linked_file():
+def test_every_linked_function_is_defined_in_the_linked_file():
     functions = [(code, file) for code, file in mentions(PROSE) if file and not is_path(code)]
     assert len(functions) > 10
     for code, file in functions:
@@ -113,7 +113,7 @@ def test_every_function_and_path_is_a_link_where_a_section_first_names_it():
     packages = ("environments", "models", "reinforce", "pipeline")
     files = (file for package in packages for file in (REPOSITORY / package).rglob("*.py"))
     names = set().union(*map(definitions, files))
-    tasks = YAML().load(REPOSITORY / "params.yaml")["tasks"]  # `bandit` is both
+    tasks = YAML().load(REPOSITORY / "params.yaml")["tasks"]  # `bandit` is also a function
     for section in re.split(r"^#+ ", PROSE, flags=re.MULTILINE):
         seen: set[str] = set()
         for code, file in mentions(section):

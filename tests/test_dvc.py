@@ -1,4 +1,4 @@
-"""What DVC makes of dvc.yaml and of the templates of its plots."""
+"""Tests of dvc.yaml and the plot templates, through DVC itself."""
 
 import ast
 import json
@@ -28,7 +28,7 @@ CHAIN = ["rollout", "train", "variance", "export", "evaluate", "plot"]
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project of two tasks with this one's dvc.yaml and templates, of which no stage has run."""
+    """Make a project of two tasks with our dvc.yaml and plot templates; no stage has run."""
     monkeypatch.chdir(tmp_path)
     assert dvc_cli.main(["init", "--no-scm", "--quiet"]) == 0
     shutil.copytree(REPOSITORY / ".dvc" / "plots", tmp_path / ".dvc" / "plots")
@@ -49,22 +49,22 @@ def test_a_chain_of_stages_for_each_task_and_one_report_after_all_of_them():
 
 
 @pytest.mark.parametrize("stage", [*CHAIN, "report"])
-def test_a_stage_declares_the_code_that_it_imports_and_no_other(stage):
+def test_a_stage_declares_exactly_the_code_that_it_imports(stage):
     declared, imported = declared_files(stage), code_of(stage)
     assert len(imported) > 20
     assert imported - declared == set(), "imported: declare it in dvc.yaml"
-    assert declared - imported == set(), "not imported: take it out of dvc.yaml"
+    assert declared - imported == set(), "not imported: remove it from dvc.yaml"
 
 
-def test_the_comparison_sees_a_file_that_is_added_or_taken_away(monkeypatch):
+def test_the_comparison_notices_an_added_or_removed_file(monkeypatch):
     files = declared_files("plot")
     assert {"pipeline/figures/plane.py", "pipeline/plot.py", "environments/bandit.py"} <= files
     assert "pipeline/train.py" not in files
-    # Imported by a name in a string, and by a relative path through packages.
+    # Imported through an entry point in a string, and through packages.
     train = code_of("train")
     assert {"pipeline/train_run.py", "environments/compiled/cartpole.py"} <= train
     assert "pipeline/figures/plane.py" not in train
-    # Any file of environments/ may be imported by the id of an environment.
+    # The id of an environment may import any file in environments/.
     for stage in ("train", "evaluate", "plot", "report"):
         assert "environments/vector/serial.py" in code_of(stage)
         assert "environments/checker/steps.py" not in code_of(stage)
@@ -73,13 +73,13 @@ def test_the_comparison_sees_a_file_that_is_added_or_taken_away(monkeypatch):
 
 
 def code_of(stage):
-    """The files that the command of a stage imports."""
+    """Find the files that the command of a stage imports."""
     files = imported_files("pipeline.__main__", f"pipeline.{stage}")
     return {path.as_posix() for path in files}
 
 
 def declared_files(stage):
-    """The files of code that dvc.yaml names for a stage, those in folders one by one."""
+    """List the code files that dvc.yaml declares for a stage, with folders expanded."""
     stages = read_yaml(REPOSITORY / "dvc.yaml")["stages"]
     dependencies = stages[stage].get("do", stages[stage])["deps"]
     ignored = (REPOSITORY / ".dvcignore").read_text().split()
@@ -93,7 +93,7 @@ def declared_files(stage):
 
 
 def has_code(file):
-    """Whether there is more in a file than a docstring."""
+    """Tell whether a file has more than a docstring."""
     return len(ast.parse(file.read_text()).body) > 1
 
 
@@ -166,14 +166,14 @@ def test_committed_results_come_back_after_a_stage_that_failed(tmp_path, monkeyp
     assert output.read_bytes() == content
     assert "didn't change, skipping" in run("dvc", "repro", "rollout@bandit").stdout
 
-    # A file of the environment is seen, which no stage declares.
+    # No stage declares the file that the environment reads, but `sources` notices its change.
     (tmp_path / "rewards.txt").write_text("0 2")
     assert run("dvc", "repro", "sources").returncode == 0
     status = json.loads(run("dvc", "status", "--json", "rollout@bandit").stdout)
     assert status["rollout@bandit"] == [{"changed deps": {"sources/bandit.json": "modified"}}]
 
 
-def test_git_ignores_what_the_stages_write_and_no_data_of_the_user():
+def test_git_ignores_the_outputs_of_stages_but_not_the_users_data():
     stages = read_yaml(REPOSITORY / "dvc.yaml")["stages"].values()
     definitions = [stage.get("do", stage) for stage in stages]
     outs = [out for d in definitions for key in ("outs", "plots") for out in d.get(key, [])]
@@ -186,7 +186,7 @@ def test_git_ignores_what_the_stages_write_and_no_data_of_the_user():
 
 
 @pytest.mark.parametrize("name", ["params.yaml", "params-classic.yaml"])
-def test_an_experiment_changes_the_line_of_its_value_alone(tmp_path, name):
+def test_an_experiment_changes_only_the_line_of_its_value(tmp_path, name):
     before = (REPOSITORY / name).read_text()
     (tmp_path / name).write_text(before)
     apply_overrides(tmp_path / name, ["seed=1"])  # as `dvc exp run -S` does

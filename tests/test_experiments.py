@@ -1,4 +1,4 @@
-"""The commands of docs/experiments.md do what it says, in a pipeline of two quick tasks."""
+"""Tests of the commands in docs/experiments.md, in a pipeline with two quick tasks."""
 
 import os
 import re
@@ -21,7 +21,7 @@ PAGE = PATH.read_text()
 COMMANDS = [line.strip() for line in re.findall(r"^(?: {4}|      )(\S.*)$", PAGE, re.MULTILINE)]
 
 PARAMS = "tasks:\n  cartpole:\n    x: 1\n  pendulum:\n    x: 2\n"
-# A stage adds what the processor's last digit is; at 99 it waits to be killed.
+# A stage that appends the processor's last digit to x; if x is 99, it waits to be killed.
 STAGE = """
 import json, os, pathlib, sys, time
 task, x = sys.argv[1:]
@@ -47,15 +47,15 @@ stages:
 """
 
 
-def environment(**others):
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | others
+def environment(**variables):
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | variables
 
 
-def shell(command, **others):
-    """Run a line of the page."""
+def shell(command, **variables):
+    """Run a shell command and return its output."""
     return subprocess.run(
         ["sh", "-c", command],
-        env=environment(**others),
+        env=environment(**variables),
         capture_output=True,
         text=True,
         check=True,
@@ -67,7 +67,7 @@ def dvc(*arguments):
 
 
 def command(part):
-    """The command of the page that has this part."""
+    """Find the only command on the page that contains this text."""
     [found] = [line for line in COMMANDS if part in line]
     return found.partition("  #")[0]
 
@@ -99,7 +99,7 @@ def project(committed, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("project")
-def test_the_way_back_after_a_killed_dvc():
+def test_recovery_after_dvc_was_killed():
     run = [sys.executable, "-m", "dvc", "exp", "run", "-S", "tasks.cartpole.x=99"]
     process = subprocess.Popen(run, start_new_session=True, env=environment())
     deadline = time.monotonic() + 60
@@ -112,7 +112,7 @@ def test_the_way_back_after_a_killed_dvc():
     assert "HEAD (no branch)" in shell("git status --short --branch")
     assert "x: 99" in Path("params.yaml").read_text()
     assert not Path("data/cartpole/evaluation.csv").exists()
-    shell("git add params.yaml")  # as it was found, too
+    shell("git add params.yaml")  # recovery must also undo staged changes
 
     shell(command("--staged --worktree"))
     assert shell("git status --short --branch") == "## main\n"
@@ -124,7 +124,7 @@ def test_the_way_back_after_a_killed_dvc():
 @pytest.mark.usefixtures("project")
 def test_an_experiment_with_one_task():
     shell("dvc exp run --quiet -S tasks.cartpole.x=5 -S tasks.pendulum.x=6 evaluate@cartpole")
-    # What the page says of DVC: pendulum's metrics are of the old parameter.
+    # As the page says: the metrics of pendulum belong to the old parameter.
     head, _, _, experiment = shell("dvc exp show --csv").splitlines()
     row = dict(zip(head.split(","), experiment.split(","), strict=True))
     assert (row["tasks.pendulum.x"], row["pendulum.greedy"]) == ("6", "20.0")
