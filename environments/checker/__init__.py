@@ -57,7 +57,7 @@ def check_against_gymnasium(
         tolerance: Absolute and relative tolerance, see `check_steps`.
 
     Raises:
-        AssertionError: If the environments differ. The message says in what.
+        AssertionError: If the environments differ. The message names the difference.
         ValueError: If `read_state` returns another structure than that of the compiled state.
     """
     env = make_gymnasium()

@@ -145,7 +145,7 @@ def _rail_end_force(
 
 
 def _mobility_upright() -> float:
-    """Return the cart's mobility with the pole upright, MuJoCo's `dof_invweight0`."""
+    """Return the cart's m / s² per newton with the pole upright, MuJoCo's `dof_invweight0`."""
     along, upwards = POLE_CENTER
     moment = POLE_MOMENT + POLE_MASS * math.hypot(along, upwards) ** 2
     return moment / ((CART_MASS + POLE_MASS) * moment - (POLE_MASS * upwards) ** 2)

@@ -36,6 +36,8 @@ def play_trial(
 ) -> Trial:
     """Play an episode from `SEED` in a single copy, by random legal actions.
 
+    The last observation is not checked to be finite, since no action follows it.
+
     Args:
         environments: A single copy.
         specification: Its specification.

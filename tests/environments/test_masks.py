@@ -34,7 +34,7 @@ def inspect(**kwargs):
 
 
 def greatest_legal(masks):
-    """Return the greatest legal actions, from masks `[N, A]` at the end of arrays."""
+    """Return the greatest legal actions `[N]`, from masks `[N, A]`."""
     return LARGEST - 1 - np.argmax(masks[:, ::-1] > 0, axis=1)
 
 
