@@ -4,10 +4,10 @@ import io
 import pkgutil
 import sys
 
-from pipeline.process.interruption import answering
+from pipeline.process.interruption import respond_to_signals
 
 if __name__ == "__main__":
     if isinstance(sys.stdout, io.TextIOWrapper):  # there may be none
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without ∞
-    with answering():
+    with respond_to_signals():
         pkgutil.resolve_name("pipeline.process.command:main")(sys.argv[1:])

@@ -6,7 +6,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-from pipeline.process.interruption import own_stderr, print_line
+from pipeline.process.interruption import duplicate_stderr, print_line
 
 SECONDS = 0.5  # between two looks of the bar
 SECONDS_OF_LINES = 30.0  # between two lines, where the standard error is not a terminal
@@ -32,7 +32,7 @@ class ProgressBar:
         self._thread = threading.Thread(target=self._draw, daemon=True)
 
     def __enter__(self) -> Self:
-        self._stderr = own_stderr()
+        self._stderr = duplicate_stderr()
         self._thread.start()
         return self
 

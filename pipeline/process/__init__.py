@@ -1,1 +1,1 @@
-"""The process that runs a command: TensorFlow's start, signals, and how a command ends."""
+"""The process that runs a command: starting TensorFlow, handling signals, exiting."""

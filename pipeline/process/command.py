@@ -1,6 +1,6 @@
 """Run a stage of the pipeline, or a command: `python -m pipeline <stage> <task>`.
 
-params.yaml is checked before TensorFlow is imported, so that a mistake in it is answered at once.
+params.yaml is checked before TensorFlow is imported, so mistakes in it are reported at once.
 """
 
 import argparse
@@ -16,25 +16,25 @@ from pipeline.task.task import load_task
 
 
 class Stage(NamedTuple):
-    """A stage, and what its process needs before its module is imported."""
+    """A stage, and the setup its process needs before its module is imported."""
 
     description: str
-    computes: bool  # with TensorFlow, in this process; `train` and `evaluate` do so in workers
-    draws: bool  # environments
+    computes: bool  # uses TensorFlow in this process; `train` and `evaluate` use it in workers
+    draws: bool  # renders environments
 
 
 STAGES = {
-    "rollout": Stage("create the initial policies, and sample episodes with them", True, False),
-    "train": Stage("train every run by REINFORCE", False, False),
-    "variance": Stage("measure the noise of the gradient with each baseline", True, False),
+    "rollout": Stage("create the initial policies and sample episodes with them", True, False),
+    "train": Stage("train every run with REINFORCE", False, False),
+    "variance": Stage("measure the gradient noise with each baseline", True, False),
     "export": Stage("export the trained policies as SavedModels", True, False),
-    "evaluate": Stage("evaluate the SavedModels in Gymnasium's environment", False, False),
-    "plot": Stage("draw the results of a task, and a film of its policy", False, True),
+    "evaluate": Stage("evaluate the SavedModels in the Gymnasium environment", False, False),
+    "plot": Stage("plot the results of a task and film its policy", False, True),
 }
 COMMANDS = {
-    "report": "write the page of all tasks' results; or the table in README.md",
+    "report": "write the page with the results of all tasks, or the table in README.md",
     "check": "check params.yaml",
-    "sources": "write down what each task's environment is made of",
+    "sources": "list the source files of each task's environment",
     "play": "play episodes of an exported policy",
     "compare": "compare experiments and revisions",
 }
@@ -42,7 +42,7 @@ PROGRAM = "python -m pipeline"
 
 
 def main(arguments: list[str]) -> None:
-    """Run the stage or command that the first argument names; exit as `exit_with_message` does."""
+    """Run the stage or command named by the first argument; exit as `exit_with_message` does."""
     texts = {name: stage.description for name, stage in STAGES.items()} | COMMANDS
     lines = (f"  {name:10} {text}" for name, text in texts.items())
     parser = argparse.ArgumentParser(
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> None:
 
 
 def run_stage(name: str, arguments: list[str]) -> None:
-    """Run the stage of this name: the function `name` of the module `pipeline.<name>`."""
+    """Run a stage: the function `name` of the module `pipeline.<name>`."""
     stage = STAGES[name]
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=stage.description)
     parser.add_argument("task", help="a section of `tasks` in params.yaml")

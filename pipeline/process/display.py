@@ -1,22 +1,22 @@
-"""The display, or none: how environments draw in this process."""
+"""Rendering environments with or without a display."""
 
 import os
 import sys
 
 
 def draw_offscreen() -> None:
-    """Let environments draw without a window.
+    """Let environments render without a window.
 
-    Sets environment variables that the libraries that draw read when they are imported: call this
-    before an environment is made.
+    Call this before any environment is made: rendering libraries read the environment variables
+    set here when they are imported.
     """
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame's: needs no window
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # for pygame
     if not has_display():
         os.environ.setdefault("MUJOCO_GL", "egl")
 
 
 def has_display() -> bool:
-    """Tell whether there is a screen to show a window on."""
+    """Return True if there is a screen that can show a window."""
     return sys.platform != "linux" or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )

@@ -1,7 +1,7 @@
-"""Being asked to stop: a signal that lets a training end where it can be continued.
+"""Signals that stop training at a point where it can be resumed.
 
-Python calls the handler of a signal between two bytecodes of the main thread. A call of XLA is one
-bytecode, and may compile for a minute. So a thread hears of signals as well, and answers.
+Python runs a signal handler between two bytecodes of the main thread. A call into XLA is a single
+bytecode and may compile for a minute. So a second thread also receives signals and responds.
 """
 
 import os
@@ -14,21 +14,21 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TextIO
 
-# Ctrl-C; what ends a process in order, of `kill` or a cluster; a terminal that is closed.
+# Ctrl-C; an orderly stop by `kill` or a cluster; a closed terminal.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE = 0.3  # seconds after Ctrl-C in which the main thread may end the process in order
+GRACE_SECONDS = 0.3  # after Ctrl-C, for the main thread to end the process in an orderly way
 
 
-class Interrupted(Exception):  # noqa: N818  # no error: what was asked for has been done
-    """The work was asked to stop, and has stopped where it can be continued.
+class Interrupted(Exception):  # noqa: N818  # not an error: the request to stop was fulfilled
+    """The work stopped on request, at a point where it can be resumed.
 
     Args:
-        message: Where it stopped.
-        number: The signal that asked.
+        message: The point where it stopped.
+        number: The signal that requested the stop.
     """
 
     def __init__(self, message: str, number: int) -> None:
-        super().__init__(message, number)  # both, so that it can be pickled
+        super().__init__(message, number)  # both, so the exception can be pickled
         self.number = number
 
     def __str__(self) -> str:
@@ -36,20 +36,20 @@ class Interrupted(Exception):  # noqa: N818  # no error: what was asked for has 
 
 
 class Interruption:
-    """A request to this process to stop, if there has been one."""
+    """A pending request to stop this process, or none."""
 
     def __init__(self) -> None:
-        self.number: signal.Signals | None = None  # of the first signal that asked
-        self.answered = False
+        self.number: signal.Signals | None = None  # the first signal received
+        self.acknowledged = False
 
     def raise_if_requested(self) -> None:
-        """Raises `Interrupted` if this process has been asked to stop."""
+        """Raise `Interrupted` if a stop was requested."""
         if self.number is not None:
             raise Interrupted(f"interrupted by {self.number.name}", self.number)
 
 
-# What the thread that answers has to know of the main thread.
-_interruptions: list[Interruption] = []  # while signals only ask to stop: the one that they set
+# State of the main thread that the responding thread reads.
+_interruptions: list[Interruption] = []  # inside `interruptible`: the one that signals set
 _ending = threading.Event()  # KeyboardInterrupt has been raised
 
 
@@ -57,25 +57,25 @@ _ending = threading.Event()  # KeyboardInterrupt has been raised
 def interruptible(
     signals: Sequence[signal.Signals], forward: Callable[[], None] = lambda: None
 ) -> Iterator[Interruption]:
-    """Makes signals ask to stop instead of ending the process; those it ignores stay ignored.
+    """Let signals request a stop instead of ending the process; ignored signals stay ignored.
 
-    A SIGINT after the first signal raises KeyboardInterrupt: Ctrl-C, pressed again, means at once.
+    A SIGINT after the first signal raises KeyboardInterrupt: Ctrl-C pressed again stops at once.
 
     Args:
-        signals: Which.
-        forward: Called when one arrives.
+        signals: The signals that request a stop.
+        forward: Called when a signal arrives.
     """
     interruption = Interruption()
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def request_stop(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and interruption.number is not None:
             _end(number, frame)
         interruption.number = interruption.number or signal.Signals(number)
         forward()
 
-    heard = [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, ask) for number in heard}
-    _interruptions[:] = [interruption] if heard else []
+    handled = [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, request_stop) for number in handled}
+    _interruptions[:] = [interruption] if handled else []
     try:
         yield interruption
     finally:
@@ -85,17 +85,18 @@ def interruptible(
 
 
 @contextmanager
-def answering() -> Iterator[None]:
-    """Answer signals in words at once, whatever the main thread computes.
+def respond_to_signals() -> Iterator[None]:
+    """Respond to signals at once, whatever the main thread is computing.
 
-    Where work is `interruptible`, the answer is that it is going to stop. Elsewhere Ctrl-C ends the
-    process with status 130: by KeyboardInterrupt if the main thread gets to it, else without.
+    Inside `interruptible`, the response is a message that the process will stop. Elsewhere Ctrl-C
+    ends the process with status 130: by KeyboardInterrupt if the main thread gets to run within
+    `GRACE_SECONDS`, else directly.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing)
-    threading.Thread(target=_answer, args=(reading, own_stderr()), daemon=True).start()
-    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # else it is ignored
+    threading.Thread(target=_respond, args=(reading, duplicate_stderr()), daemon=True).start()
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # otherwise it is ignored
         signal.signal(signal.SIGINT, _end)
     try:
         yield
@@ -110,13 +111,13 @@ def end_interrupted() -> NoReturn:
 
 
 def print_line(text: str, file: TextIO) -> None:
-    """Print on a line of its own: on a terminal, there may be a bar or ^C."""
+    """Print on a new line: a terminal's current line may hold a progress bar or ^C."""
     with suppress(OSError):  # the terminal may have been closed
         print("\n" * file.isatty() + text, file=file, flush=True)
 
 
-def own_stderr() -> TextIO:
-    """Open the standard error anew: threads write to it while the process withholds its own."""
+def duplicate_stderr() -> TextIO:
+    """Duplicate the standard error, so threads can write to it while it is suppressed."""
     if sys.stderr is None:
         return Path(os.devnull).open("w")
     return os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
@@ -127,15 +128,17 @@ def _end(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _answer(reading: int, file: TextIO) -> None:
-    """Answer in a file the signals whose numbers are written to a pipe as they arrive."""
+def _respond(reading: int, file: TextIO) -> None:
+    """Respond, in a file, to the signals whose numbers arrive in a pipe."""
     while True:
         number = os.read(reading, 1)[0]
-        asked = [each for each in _interruptions if not each.answered]
-        if asked:
-            asked[0].answered = True
-            text = "interrupted: saves how far it has come, then ends (Ctrl-C again: ends at once)"
-            print_line(text, file)
-        elif number == signal.SIGINT and not _ending.wait(PATIENCE):
+        pending = [each for each in _interruptions if not each.acknowledged]
+        if pending:
+            pending[0].acknowledged = True
+            print_line(
+                "interrupted: will stop after saving a checkpoint; press Ctrl-C again to stop now",
+                file,
+            )
+        elif number == signal.SIGINT and not _ending.wait(GRACE_SECONDS):
             print_line("interrupted", file)
             os._exit(128 + signal.SIGINT)

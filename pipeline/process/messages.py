@@ -1,4 +1,4 @@
-"""The end of a command that cannot go on: one message and an exit status, no traceback."""
+"""Commands that fail with one message and an exit status instead of a traceback."""
 
 import sys
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from pipeline.task.errors import USER_ERRORS
 
 @contextmanager
 def exit_with_message(command: str) -> Iterator[None]:
-    """Ends a command that cannot go on.
+    """Exit with one message and no traceback if the command cannot continue.
 
-    The exit status is 1 after a user's mistake, numbers that are not finite, too little memory, or
-    a file that cannot be read or written, with one message and no traceback; 130 after Ctrl-C, and
-    128 and its number after another signal that it could answer.
+    The exit status is 1 after a user's mistake, numbers that are not finite, running out of memory,
+    or a file that cannot be read or written. It is 130 after Ctrl-C, and 128 plus the signal's
+    number after any other signal that was handled.
     """
     try:
         yield
@@ -30,7 +30,8 @@ def exit_with_message(command: str) -> Iterator[None]:
     except KeyboardInterrupt:
         end_interrupted()
     except Exception as error:
-        # MemoryError, or one of its children; or TensorFlow's, which may not have been imported.
+        # MemoryError, a subclass of it, or TensorFlow's error. The latter is recognized by name,
+        # since TensorFlow may not have been imported.
         if {"MemoryError", "ResourceExhaustedError"}.isdisjoint(
             t.__name__ for t in type(error).mro()
         ):

@@ -1,4 +1,4 @@
-"""The start of TensorFlow: quiet, quick, and with reproducible results."""
+"""Starting TensorFlow quietly, quickly and with reproducible results."""
 
 import gc
 import os
@@ -9,23 +9,23 @@ from contextlib import contextmanager
 
 
 def start_tensorflow() -> None:
-    """Imports TensorFlow without its start-up noise, and makes what it computes reproducible.
+    """Import TensorFlow without its start-up messages and make its results reproducible.
 
-    One thread for each operation and deterministic operations: the same bits on any number of
-    cores. (With networks as small as these, one thread is also the fastest; under XLA all the more
-    where its matrix products do not ask for others, unless the environment has flags for it.) And
-    Keras as it comes, whatever the user's `keras.json` says.
+    Operations are deterministic and use one thread each, so results have the same bits on any
+    number of cores. With networks this small, one thread is also the fastest, especially under XLA
+    if its matrix products do not start more (unless XLA_FLAGS is set already). Keras gets its
+    default settings, whatever the user's `keras.json` says.
 
-    A fifth of the time is saved by what is not imported: Keras would, if it could, import
-    Matplotlib for galleries of images; TensorFlow Probability, if TensorFlow was there first, its
-    layers and experimental parts. Another sixth, by not looking for garbage meanwhile, of which
-    there is none, nor ever again among the million objects that were imported.
+    Skipping imports saves a fifth of the time. Keras would import Matplotlib, if installed, for
+    image galleries. TensorFlow Probability would import its layers and experimental parts if
+    TensorFlow were imported first. Pausing garbage collection saves another sixth: imports create
+    no garbage. The million objects imported are also excluded from all later collections.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with _garbage_ignored(), _stderr_withheld(), _module_withheld("matplotlib"):
+    with _garbage_collection_paused(), _stderr_suppressed(), _import_blocked("matplotlib"):
         import tensorflow_probability  # noqa: F401, I001
         import tensorflow as tf
         import keras
@@ -35,12 +35,12 @@ def start_tensorflow() -> None:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()
-        tf.config.list_logical_devices()  # looks for GPUs, and says so where there is none
+        tf.config.list_logical_devices()  # looks for GPUs now, while messages are suppressed
 
 
 @contextmanager
-def _garbage_ignored() -> Iterator[None]:
-    """Does not look for objects that refer to each other alone; what is there at the end stays."""
+def _garbage_collection_paused() -> Iterator[None]:
+    """Pause garbage collection; exempt all objects that exist then from later ones."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -52,12 +52,12 @@ def _garbage_ignored() -> Iterator[None]:
 
 
 @contextmanager
-def _module_withheld(name: str) -> Iterator[None]:
-    """Makes an import of a module fail that has not been imported before."""
+def _import_blocked(name: str) -> Iterator[None]:
+    """Let imports of a module fail unless it has been imported before."""
     if name in sys.modules:
         yield
         return
-    sys.modules[name] = None  # type: ignore[assignment]  # which is how Python knows of such ones
+    sys.modules[name] = None  # type: ignore[assignment]  # Python's marker for a blocked import
     try:
         yield
     finally:
@@ -65,19 +65,19 @@ def _module_withheld(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _stderr_withheld() -> Iterator[None]:
-    """Withholds what is written to the standard error, C++ code's included, unless it fails."""
+def _stderr_suppressed() -> Iterator[None]:
+    """Suppress the standard error, C++ output included; print it if an exception is raised."""
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as withheld:
-        os.dup2(withheld.fileno(), 2)
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         except Exception:
             sys.stderr.flush()
-            withheld.seek(0)
-            os.write(kept, withheld.read())
+            captured.seek(0)
+            os.write(original, captured.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original, 2)
+            os.close(original)

@@ -141,8 +141,8 @@ def test_a_killed_process_is_continued_by_the_next(
         assert process.returncode == -sent
     else:
         assert (process.returncode, out) == (128 + sent, "")
-        *_, answered, stopped = err.splitlines()  # after what goes on, if it took half a minute
-        assert answered.startswith("interrupted: saves how far it has come")
+        *_, acknowledged, stopped = err.splitlines()  # progress comes first if it took 30 seconds
+        assert acknowledged.startswith("interrupted: will stop after saving a checkpoint")
         assert stopped.startswith(f"{name}: interrupted at ")
         assert stopped.endswith(" of 2 × 80 episodes; `dvc repro` continues there")
     capsys.readouterr()

@@ -15,28 +15,28 @@ from tests.pipeline.small_task import BANDIT, write_params
 
 
 @pytest.mark.parametrize(("stage", "draws"), [("plot", True), ("export", False)])
-def test_a_stage_that_draws_says_so_before_an_environment_is_made(stage, draws, monkeypatch):
-    # Libraries read these variables when they are imported, and making an environment imports them.
+def test_a_stage_that_draws_sets_variables_before_it_makes_environments(stage, draws, monkeypatch):
+    # Libraries read these variables on import, and making an environment imports the libraries.
     monkeypatch.setattr(os, "environ", {})
 
     def load_task(*_):
         assert os.environ.get("SDL_VIDEODRIVER") == ("dummy" if draws else None)
-        raise UserError("seen")
+        raise UserError("checked")
 
     monkeypatch.setattr(module, "load_task", load_task)
-    with pytest.raises(SystemExit, match="seen"):
+    with pytest.raises(SystemExit, match="checked"):
         module.main([stage, "task"])
 
 
 @pytest.mark.parametrize("stage", sorted(module.STAGES))
-def test_every_stage_is_found_and_given_its_task(stage, tmp_path, monkeypatch):
-    given: list[Any] = []
+def test_every_stage_is_called_with_its_task(stage, tmp_path, monkeypatch):
+    received: list[Any] = []
     write_params(tmp_path, bandit=BANDIT)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    monkeypatch.setattr(f"pipeline.{stage}.{stage}", given.append)
+    monkeypatch.setattr(f"pipeline.{stage}.{stage}", received.append)
     module.main([stage, "bandit"])
-    assert [task.name for task in given] == ["bandit"]
+    assert [task.name for task in received] == ["bandit"]
 
 
 @pytest.mark.parametrize("name", sorted(module.COMMANDS))
@@ -57,7 +57,7 @@ def run(*arguments):
     )
 
 
-def test_a_terminal_without_a_sign_shows_its_number():
+def test_characters_that_the_terminal_lacks_are_escaped():
     ran = run("-m", "pipeline", "--help")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "COMMAND \\u2026" in ran.stdout

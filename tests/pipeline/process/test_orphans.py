@@ -1,4 +1,4 @@
-"""A stage does not outlive the `dvc` that started it."""
+"""Stages end together with the `dvc` that started them."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ end_with_dvc()
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 time.sleep(60)
 """
-# What stands for dvc: starts the stage as a shell's child, which is not replaced by it.
+# A stand-in for dvc. It starts the stage as a child of a shell that does not exec it.
 DVC = """
 import os, subprocess, sys
 os.environ.update(argument.split("=") for argument in sys.argv[3:])

@@ -1,4 +1,4 @@
-"""How a stage starts, and ends when it cannot go on."""
+"""Starting a stage, and exiting when it cannot continue."""
 
 import json
 import os
@@ -20,7 +20,7 @@ print(keras.backend.backend(), keras.config.floatx(), keras.config.epsilon())
 """
 
 
-def test_the_users_settings_of_keras_do_not_count(tmp_path):
+def test_the_users_keras_settings_are_ignored(tmp_path):
     settings = {"backend": "jax", "floatx": "float64", "epsilon": 0.1}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
     shown = subprocess.run(
@@ -35,7 +35,7 @@ def test_the_users_settings_of_keras_do_not_count(tmp_path):
 
 
 @pytest.mark.parametrize("zeros", [np.zeros, tf.zeros])
-def test_too_little_memory_is_one_message(zeros):
+def test_running_out_of_memory_gives_one_message(zeros):
     with (
         pytest.raises(SystemExit, match="^stage: out of memory: "),
         exit_with_message("stage"),
@@ -43,6 +43,6 @@ def test_too_little_memory_is_one_message(zeros):
         zeros([10**6, 10**6, 10**5])
 
 
-def test_a_mistake_of_the_programs_own_has_a_traceback():
+def test_a_bug_in_the_program_has_a_traceback():
     with pytest.raises(ZeroDivisionError), exit_with_message("stage"):
         1 / 0  # noqa: B018

@@ -44,7 +44,7 @@ def make_progress(num_runs=5, saved=None):
 def shown(request, monkeypatch):
     """What the progress of two updates of run 2 prints where it is looked at a hundred a second."""
     stderr = Stderr(request.param)
-    monkeypatch.setattr(module, "own_stderr", lambda: stderr)
+    monkeypatch.setattr(module, "duplicate_stderr", lambda: stderr)
     monkeypatch.setattr(module, "SECONDS", 0.01)
     monkeypatch.setattr(module, "SECONDS_OF_LINES", 0.01)
     progress = make_progress()
