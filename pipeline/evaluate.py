@@ -8,7 +8,7 @@ from pipeline.evaluation.folders import require_matching_policy
 from pipeline.evaluation.table import EvaluatedRun, concatenated, discounted, metrics_of, rounded
 from pipeline.formatting import number
 from pipeline.progress_bar import ProgressBar
-from pipeline.runs.workers import Prepared, perform_runs
+from pipeline.runs.workers import LazyPrepare, perform_runs
 from pipeline.statistics import interquartile_mean
 from pipeline.task.artifacts import (
     read_arrays,
@@ -35,7 +35,7 @@ def evaluate(task: Task) -> None:
             bar.text = f"played {mode} episodes of run {run + 1} of {num_runs}"
 
         runs: list[EvaluatedRun] = perform_runs(
-            task, Prepared("pipeline.evaluation.run:prepare_evaluation", (chosen,)), show
+            task, LazyPrepare("pipeline.evaluation.run:prepare_evaluation", (chosen,)), show
         )
     evaluation = concatenated([run.episodes for run in runs])
     before = [

@@ -36,7 +36,7 @@ def rollout(task: Task) -> None:
     with ProgressBar(task.name, "compiling", len(runs)) as bar:
         for run in runs:
             set_weights(policy, weights, run)
-            with task.located_in_run(run), sampler:
+            with task.locate_faults(run), sampler:
                 episodes.append(sampler.sample(task.stream(Purpose.ROLLOUT, run)))
             bar.text = f"sampled {len(episodes)} of {len(runs)} initial policies"
             bar.count = len(episodes)

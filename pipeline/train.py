@@ -16,7 +16,7 @@ from pipeline.runs.checkpoints import open_checkpoints
 from pipeline.runs.dependencies import training_dependencies
 from pipeline.runs.progress import Progress
 from pipeline.runs.results import TrainedRun
-from pipeline.runs.workers import Prepared, perform_runs
+from pipeline.runs.workers import LazyPrepare, perform_runs
 from pipeline.task.artifacts import Table, stack_weights, write_arrays, write_table
 from pipeline.task.task import Task
 from reinforce.records import UpdateRecord
@@ -40,12 +40,12 @@ def train(task: Task) -> None:
             try:
                 runs = perform_runs(
                     task,
-                    Prepared(
+                    LazyPrepare(
                         "pipeline.train_run:prepare_training", (checkpoints, task.files.tensorboard)
                     ),
                     progress.show,
-                    continuable=True,
-                    worthwhile=useful_num_workers(task),
+                    resumable=True,
+                    useful_num_workers=useful_num_workers(task),
                 )
             except Interrupted as error:
                 message = f"{task.name}: interrupted at {progress}; `dvc repro` continues there"

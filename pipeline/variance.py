@@ -93,11 +93,11 @@ def _probe_policies(task: Task, bar: ProgressBar) -> Iterator[tuple[str, list[Pr
                 seeds = task.stream(Purpose.VARIANCE, run, update).spawn(4)
                 set_weights(policy, weights, run)
                 value.reset(seeds[0])
-                with task.located_in_run(run):
+                with task.locate_faults(run):
                     data = _fit_data(returns, sampler, seeds[1].spawn(num_fit_calls))
                 fit(*data, np.random.default_rng(seeds[2]))
                 batches = _batches(sampler, seeds[3], params.variance.num_batches, per_batch)
-                with task.located_in_run(run):
+                with task.locate_faults(run):
                     probes.append(probe(compare, batches))
                 bar.count += 1
                 bar.text = f"measured the {name} policy of run {run + 1} of {_num_runs(task)}"

@@ -1,1 +1,1 @@
-"""From a task to its policy, its learner, and what samples its episodes."""
+"""Building the policy, the learner and the sampler of a task."""

@@ -1,4 +1,4 @@
-"""From a task's parameters: its learner, and what trains its policy."""
+"""Building the learner and the trainer of a task from its parameters."""
 
 from collections.abc import Mapping
 
@@ -20,12 +20,12 @@ from reinforce.value import ValueBaseline
 
 
 def make_trainer(task: Task, policy: Policy, updates_per_call: int | None = None) -> Trainer:
-    """Make what trains `policy` as the task says, with fresh optimizers.
+    """Make the task's trainer of `policy`, with fresh optimizers.
 
     Args:
         task: The task.
         policy: The policy.
-        updates_per_call: See CompiledTrainer. Defaults to its default.
+        updates_per_call: See CompiledTrainer, which also provides the default.
 
     Raises:
         UserError: See `make_compiled_environment`.
@@ -49,13 +49,12 @@ def make_trainer(task: Task, policy: Policy, updates_per_call: int | None = None
 
 
 def make_learner(params: TrainParams, policy: Policy, eager: bool = False) -> Learner:
-    """Make what updates `policy` by REINFORCE, with fresh optimizers.
+    """Make the REINFORCE learner of `policy`, with fresh optimizers.
 
     Args:
-        params: The task's `train`.
+        params: The task's `train` section.
         policy: The policy.
-        eager: Whether each operation is called by itself rather than compiled by XLA. Defaults to
-            False.
+        eager: Execute operations one by one instead of compiling them with XLA. Defaults to False.
     """
     return Learner(
         policy,
@@ -71,7 +70,7 @@ def make_learner(params: TrainParams, policy: Policy, eager: bool = False) -> Le
 
 
 def learning_rate(params: TrainParams) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Make the learning rate, or Keras's schedule of it over the updates of a run."""
+    """Return the learning rate, or a Keras schedule over the updates of a run."""
     initial, final = params.learning_rate, params.final_learning_rate
     num_updates = params.num_episodes // params.episodes_per_update
     schedules = keras.optimizers.schedules
@@ -86,12 +85,12 @@ def learning_rate(params: TrainParams) -> float | keras.optimizers.schedules.Lea
 
 
 def get_state(trainer: Trainer) -> dict[str, np.ndarray]:
-    """Copy all that training has changed, by name."""
+    """Copy all variables that training changes, by name."""
     return {name: variable.numpy() for name, variable in trainer.state.items()}
 
 
 def set_state(trainer: Trainer, state: Mapping[str, np.ndarray]) -> None:
-    """Bring a trainer to where it was when `get_state` gave `state`."""
+    """Restore the state that `get_state` returned."""
     for name, variable in trainer.state.items():
         variable.assign(state[name])
 
@@ -109,10 +108,10 @@ def _make_baseline(params: TrainParams, policy: Policy, eager: bool) -> Baseline
 
 
 def make_value_baseline(params: ValueParams, policy: Policy, eager: bool = False) -> ValueBaseline:
-    """Make the baseline `value`; its network shares the policy's normalization of observations.
+    """Make the baseline `value`; its network shares the policy's observation normalization.
 
     Args:
-        params: The task's `train.value`.
+        params: The task's `train.value` section.
         policy: The policy.
         eager: See `make_learner`.
     """

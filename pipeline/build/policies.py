@@ -1,4 +1,4 @@
-"""A policy, from the parameters of a task, and its weights."""
+"""Building a policy from a task's parameters; reading and setting its weights."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from pipeline.task.schema import PolicyParams
 def make_policy(
     params: PolicyParams, specification: EnvironmentSpecification, seed: np.random.SeedSequence
 ) -> Policy:
-    """A policy with fresh weights for an environment.
+    """Make a policy with fresh weights for an environment.
 
     Args:
-        params: The network.
-        specification: The environment.
-        seed: Determines the initial weights.
+        params: The task's `policy` section.
+        specification: The specification of the environment.
+        seed: The seed of the initial weights.
     """
     head = make_head(
         specification.action_space,
@@ -40,21 +40,22 @@ def make_policy(
 
 
 def get_weights(policy: Policy) -> dict[str, np.ndarray]:
-    """The weights of a policy's network by variable path, statistics of observations included."""
+    """Copy the weights of a policy's network, by variable path, with observation statistics."""
     return {variable.path: variable.numpy() for variable in policy.network.weights}
 
 
 def set_weights(policy: Policy, weights: Weights, run: int) -> None:
-    """Sets the weights of a policy's network to those of one run."""
+    """Set the weights of a policy's network to those of one run."""
     for variable in policy.network.weights:
         variable.assign(weights[variable.path][run])
 
 
 def read_weights(path: Path, policy: Policy, num_runs: int) -> Weights:
-    """Reads the weights of `num_runs` runs of policies like `policy`.
+    """Read the weights of `num_runs` runs, whose policies have the same variables as `policy`.
 
     Raises:
-        UserError: If the file is missing or damaged, or holds other weights than these.
+        UserError: If the file is missing or damaged, or its weights have other names, shapes or
+            types or are not finite.
     """
     weights = read_arrays(path)
     variables = policy.network.weights
@@ -66,5 +67,5 @@ def read_weights(path: Path, policy: Policy, num_runs: int) -> Weights:
     if (received_dtypes := {path: values.dtype for path, values in weights.items()}) != dtypes:
         raise stale_file(path, f"weights of type {dtypes}", received_dtypes)
     if not all(np.isfinite(values).all() for values in weights.values()):
-        raise stale_file(path, "finite weights", "some that are not")
+        raise stale_file(path, "finite weights", "infinity or NaN")
     return weights

@@ -1,4 +1,4 @@
-"""From a task: what samples its episodes, a compiled environment or Gymnasium's."""
+"""Building the sampler of a task, with a compiled or the Gymnasium environment."""
 
 import os
 
@@ -13,14 +13,14 @@ from reinforce.sampling.compiled import MAX_ROWS, CompiledSampler, step_bytes
 from reinforce.sampling.gymnasium import GymnasiumSampler
 from reinforce.sampling.protocol import Sampler
 
-# In memory at a time when a run trains: those of the last update, as they come and as they go, and
-# what is made of them. Peaks of processes with long time limits were 2.4 times the episodes in
-# `rollout` and 3.8 times in `train`.
+# Copies of the episodes in memory at a time during training: those of the last update, on entry to
+# and on exit from a call, and the values derived from them. With long time limits, peak memory was
+# 2.4 times the size of the episodes in `rollout` and 3.8 times in `train`.
 COPIES_OF_EPISODES = 4
 
 
 def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Sampler:
-    """Make what samples `num_episodes` episodes of a task with `policy` as it is when called.
+    """Make the sampler of `num_episodes` episodes; it uses the weights `policy` has when called.
 
     Raises:
         UserError: See `make_compiled_environment`.
@@ -39,25 +39,26 @@ def make_compiled_environment(task: Task, policy: Policy, num_episodes: int) -> 
     """Make the task's compiled environment.
 
     Raises:
-        UserError: If it cannot be made, or if memory, which has to be there for every step up to
-            the time limit, cannot hold so many episodes.
+        UserError: If it cannot be made, or if `num_episodes` episodes do not fit in memory, which
+            is allocated for every step up to the time limit.
     """
     limit = task.specification.max_episode_steps
     num_bytes = COPIES_OF_EPISODES * step_bytes(policy)
-    most = min(MAX_ROWS, _physical_memory() // num_bytes) // num_episodes
-    if limit > most:
+    max_limit = min(MAX_ROWS, _physical_memory() // num_bytes) // num_episodes
+    if limit > max_limit:
         raise UserError(
-            f"{task.name}: expected an env.max_episode_steps of at most {most:,}, since a compiled "
-            f"environment has memory for every step up to it, about {num_bytes} bytes, of "
-            f"{num_episodes:,} episodes together; received {limit:,}. env.backend: gymnasium needs "
-            "memory for the steps that are taken, no others"
+            f"{task.name}: expected env.max_episode_steps of at most {max_limit:,}, since a "
+            f"compiled environment allocates memory for every step of {num_episodes:,} episodes, "
+            f"about {num_bytes} bytes a step, received {limit:,}; env.backend: gymnasium allocates "
+            "memory only for the steps taken"
         )
     try:
         return make_compiled(task.specification)
     except (ValueError, TypeError, ImportError, AttributeError) as error:
         raise UserError(
-            f"{task.name}: expected a compiled environment that can be made in the place of "
-            f"{task.specification.id}, received {type(error).__name__}: {error}"
+            f"{task.name}: expected a compiled environment that can replace "
+            f"{task.specification.id}, received {type(error).__name__}: {error}; "
+            "env.backend: gymnasium does not need one"
         ) from error
 
 

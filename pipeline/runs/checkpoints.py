@@ -1,15 +1,15 @@
-"""Checkpoints of a training: after a kill, the next one continues from there, to the same bits.
+"""Checkpoints of training: after a kill, training resumes and reaches the same bits.
 
-A task's are in a folder of its own that is no output of DVC's, which would delete it:
+Each task has a folder of checkpoints. It is not a DVC output, since DVC would delete it:
 
-    checkpoints/<task>/lock            held by the training that is at work
-    checkpoints/<task>/runs/key.json   all that the results depend on
+    checkpoints/<task>/lock            held by the training in progress
+    checkpoints/<task>/runs/key.json   everything that the results depend on
     checkpoints/<task>/runs/0.npz      run 0: the learner's state, and the record of each update
     checkpoints/<task>/runs/0.previous.npz     the same, one checkpoint earlier
-    checkpoints/<task>/set_aside/      the last `runs` that belonged to something else
+    checkpoints/<task>/set_aside/      the last `runs` that no longer matched
 
-Each file holds a digest of itself and the key that it belongs to. One that is damaged is not used:
-the one before it is, and at worst the run begins anew.
+Each file holds a digest of itself and the key that it belongs to. A damaged checkpoint is ignored
+in favor of the previous one; without any, the run starts over.
 """
 
 import hashlib
@@ -37,27 +37,27 @@ class RunCheckpoint(NamedTuple):
 
     records: list[UpdateRecord]  # one for each update so far
     state: dict[str, np.ndarray]  # the learner's variables, by name (see `Trainer.state`)
-    distribution: np.ndarray | None = None  # [N] of a finished run: see `TrainedRun`
+    distribution: np.ndarray | None = None  # [N], only of a finished run (see `TrainedRun`)
 
     @property
     def num_updates(self) -> int:
-        """Number of updates that the run has made."""
+        """Number of updates made so far."""
         return len(self.records)
 
 
 class Checkpoints(NamedTuple):
-    """The checkpoints of one training."""
+    """The checkpoints of one task's training."""
 
-    folder: Path  # of the runs
-    key: str  # names all that the results depend on
-    seconds: float  # how far they are apart, at least
+    folder: Path  # one file per run and checkpoint
+    key: str  # digest of everything that the results depend on
+    seconds: float  # minimum time between checkpoints of a run
 
     def read(self, run: int, *, quiet: bool = True) -> RunCheckpoint | None:
-        """The last good checkpoint of a run; None if it has none.
+        """Read the last intact checkpoint of a run; return None if there is none.
 
         Args:
             run: Number of the run.
-            quiet: Whether nothing is said of a damaged one.
+            quiet: Do not report damaged checkpoints. Defaults to True.
         """
         for path in self._paths(run):
             try:
@@ -66,14 +66,14 @@ class Checkpoints(NamedTuple):
                 continue
             except ValueError as error:
                 if not quiet:
-                    print(f"{path}: a damaged checkpoint, not used: {error}", file=sys.stderr)
+                    print(f"{path}: ignoring a damaged checkpoint: {error}", file=sys.stderr)
         return None
 
     def write(self, run: int, checkpoint: RunCheckpoint) -> None:
-        """Writes a checkpoint of a run; the one before it stays beside it.
+        """Write a checkpoint of a run, keeping the previous one.
 
         Raises:
-            OSError: If it cannot be written; what was there is still there.
+            OSError: If it cannot be written; existing checkpoints remain.
         """
         path, previous = self._paths(run)
         with atomic_write(path) as written:
@@ -84,7 +84,7 @@ class Checkpoints(NamedTuple):
                 path.replace(previous)
 
     def remove(self) -> None:
-        """Removes them, when what they were for is done."""
+        """Remove all checkpoints once training is done."""
         shutil.rmtree(self.folder)
 
     def _paths(self, run: int) -> tuple[Path, Path]:
@@ -95,46 +95,46 @@ class Checkpoints(NamedTuple):
 def open_checkpoints(
     folder: Path, depends_on: Mapping[str, Any], seconds: float
 ) -> Iterator[Checkpoints]:
-    """Open the checkpoints that training continues from; no other process may use them meanwhile.
+    """Open the checkpoints that training resumes from, locked against other processes.
 
-    Those that depend on something else are set aside, in the place of any that were before.
+    Checkpoints with other dependencies are set aside; they replace any that were set aside before.
 
     Args:
         folder: The task's folder of checkpoints.
-        depends_on: Everything that the results depend on, as JSON can hold it.
-        seconds: How many seconds there are between a run's checkpoints, at least.
+        depends_on: Everything that the results depend on, as JSON-compatible values.
+        seconds: Minimum number of seconds between checkpoints of a run.
 
     Raises:
-        UserError: If another process has them.
+        UserError: If another process holds the lock.
     """
     key = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
     with locked(folder / "lock"):
         runs = folder / "runs"
-        if runs.exists() and (reason := _reason_other(runs / "key.json", key, depends_on)):
+        if runs.exists() and (reason := _reason_stale(runs / "key.json", key, depends_on)):
             aside = folder / "set_aside"
             shutil.rmtree(aside, ignore_errors=True)
             runs.rename(aside)
             print(
-                f"{runs}: {reason}: training begins anew; what was there is in {aside}",
+                f"{runs}: {reason}; training starts over, and the old checkpoints are in {aside}",
                 file=sys.stderr,
             )
         if runs.exists():
-            for left in runs.glob(".*"):  # by a training that was killed while it wrote
-                shutil.rmtree(left, ignore_errors=True)
+            for partial in runs.glob(".*"):  # left by training that was killed while writing
+                shutil.rmtree(partial, ignore_errors=True)
         else:
             write_json(runs / "key.json", {"key": key, "depends_on": depends_on})
         yield Checkpoints(runs, key, seconds)
-    with suppress(OSError):  # there is something in it, another training's lock at least
+    with suppress(OSError):  # not empty: another process may hold a new lock
         folder.rmdir()
 
 
-def _reason_other(path: Path, key: str, depends_on: Mapping[str, Any]) -> str | None:
-    """Say what differs between a file of dependencies and these; None if nothing does."""
+def _reason_stale(path: Path, key: str, depends_on: Mapping[str, Any]) -> str | None:
+    """Name the dependencies that differ from those in a file; return None if none do."""
     try:
         found = json.loads(path.read_text())
         if found["key"] == key:
             return None
-        before, now = _flat(found["depends_on"]), _flat(depends_on)
+        before, now = _flatten(found["depends_on"]), _flatten(depends_on)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return f"{path.name} cannot be read"
     differing = [name for name in {**before, **now} if before.get(name) != now.get(name)]
@@ -142,12 +142,12 @@ def _reason_other(path: Path, key: str, depends_on: Mapping[str, Any]) -> str | 
     return f"{', '.join(differing[:3])}{more} changed"
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, `{"train.gamma": 1.0, …}`."""
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested mappings into one, `{"train.gamma": 1.0, …}`."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
+            flat |= _flatten(value, f"{prefix}{name}.")
         else:
             flat[prefix + name] = value
     return flat
@@ -167,16 +167,16 @@ def _arrays(checkpoint: RunCheckpoint, header: Mapping[str, Any]) -> dict[str, n
 
 
 def _read(path: Path, key: str, run: int) -> RunCheckpoint:
-    """Reads a checkpoint.
+    """Read a checkpoint.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged, or another run's or training's.
+        ValueError: If it is damaged, or belongs to another run or other dependencies.
     """
     arrays = load_arrays(path)
     digest = arrays.pop(DIGEST, None)
     if digest is None or str(digest) != arrays_digest(arrays):
-        raise ValueError("its digest is that of other contents")
+        raise ValueError("its contents do not match its digest")
     header = json.loads(str(arrays["header"]))
     if header != (expected := {"version": VERSION, "key": key, "run": run}):
         raise ValueError(f"expected {expected}, received {header}")

@@ -1,4 +1,4 @@
-"""The key of a task's checkpoints: everything that the result of training depends on."""
+"""Everything that the result of training depends on: the key of a task's checkpoints."""
 
 import importlib.metadata
 import importlib.util
@@ -16,15 +16,15 @@ from pipeline.runs.imports import ROOT, imported_files
 from pipeline.task.task import Task
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "gymnasium", "mujoco")
-# Of the environment: what chooses between ways to compute the same numbers.
+# Environment variables that select how the same numbers are computed.
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS")
 CPU_FACTS = ("vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features")
 
 
 def training_dependencies(task: Task) -> dict[str, Any]:
-    """Collect everything that the results of stage `train` depend on, as JSON can hold it.
+    """Collect everything that the results of stage `train` depend on, as JSON-compatible values.
 
-    The number of runs is there through the files, which hold all runs.
+    The number of runs is covered by the digests of the input files, which hold all runs.
 
     Raises:
         UserError: If a file is missing or cannot be read.
@@ -33,11 +33,11 @@ def training_dependencies(task: Task) -> dict[str, Any]:
     return {
         "task": task.name,
         "seed": task.seed,
-        "params": json.loads(json.dumps(params)),  # lists for tuples
+        "params": json.loads(json.dumps(params)),  # turns tuples into lists
         "input": {
             path.name: file_digest(path)
             for path in (task.files.initial_weights, task.files.rollouts, task.sources)
-            if path != task.sources or path.exists()  # it is written under DVC
+            if path != task.sources or path.exists()  # only DVC runs the stage that writes it
         },
         "code": {
             str(path): file_digest(ROOT / path)
@@ -52,8 +52,8 @@ def training_dependencies(task: Task) -> dict[str, Any]:
 
 
 def _environment_code(env_id: str) -> dict[str, str]:
-    """Digest the modules that a Gymnasium environment is made by."""
-    module, _, name = env_id.rpartition(":")  # of a third party's; it has been imported
+    """Compute the digests of the modules that define a Gymnasium environment."""
+    module, _, name = env_id.rpartition(":")  # a third-party module has been imported by now
     spec = gymnasium.spec(name)
     modules = [module]
     modules += map(_module_of, (spec.entry_point, spec.vector_entry_point))
@@ -79,9 +79,9 @@ def _version(package: str) -> str | None:
 
 
 def _processor() -> dict[str, Any]:
-    """Describe the processor, whose instructions compilers choose from, and the GPUs."""
+    """Describe the processor, since compilers choose from its instructions, and the GPUs."""
     facts: dict[str, Any] = {"machine": platform.machine(), "system": platform.system()}
-    cpus = Path("/proc/cpuinfo")  # of Linux; one paragraph for each core
+    cpus = Path("/proc/cpuinfo")  # on Linux; one paragraph for each core
     if cpus.exists():
         for line in cpus.read_text().partition("\n\n")[0].splitlines():
             name, _, value = (part.strip() for part in line.partition(":"))

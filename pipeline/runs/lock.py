@@ -1,4 +1,4 @@
-"""A lock that the operating system takes back when its holder ends, however it ends."""
+"""A file lock that the operating system releases when its holder ends, even if killed."""
 
 import datetime
 import os
@@ -11,28 +11,31 @@ from filelock import FileLock, Timeout
 
 from pipeline.task.errors import UserError
 
-SECONDS = 10.0  # that a holder has to end: one whose `dvc` was killed notices in half a second
+# How long to wait for the holder to end. A stage whose `dvc` was killed notices in half a second.
+WAIT_SECONDS = 10.0
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of this name; its file is removed with it.
+    """Hold the lock at `path` while the context is open; then remove the file.
 
-    The file says who holds it; that it is held does not depend on what it says.
+    The file's text names the holder. It is informational only: the lock does not depend on it.
 
     Raises:
-        UserError: If another process holds it, and goes on. The message says which, and since when.
+        UserError: If another process still holds the lock after `WAIT_SECONDS`. The message names
+            the process and the time since when it has been training.
     """
     lock = FileLock(path, poll_interval=0.02, fallback_to_soft=False)
     try:
-        lock.acquire(timeout=0.1)  # a holder that ends removes the file, then gives up the lock
+        lock.acquire(timeout=0.1)  # a holder that ends removes the file before it releases the lock
     except Timeout:
         held = f"{path}: held by {_holder(path)}"
-        print(f"{held}; waiting {SECONDS:g} s for it to end", file=sys.stderr, flush=True)
+        message = f"{held}; waiting up to {WAIT_SECONDS:g} s for it to end"
+        print(message, file=sys.stderr, flush=True)
         try:
-            lock.acquire(timeout=SECONDS)
+            lock.acquire(timeout=WAIT_SECONDS)
         except Timeout as error:
-            raise UserError(f"{held}; wait for it, or end it") from error
+            raise UserError(f"{held}; wait until it has finished, or stop it") from error
     try:
         now = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         path.write_text(f"process {os.getpid()}, which has been training since {now}")

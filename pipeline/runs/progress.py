@@ -1,4 +1,4 @@
-"""The progress of a training on the terminal."""
+"""The progress of training, shown on the terminal."""
 
 import time
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from reinforce.records import UpdateRecord
 
 
 class Progress:
-    """The episodes of all runs so far, and the last update; `bar` shows both.
+    """The number of episodes of all runs so far, and the last update; `bar` shows both.
 
     Args:
-        task: What is trained.
-        saved: How far each run has come already.
+        task: The task that is trained.
+        saved: The checkpoint that each run resumes from, if any.
     """
 
     def __init__(self, task: Task, saved: Sequence[RunCheckpoint | None]) -> None:
@@ -23,26 +23,26 @@ class Progress:
         self._num_episodes = [record.num_episodes if record else 0 for record in last]
         self._num_env_steps = [record.num_env_steps if record else 0 for record in last]
         self._num_env_steps_before = sum(self._num_env_steps)
-        self._of_each = task.params.train.num_episodes
-        self._first: tuple[float, int] | None = None  # when an update was shown, and its env steps
+        self._episodes_per_run = task.params.train.num_episodes
+        self._first: tuple[float, int] | None = None  # time and env steps of the first update
         self.bar = ProgressBar(
             task.name,
             "compiling" if task.is_compiled else "starting",
-            len(saved) * self._of_each,
+            len(saved) * self._episodes_per_run,
             sum(self._num_episodes),
         )
 
     def __str__(self) -> str:
         runs = f"{len(self._num_episodes)} × " if len(self._num_episodes) > 1 else ""
-        return f"{sum(self._num_episodes):,} of {runs}{self._of_each:,} episodes"
+        return f"{sum(self._num_episodes):,} of {runs}{self._episodes_per_run:,} episodes"
 
     @property
     def num_env_steps(self) -> int:
-        """Env steps that this process has trained with."""
+        """Number of env steps made by this process, without those before it resumed."""
         return sum(self._num_env_steps) - self._num_env_steps_before
 
     def show(self, run: int, record: UpdateRecord) -> None:
-        """Count an update of a run, if it is new."""
+        """Count and show an update of a run, if it is new."""
         if record.num_episodes <= self._num_episodes[run]:
             return
         self._num_env_steps[run] = record.num_env_steps
@@ -51,7 +51,7 @@ class Progress:
         self._first = began, before = self._first or (now, self.num_env_steps)
         text = (
             f"run {run + 1} of {len(self._num_episodes)} · {record.num_episodes:,} of "
-            f"{self._of_each:,} episodes · mean return {number(record.mean_return)}"
+            f"{self._episodes_per_run:,} episodes · mean return {number(record.mean_return)}"
         )
         if now > began:
             text += f" · {number((self.num_env_steps - before) / (now - began))} steps/s"

@@ -1,4 +1,4 @@
-"""The result of training one run, as a worker hands it back."""
+"""The result of training one run, as a worker returns it."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ from reinforce.records import UpdateRecord
 
 
 class TrainedRun(NamedTuple):
-    """One run of training."""
+    """A finished training run."""
 
     records: list[UpdateRecord]  # one for each update
-    kept: int | None  # the update whose episodes the trained policy sampled; None: the last made it
-    weights: dict[str, np.ndarray]  # of the trained policy, by variable path
-    distribution: np.ndarray  # [N]: its action distribution's parameters, over the last episodes
-    parameter_names: tuple[str, ...]  # N names
+    kept: int | None  # the update whose episodes the kept policy sampled; None: kept the last
+    weights: dict[str, np.ndarray]  # of the kept policy, by variable path
+    distribution: np.ndarray  # [N], mean parameters of its action distribution, last episodes
+    parameter_names: tuple[str, ...]  # [N]

@@ -1,7 +1,7 @@
-"""Scalars for TensorBoard while training runs; no stage reads them.
+"""Scalars that TensorBoard can show during training; no stage reads them.
 
-They are a result of the training, which DVC restores with the others. So they hold no times: equal
-trainings write equal bytes.
+They are an output of stage `train` that DVC tracks. So they hold no times: the same training always
+writes the same bytes.
 """
 
 import errno
@@ -20,21 +20,21 @@ from tensorflow.core.util.event_pb2 import Event
 
 from reinforce.records import UpdateRecord
 
-FLUSH_SECONDS = 1.0  # maximum age of what is shown
-NAME = "events.out.tfevents.0"  # TensorBoard looks for `tfevents` in it
-MAX_POINTS = 1000  # of a run: more take time and space, and TensorBoard thins them itself
+FLUSH_SECONDS = 1.0  # maximum delay until TensorBoard can show an update
+NAME = "events.out.tfevents.0"  # TensorBoard looks for files with `tfevents` in their names
+MAX_POINTS = 1000  # per run; more would cost time and space, and TensorBoard downsamples anyway
 SCALARS = ("mean_return", "objective", "loss", "entropy", "gradient_norm", "value_loss")
 
 
 class TensorBoardWriter:
-    """Write a run's scalars over its env steps, in place of those of the last training.
+    """A writer of a run's scalars over env steps; it replaces those of the previous training.
 
-    Event protocol buffers are written to the file directly: `tf.summary` takes 0.3 ms for an
-    update, longer than many an update itself.
+    It writes Event protocol buffers to the file directly, since `tf.summary` takes 0.3 ms per
+    update, longer than many updates themselves.
 
     Args:
-        folder: Of the run.
-        num_updates: How many updates the run has.
+        folder: The run's folder.
+        num_updates: Total number of updates in the run.
     """
 
     def __init__(self, folder: Path, num_updates: int) -> None:
@@ -45,7 +45,7 @@ class TensorBoardWriter:
         self._flushed = -math.inf
         self._path = folder / NAME
         self._writer = tf.io.TFRecordWriter(str(self._path))
-        self._write(file_version="brain.Event:2")  # which readers ask for
+        self._write(file_version="brain.Event:2")  # readers require it
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +55,7 @@ class TensorBoardWriter:
             self._writer.close()
 
     def show(self, record: UpdateRecord) -> None:
-        """Write one update, if it is one of those that are shown."""
+        """Write the scalars of an update, unless it is skipped to stay within `MAX_POINTS`."""
         if record.update % self._stride == 0 or record.update == self._last:
             values = [
                 Summary.Value(tag=name, simple_value=getattr(record, name)) for name in SCALARS
@@ -73,7 +73,7 @@ class TensorBoardWriter:
 
 @contextmanager
 def _disk_errors(path: Path) -> Iterator[None]:
-    """Raise TensorFlow's errors of a file, of a full disk for instance, as OSError."""
+    """Convert TensorFlow's file errors, such as a full disk, to OSError."""
     try:
         yield
     except tf.errors.OpError as error:

@@ -1,7 +1,7 @@
-"""The independent runs of a task side by side, in processes of their own.
+"""Worker processes that perform the independent runs of a task in parallel.
 
-A run's result depends on its number and nothing else: neither on the process that performs it nor
-on the runs before it there. So it is the same with any number of workers.
+A run's result depends only on its number, not on its worker or the worker's earlier runs. So the
+results are the same with any number of workers.
 """
 
 import multiprocessing
@@ -23,25 +23,22 @@ from pipeline.process.interruption import STOP_SIGNALS, Interrupted, Interruptio
 from pipeline.process.start import start_tensorflow
 from pipeline.task.task import Task
 
-MAX_WORKERS = 8  # each has TensorFlow's half gigabyte of its own
+MAX_WORKERS = 8  # each loads TensorFlow, half a gigabyte
 
 Result = TypeVar("Result")
-# What is told → the signal by which the run has been asked to stop, if it has.
+# A value to report → the signal that requested the run to stop, if any.
 Report = Callable[[Any], signal.Signals | None]
-# What a worker is made for: prepares a task once, then performs one run after the other.
+# A worker prepares a task once, then performs one run after another.
 Perform = Callable[[int, Report], Result]
 Prepare = Callable[[Task], Perform[Result]]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A function that needs TensorFlow, by its name: only the process that calls it imports both.
-
-    Calling it with a task calls the function with the task and the arguments.
-    """
+class LazyPrepare:
+    """A `Prepare` that imports TensorFlow and its function only in the process that calls it."""
 
     entry_point: str  # module:function
-    arguments: tuple[Any, ...] = ()
+    arguments: tuple[Any, ...] = ()  # passed to the function after the task
 
     def __call__(self, task: Task) -> Perform[Any]:
         start_tensorflow()
@@ -50,7 +47,7 @@ class Prepared:
 
 
 def default_num_workers() -> int:
-    """Count the cores that this process may use, 8 at most; with an NVIDIA GPU, 1."""
+    """Return the number of cores that this process may use, up to 8; with an NVIDIA GPU, 1."""
     if any(Path("/dev").glob("nvidia[0-9]*")):
         return 1
     if hasattr(os, "sched_getaffinity"):  # not on macOS
@@ -76,7 +73,7 @@ class _Finished(NamedTuple):
 
 
 class _Stopped(NamedTuple):
-    """A worker was asked to stop, and has."""
+    """A worker stopped on request."""
 
 
 def perform_runs(
@@ -84,39 +81,39 @@ def perform_runs(
     prepare: Prepare[Result],
     report: Callable[[int, Any], None] = lambda run, value: None,
     *,
-    continuable: bool = False,
-    worthwhile: int | None = None,
+    resumable: bool = False,
+    useful_num_workers: int | None = None,
 ) -> list[Result]:
     """Perform all runs of a task.
 
     Args:
-        task: The task; `task.num_workers` runs are performed at a time. None: as many as there are
-            cores, but not more than are worthwhile. One where `env.num_copies` is set, which
-            limits the copies of all runs together.
-        prepare: Called once in each worker: task → `perform(run, report) → result`. It, results and
-            reports can be pickled.
-        report: Called here with the number of the run and what its worker reported.
+        task: The task. `task.num_workers` runs are performed in parallel; None: one per core, up to
+            `useful_num_workers`. If `env.num_copies` is set, runs are performed one after another,
+            since it limits the environment copies of all runs together.
+        prepare: Called once in each worker: task → `perform(run, report) → result`. The function,
+            results and reports must support pickling.
+        report: Called in this process with the run's number and the value its worker reported.
             Defaults to ignoring it.
-        continuable: Whether a run that is asked to stop, by a signal to this process, is waited
-            for: it saves how far it has come and raises `Interrupted` as soon as it can. Defaults
-            to no: runs end at once.
-        worthwhile: How many processes are busy for longer than they take to start, where that is
-            known. Defaults to any number.
+        resumable: True if runs can save their state. A signal to this process then requests runs to
+            stop, and waits until they have saved it and raised `Interrupted`. Defaults to False:
+            runs end at once.
+        useful_num_workers: The number of workers that would stay busy for longer than they take to
+            start, if known. Defaults to no limit.
 
     Returns:
-        The results, run by run.
+        The results, in the order of the runs.
 
     Raises:
-        Interrupted: If this process was asked to stop, and all runs have.
+        Interrupted: If a stop was requested and all runs have stopped.
         ChildProcessError: If a worker died.
-        Exception: What the first worker to fail raised; the others are stopped.
+        Exception: The exception of the first worker that failed; the other workers are stopped.
     """
     num_runs = task.params.num_runs
-    by_default = min(default_num_workers(), worthwhile or num_runs)
+    by_default = min(default_num_workers(), useful_num_workers or num_runs)
     num_workers = min(task.num_workers or by_default, num_runs)
     if task.params.env.num_copies is not None:
         num_workers = 1
-    signals = STOP_SIGNALS if continuable else ()
+    signals = STOP_SIGNALS if resumable else ()
     if num_workers > 1:
         with _workers(task, prepare, num_workers, signals) as (connections, interruption):
             results = _collect(connections, num_runs, report, interruption)
@@ -124,14 +121,14 @@ def perform_runs(
     perform = prepare(task)
     with interruptible(signals) as interruption:
 
-        def tell(run: int, value: Any) -> signal.Signals | None:
+        def report_here(run: int, value: Any) -> signal.Signals | None:
             report(run, value)
             return interruption.number
 
         performed = []
         for run in range(num_runs):
-            with task.located_in_run(run):
-                performed.append(perform(run, partial(tell, run)))
+            with task.locate_faults(run):
+                performed.append(perform(run, partial(report_here, run)))
             interruption.raise_if_requested()
     return performed
 
@@ -142,14 +139,14 @@ def _collect(
     report: Callable[[int, Any], None],
     interruption: Interruption,
 ) -> dict[int, Any]:
-    """Deal the runs out to the workers; return their results."""
+    """Distribute the runs among the workers and return their results."""
     runs = iter(range(num_runs))
     results: dict[int, Any] = {}
     for connection in connections:
         _send(connection, next(runs))
-    at_work = list(connections)
-    while at_work and len(results) < num_runs:
-        ready = wait(at_work)
+    active = list(connections)
+    while active and len(results) < num_runs:
+        ready = wait(active)
         for connection in [c for c in connections if c in ready]:
             match _receive(connection, interruption):
                 case _Reported(run, value):
@@ -159,13 +156,13 @@ def _collect(
                     if (following := next(runs, None)) is not None:
                         _send(connection, following)
                 case _Stopped():
-                    at_work.remove(connection)
+                    active.remove(connection)
     interruption.raise_if_requested()
     return results
 
 
 def _send(connection: Connection, run: int) -> None:
-    with suppress(ConnectionError):  # a worker that has died is noticed when it is listened to
+    with suppress(ConnectionError):  # `_receive` reports workers that have died
         connection.send(run)
 
 
@@ -175,15 +172,15 @@ def _receive(
     try:
         message = connection.recv()
     except (EOFError, ConnectionError) as error:
-        if interruption.number is not None:  # it had nothing to save
+        if interruption.number is not None:  # the worker had nothing to save
             return _Stopped()
         raise ChildProcessError(
-            "a worker process died; if memory was short, set num_workers: 1 in params.yaml"
+            "a worker process died; if it ran out of memory, set num_workers: 1 in params.yaml"
         ) from error
     if isinstance(message, _Failed):
         raise message.error from RuntimeError(f"in a worker:\n{message.traceback}")
     if isinstance(message, _Stopped) and interruption.number is None:
-        raise ChildProcessError("a worker process was asked to stop by another process")
+        raise ChildProcessError("a worker process received SIGTERM from another process")
     return message
 
 
@@ -191,18 +188,18 @@ def _receive(
 def _workers(
     task: Task, prepare: Prepare, num_workers: int, signals: Sequence[signal.Signals]
 ) -> Iterator[tuple[list[Connection], Interruption]]:
-    """Start the workers, and end them with the context, whatever they are doing.
+    """Start workers that run while the context is open; kill them when it closes.
 
-    One of `signals` that this process is sent goes on to them as SIGTERM.
+    If this process receives one of `signals`, it sends SIGTERM to the workers.
     """
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     processes: list[BaseProcess] = []
 
-    def ask() -> None:
+    def request_stop() -> None:
         for process in processes:
             process.terminate()
 
-    with interruptible(signals, ask) as interruption, ExitStack() as stack:
+    with interruptible(signals, request_stop) as interruption, ExitStack() as stack:
         connections = []
         for _ in range(num_workers):
             here, there = context.Pipe()
@@ -216,24 +213,24 @@ def _workers(
             processes.append(process)
             connections.append(here)
         if interruption.number is not None:
-            ask()  # those that were not there yet
+            request_stop()  # of the workers started after the signal
         yield connections, interruption
 
 
-def _work(task: Task, prepare: Prepare, connection: Connection, continuable: bool) -> None:
-    """Perform the runs that are sent, until this worker is stopped.
+def _work(task: Task, prepare: Prepare, connection: Connection, resumable: bool) -> None:
+    """Perform the runs received over a connection until this worker is stopped.
 
-    SIGTERM ends it at once, unless it is performing a run that can be continued.
+    SIGTERM ends the worker at once, unless it is performing a resumable run.
     """
-    for number in (signal.SIGINT, signal.SIGHUP):  # reach both: they are the parent's affair
+    for number in (signal.SIGINT, signal.SIGHUP):  # the parent receives them too, and handles them
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         perform = prepare(task)
         while True:
             run = connection.recv()
-            with interruptible([signal.SIGTERM] if continuable else []) as interruption:
-                with task.located_in_run(run):
+            with interruptible([signal.SIGTERM] if resumable else []) as interruption:
+                with task.locate_faults(run):
                     result = perform(run, partial(_report, connection, interruption, run))
                 connection.send(_Finished(run, result))
             if interruption.number is not None:
@@ -254,7 +251,7 @@ def _report(
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent has died, of SIGKILL for instance."""
+    """End this process when its parent dies, for example of SIGKILL."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

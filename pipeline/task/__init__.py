@@ -1,1 +1,1 @@
-"""A task: its section of params.yaml, checked; its seeds; its files."""
+"""A task: its validated parameters from params.yaml, its seeds and its files."""

@@ -1,9 +1,8 @@
-"""Reading and writing the files that stages leave to one another.
+"""Reading and writing the files that stages pass to each other.
 
-Every file is written to a temporary file, flushed and atomically renamed: a write that fails leaves
-the file that was there. (Under `dvc repro` there is none: DVC removes a stage's outputs before it
-runs the stage.) Nothing that is read is unpickled: what is missing or damaged raises a `UserError`
-that names the file.
+Every file is written to a temporary file, flushed and atomically renamed. A failed write leaves any
+existing file unchanged. (Under `dvc repro` there is none: DVC removes a stage's outputs before it
+runs the stage.) Nothing is unpickled. A missing or damaged file raises a `UserError` that names it.
 """
 
 import csv
@@ -21,20 +20,20 @@ import numpy as np
 
 from pipeline.task.errors import UserError
 
-Table = dict[str, np.ndarray]  # one column of equal length for each name
-Weights = dict[str, np.ndarray]  # variable path → [R, …], one entry for each run
+Table = dict[str, np.ndarray]  # name → column; all columns have the same length
+Weights = dict[str, np.ndarray]  # variable path → [R, …], the weights of R runs
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; renames it to `path` when all went well.
+    """Yield a temporary path to write to; rename it to `path` if no exception is raised.
 
-    A file replaces a file, a folder a folder or a file. On an exception what was written is
-    removed, and `path` is what it was.
+    A file replaces a file; a folder replaces a folder or a file. After an exception, the temporary
+    path is removed and `path` is unchanged.
 
     Raises:
-        OSError: If it cannot be written, or is a folder and a file is to replace it. `filename` is
-            `path` unless it is that of another file.
+        OSError: If writing fails, or if a file would replace a folder. The error's `filename` is
+            `path` unless another file caused it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -42,28 +41,28 @@ def atomic_write(path: Path) -> Iterator[Path]:
             written = Path(folder) / path.name
             yield written
             for part in [written, *(written.rglob("*") if written.is_dir() else ())]:
-                _to_disk(part)
+                _flush(part)
             if path.is_dir() and not written.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             replaced = Path(folder) / "replaced"
             try:
-                if path.is_dir():  # which, unlike a file, no rename replaces
+                if path.is_dir():  # renaming replaces a file, but not a folder
                     path.rename(replaced)
                 written.replace(path)
             except BaseException:
                 if replaced.exists() and not path.exists():
                     replaced.rename(path)
                 raise
-            _to_disk(path.parent)
+            _flush(path.parent)
     except OSError as error:
-        # A full disk names no file, and what is written beside `path` is gone.
+        # A full disk names no file, and the temporary file means nothing to the user.
         if error.filename is None or f".{path.name}." in str(error.filename):
             error.filename, error.filename2 = str(path), None
         raise
 
 
-def _to_disk(path: Path) -> None:
-    """Wait until the disk has a file, or the names in a folder: a power failure spares them."""
+def _flush(path: Path) -> None:
+    """Flush a file, or the names in a folder, to disk, so that it survives a power failure."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
@@ -72,7 +71,7 @@ def _to_disk(path: Path) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays as a compressed .npz file; equal arrays give equal bytes."""
+    """Write named arrays to a compressed .npz file; equal arrays give equal bytes."""
     with atomic_write(path) as written:
         np.savez_compressed(written, allow_pickle=False, **arrays)
 
@@ -82,10 +81,10 @@ def read_arrays(path: Path, required: Iterable[str] = ()) -> dict[str, np.ndarra
 
     Args:
         path: The file.
-        required: Arrays that it must have; it may have more.
+        required: Names of arrays that it must contain; more are allowed.
 
     Raises:
-        UserError: If the file is missing, is not a whole .npz file or lacks an array.
+        UserError: If the file is missing, is not a complete .npz file or lacks an array.
     """
     try:
         arrays = load_arrays(path)
@@ -100,19 +99,19 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is not a whole .npz file. Nothing is unpickled.
+        ValueError: If it is not a complete .npz file or contains pickled objects.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     except OSError:
         raise
-    except Exception as error:  # of damaged bytes zipfile, zlib and NumPy make many kinds
+    except Exception as error:  # zipfile, zlib and NumPy raise many types for damaged bytes
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def write_table(path: Path, table: Table) -> None:
-    """Write a table as CSV with a header line; floats with nine significant digits."""
+    """Write a table to a CSV file with a header line, floats with nine significant digits."""
     with atomic_write(path) as written, written.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table)
@@ -123,12 +122,12 @@ def write_table(path: Path, table: Table) -> None:
 
 
 def read_table(path: Path, required: Iterable[str], *, may_be_empty: bool = False) -> Table:
-    """Read a CSV table; columns are integers, floats or, failing that, strings.
+    """Read a CSV table; convert columns to integers, else to floats, else keep strings.
 
     Args:
         path: The file.
-        required: Columns that it must have; it may have more.
-        may_be_empty: Whether it may have no rows, and those columns alone. Defaults to no.
+        required: Columns that it must have; more are allowed.
+        may_be_empty: Also accept a table with exactly these columns and no rows. Defaults to False.
 
     Raises:
         UserError: If the file is missing, has no rows, lacks a column or has an uneven row.
@@ -148,22 +147,24 @@ def read_table(path: Path, required: Iterable[str], *, may_be_empty: bool = Fals
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON; infinities and NaN are refused, since JSON has none."""
+    """Write indented JSON.
+
+    Raises:
+        ValueError: If `value` contains infinity or NaN, which JSON does not support.
+    """
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     with atomic_write(path) as written:
         written.write_text(text)
 
 
 def stack_weights(runs: Sequence[Mapping[str, np.ndarray]]) -> Weights:
-    """Stack the weights of R runs, each `[…]`, as one array `[R, …]` for each variable."""
+    """Stack the weights of R runs, each `[…]`, into one array `[R, …]` per variable."""
     return {path: np.stack([weights[path] for weights in runs]) for path in runs[0]}
 
 
 def stale_file(path: Path, expected: Any, received: Any) -> UserError:
-    """Make the error for a whole file that does not belong to the parameters or the other files."""
-    return UserError(
-        f"{path}: expected {expected}, received {received}; `dvc repro` brings it into step"
-    )
+    """Make the error for an intact file that does not match the parameters or other files."""
+    return UserError(f"{path}: expected {expected}, received {received}; `dvc repro` updates it")
 
 
 def read_json(path: Path, required: Iterable[str]) -> dict[str, Any]:
@@ -171,10 +172,10 @@ def read_json(path: Path, required: Iterable[str]) -> dict[str, Any]:
 
     Args:
         path: The file.
-        required: Names that the object must have; it may have more.
+        required: Keys that it must have; more are allowed.
 
     Raises:
-        UserError: If the file is missing, is not a JSON object or lacks a name.
+        UserError: If the file is missing, is not a JSON object or lacks a key.
     """
     try:
         value = json.loads(path.read_text())
@@ -188,7 +189,7 @@ def read_json(path: Path, required: Iterable[str]) -> dict[str, Any]:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder over whatever is at `target`."""
+    """Copy a folder, replacing anything at `target`."""
     with atomic_write(target) as written:
         shutil.copytree(source, written)
 
@@ -209,6 +210,7 @@ def _column(values: Sequence[str]) -> np.ndarray:
 
 
 def unreadable(path: Path, expected: str, error: Exception) -> UserError:
+    """Make the error for a file that is missing or damaged."""
     if isinstance(error, FileNotFoundError):
         received = "no such file; `dvc repro` runs the stage that writes it"
     else:

@@ -1,4 +1,4 @@
-"""All mistakes of params.yaml, those that only the environments themselves can tell included."""
+"""Checking params.yaml completely, including against the environments themselves."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,15 +16,15 @@ from pipeline.task.validation import validate
 
 
 def check_params(path: Path, tasks: Iterable[str] | None = None) -> Params:
-    """Find all mistakes of params.yaml at once.
+    """Read params.yaml and report all its mistakes at once.
 
     Args:
-        path: Where params.yaml is.
+        path: The path of params.yaml.
         tasks: The tasks whose environments are made and inspected. Defaults to all.
 
     Raises:
-        UserError: If there is any mistake in the file, in one of these environments, or in `tasks`;
-            the message has a line for each.
+        UserError: If there is any mistake in the file, in one of these environments, or in `tasks`.
+            The message has one line per mistake.
     """
     params, environments, policies, trainings, mistakes = validate(path)
     names = list(environments) if tasks is None else list(tasks)
@@ -61,25 +61,23 @@ def _environment_mistakes(
         yield Mistake(("tasks", name, "env", "backend"), expected(text, env.backend))
     if policy is not None:
         yield from _policy_mistakes(name, policy, specification.action_space)
-    num_steps = specification.max_episode_steps  # of an update, if it has one episode
+    num_steps = specification.max_episode_steps  # per update, if it has one episode
     if train and train.normalize_advantages and train.episodes_per_update == num_steps == 1:
-        text = "false, since an update has a single step, whose advantage less its mean is always 0"
+        text = "false, since each update has one step, so its normalized advantage is always 0"
         yield Mistake(("tasks", name, "train", "normalize_advantages"), expected(text, True))
 
 
 def _policy_mistakes(name: str, policy: PolicyParams, space: ActionSpace) -> Iterator[Mistake]:
-    """Yields what a policy is asked for that these actions do not have."""
+    """Yield the settings of a policy that its action space does not support."""
     for field in ("standard_deviation", "bounded_actions"):
         received, default = getattr(policy, field), PolicyParams.model_fields[field].default
         location = ("tasks", name, "policy", field)
         if isinstance(space, spaces.Box):
-            with np.errstate(over="ignore"):  # what float32 cannot hold is no bound
+            with np.errstate(over="ignore"):  # too large for float32: ±∞, which means unbounded
                 low, high = (bound.astype(np.float32) for bound in (space.low, space.high))
             if received == "squash" and (low >= high).any():
-                text = f"clip, since {space} has bounds that leave nothing to squash to"
+                text = f"clip, since {space} has bounds with no room between them"
                 yield Mistake(location, expected(text, received))
         elif received != default:
-            text = (
-                f"{default}, since only a Box of actions has a Normal policy, and these are {space}"
-            )
+            text = f"{default}, since only Box actions have a Normal policy, and these are {space}"
             yield Mistake(location, expected(text, received))

@@ -1,13 +1,13 @@
-"""The errors that are told to the user as one message instead of a traceback."""
+"""Errors that are shown to the user as one message instead of a traceback."""
 
 from environments.faults import EnvironmentFault
 
 
 class UserError(Exception):
-    """A mistake that the user can mend.
+    """A mistake that the user can fix.
 
-    `str(error)` is the whole message, possibly several lines: where the mistake is, what was
-    expected, what was received.
+    `str(error)` is the whole message, possibly several lines: the location of the mistake, the
+    expected and the received value.
     """
 
 

@@ -16,7 +16,7 @@ class TaskFiles(NamedTuple):
 
     @property
     def rollouts(self) -> Path:
-        """Episodes sampled by the initial policies; written by `rollout`."""
+        """Episodes sampled with the initial policies; written by `rollout`."""
         return self.folder / "rollouts.npz"
 
     @property
@@ -36,12 +36,12 @@ class TaskFiles(NamedTuple):
 
     @property
     def tensorboard(self) -> Path:
-        """Scalars for TensorBoard, a folder for each run; written by `train` while it trains."""
+        """Scalars for TensorBoard, a folder for each run; written by `train` as it runs."""
         return self.folder / "tensorboard"
 
     @property
     def variance(self) -> Path:
-        """The noise of the gradient, a row for each policy and baseline; written by `variance`."""
+        """The gradient noise, a row for each policy and baseline; written by `variance`."""
         return self.folder / "variance.csv"
 
     @property
@@ -66,7 +66,7 @@ class TaskFiles(NamedTuple):
 
     @property
     def plane(self) -> Path:
-        """The chosen policy's action distribution over a plane of states; by `evaluate`."""
+        """The chosen policy's action distribution over a plane of states; written by `evaluate`."""
         return self.folder / "plane.csv"
 
     @property
@@ -76,20 +76,20 @@ class TaskFiles(NamedTuple):
 
     @property
     def metrics(self) -> Path:
-        """The task's results, tracked by git; written by `evaluate`."""
+        """The task's metrics, tracked by git; written by `evaluate`."""
         return self.folder / "metrics.json"
 
     @property
     def film(self) -> Path:
-        """The recorded episode as a film, or the reason why there is none; written by `plot`."""
+        """A film of the recorded episode, or the reason why there is none; written by `plot`."""
         return self.folder / "film"
 
     @property
     def plots(self) -> Path:
-        """Pictures; written by `plot`."""
+        """Plots of the results; written by `plot`."""
         return self.folder / "plots"
 
     @property
     def panels(self) -> Path:
-        """The pictures' panels, one by one, for the report; written by `plot`."""
+        """The panels of the plots, one by one, for the report; written by `plot`."""
         return self.folder / "panels.json"

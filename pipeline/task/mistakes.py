@@ -1,4 +1,4 @@
-"""Mistakes of a file, in words for the person who wrote it."""
+"""Messages about the mistakes in a file, for the person who wrote it."""
 
 import datetime
 import difflib
@@ -12,31 +12,31 @@ from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
-Location = tuple[int | str, ...]  # the keys and indices that lead to a value
+Location = tuple[int | str, ...]  # the keys and indices on the path to a value
 MAX_SHOWN = 60  # characters of a received value
 
 
 class Mistake(NamedTuple):
-    """One mistake of a file."""
+    """One mistake in a file."""
 
     location: Location
-    text: str  # what was expected and what was received
+    text: str  # the expected and the received value
 
     def line(self, file: object) -> str:
-        """Returns `file: location: text`, or `file: text` for the whole file."""
-        places = (str(file), dotted(self.location), self.text)
-        return ": ".join(place for place in places if place)
+        """Return `file: location: text`, or `file: text` for the whole file."""
+        parts = (str(file), dotted(self.location), self.text)
+        return ": ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Annotation of a type, after its constraints: any failure becomes "expected <text>".
+    """An annotation that turns any failure of the type before it into "expected <text>".
 
-    Mistakes inside the value, such as an item of a list, keep their own message and place.
+    Mistakes inside the value, such as an item of a list, keep their own message and location.
     """
 
     text: str
-    choices: tuple[str, ...] = ()  # to suggest one from
+    choices: tuple[str, ...] = ()  # values to suggest from
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -55,19 +55,19 @@ class Expected:
 
 
 def one_of(choices: Sequence[str]) -> Expected:
-    """Returns the annotation of a value that is one of `choices`."""
+    """Return the annotation of a value that must be one of `choices`."""
     return Expected(f"one of {', '.join(choices)}", tuple(choices))
 
 
 def expected(text: str, received: Any, choices: Iterable[str] = ()) -> str:
-    """Returns "expected <text>, received <received>", suggesting the closest of `choices`."""
+    """Return "expected <text>, received <received>", and suggest the closest of `choices`."""
     closest = _closest(received, choices)
     suggestion = f"; did you mean {closest}?" if closest else ""
-    return f"expected {text}, received {_shown(received)}{suggestion}"
+    return f"expected {text}, received {_format(received)}{suggestion}"
 
 
 def dotted(location: Location) -> str:
-    """Returns `tasks.cartpole.policy.hidden_sizes[1]`; a key that is no plain word is quoted."""
+    """Return `tasks.cartpole.policy.hidden_sizes[1]`; quote keys that are not plain words."""
     path = ""
     for part in location:
         if isinstance(part, int):
@@ -78,15 +78,16 @@ def dotted(location: Location) -> str:
 
 
 def mistakes_in(error: ValidationError, data: Any, model: type[BaseModel]) -> list[Mistake]:
-    """Puts all that pydantic found into words.
+    """Convert the errors that pydantic found to mistakes.
 
     Args:
-        error: What validating `data` as `model` raised.
+        error: The error raised by validating `data` as `model`.
         data: The data of the file.
-        model: The section that the file as a whole is.
+        model: The model of the whole file.
 
     Returns:
-        One mistake for each error, but one for a misspelt key and the field that it leaves missing.
+        One mistake for each error. A misspelled key and the field that it leaves missing are
+        counted as one.
     """
     errors = error.errors(include_url=False)
     suggestions = _suggestions(errors, data, model)
@@ -113,7 +114,7 @@ def _mistake(
             text = f"unknown; expected one of {', '.join(fields)}"
         case "model_type":
             text = expected(_section_text(_section_at(model, location)), received)
-        case _:  # "expected", since every field carries an `Expected`
+        case _:  # "expected", since every field has an `Expected`
             if location[-1:] == ("[key]",):
                 location = location[:-2]
             text = expected(details["ctx"]["text"], received, details["ctx"]["choices"])
@@ -123,9 +124,9 @@ def _mistake(
 def _suggestions(
     errors: Iterable[ErrorDetails], data: Any, model: type[BaseModel]
 ) -> dict[Location, Location]:
-    """Returns for unknown keys the field of the same section that each seems to mean.
+    """Map unknown keys to the fields that they seem to be misspellings of.
 
-    A field that the section has already is not meant, nor is one meant twice.
+    A key is never mapped to a field that the section has already, nor two keys to the same field.
     """
     suggestions: dict[Location, Location] = {}
     for location in (details["loc"] for details in errors if details["type"] == "extra_forbidden"):
@@ -141,7 +142,7 @@ def _suggestions(
 
 
 def value_at(data: Any, location: Location) -> Any:
-    """Returns the value of nested data at `location`. Raises LookupError if there is none."""
+    """Return the value of nested data at `location`; raise LookupError if there is none."""
     for part in location:
         data = data[part]
     return data
@@ -153,7 +154,7 @@ def _section_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             annotation = annotation.model_fields[str(part)].annotation
         else:
-            annotation = get_args(annotation)[-1]  # the value of a mapping
+            annotation = get_args(annotation)[-1]  # the type of a mapping's values
     section: type[BaseModel] = annotation
     return section
 
@@ -162,7 +163,7 @@ def _expectation(field: FieldInfo) -> str:
     for annotation in field.metadata:
         if isinstance(annotation, Expected):
             return annotation.text
-    section: Any = field.annotation  # only sections go without an `Expected`
+    section: Any = field.annotation  # only sections have no `Expected`
     return _section_text(section)
 
 
@@ -177,13 +178,13 @@ def _closest(word: Any, candidates: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word, list(candidates), n=1)), None)
 
 
-def _shown(value: Any) -> str:
-    """Returns `value` as the user wrote it, or nearly, shortened if long."""
+def _format(value: Any) -> str:
+    """Format `value` approximately as the user wrote it, shortened if long."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, datetime.date):
         return f"the date {value}"
     text = repr(value)
     if isinstance(value, float) and not math.isfinite(value):
-        return f"{text}, which is no finite number"
+        return f"{text}, which is not finite"
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."

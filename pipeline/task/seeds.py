@@ -1,4 +1,4 @@
-"""Independent random streams, each a function of what it is for."""
+"""Independent random streams, one for each purpose, run and update."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """The purpose of a random stream. The numbers are part of every result: add, never renumber."""
+    """The purpose of a random stream. Never renumber: all results depend on the numbers."""
 
     INITIAL_WEIGHTS = 0
     ROLLOUT = 1
@@ -18,15 +18,15 @@ class Purpose(IntEnum):
 
 
 def stream(seed: int, purpose: Purpose, run: int, update: int = 0) -> np.random.SeedSequence:
-    """The random stream of one run, one purpose and, in training, one update.
+    """Make the random stream of one run, one purpose and, in training, one update.
 
     Args:
         seed: Root seed, from 0 to 2^32 − 1.
-        purpose: What the stream is for.
+        purpose: The purpose of the stream.
         run: Number of the run, from 0.
-        update: Number of the update, from 0: how many the policy has learnt from.
+        update: Number of updates that the policy has had so far. Defaults to 0.
 
     Returns:
-        A seed sequence whose hash makes streams of different arguments independent.
+        A seed sequence. Its hash makes the streams of different arguments independent.
     """
     return np.random.SeedSequence([seed, purpose, run, update])

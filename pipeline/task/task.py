@@ -1,4 +1,4 @@
-"""One task of params.yaml, checked: what every stage is given."""
+"""One validated task of params.yaml, the argument of every stage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,29 +20,29 @@ SOURCES = Path("sources")  # of environments; written by `python -m pipeline sou
 
 
 class Task(NamedTuple):
-    """One task as a stage sees it."""
+    """One task, with everything a stage needs to know about it."""
 
     name: str
     seed: int  # root of all random streams
     params: TaskParams
     specification: EnvironmentSpecification
     files: TaskFiles
-    num_workers: int | None = 1  # runs performed side by side; None: see `perform_runs`
-    checkpoint_seconds: float = 30.0  # between a run's checkpoints, at least
+    num_workers: int | None = 1  # runs performed in parallel; None: see `perform_runs`
+    checkpoint_seconds: float = 30.0  # minimum time between checkpoints of a run
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of its checkpoints (see `pipeline.runs.checkpoints`)."""
+        """The folder of the checkpoints (see `pipeline.runs.checkpoints`)."""
         return CHECKPOINTS / self.name
 
     @property
     def sources(self) -> Path:
-        """What its environment is made of; see `pipeline.sources`."""
+        """The file that describes the environment's sources (see `pipeline.sources`)."""
         return SOURCES / f"{self.name}.json"
 
     @property
     def is_compiled(self) -> bool:
-        """True if the policies are rolled out and trained in a compiled environment."""
+        """True if rollouts and training use a compiled environment."""
         env = self.params.env
         reason = reason_not_compiled(env.id, env.kwargs, env.action_mask)
         return env.backend != "gymnasium" and reason is None
@@ -52,20 +52,20 @@ class Task(NamedTuple):
         return stream(self.seed, purpose, run, update)
 
     @contextmanager
-    def located_in_run(self, run: int) -> Iterator[None]:
-        """Put the task, its environment and the run in front of an environment's fault."""
+    def locate_faults(self, run: int) -> Iterator[None]:
+        """Prefix an environment's fault with the task, the environment and the run."""
         try:
             yield
         except EnvironmentFault as fault:
-            place = f"{self.name}: {self.specification.id}: run {run}"
-            raise EnvironmentFault(f"{place}: {fault}") from fault
+            location = f"{self.name}: {self.specification.id}: run {run}"
+            raise EnvironmentFault(f"{location}: {fault}") from fault
 
 
 def load_task(params_path: Path, name: str) -> Task:
     """Read and check the parameters of one task.
 
     Raises:
-        UserError: If params.yaml holds mistakes, or no such task.
+        UserError: If params.yaml contains mistakes or has no such task.
     """
     params = check_params(params_path, [name])
     task = params.tasks[name]

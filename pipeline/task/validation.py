@@ -1,4 +1,4 @@
-"""params.yaml read and checked: all its mistakes at once, those between fields included."""
+"""Reading and checking params.yaml, including the rules between fields."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,20 +19,20 @@ from pipeline.task.yaml_file import read_yaml
 
 
 class Validated(NamedTuple):
-    """The valid parts of a file, and its mistakes."""
+    """The valid parts of a file, by task, and its mistakes."""
 
     params: Params | None  # None if there is any mistake
-    environments: dict[str, EnvParams]  # of the tasks whose section env is well-formed
-    policies: dict[str, PolicyParams]  # of the tasks whose section policy is well-formed
-    trainings: dict[str, TrainParams]  # of the tasks whose section train is well-formed
-    mistakes: list[Mistake]  # all of them, none if params is there
+    environments: dict[str, EnvParams]  # valid `env` sections
+    policies: dict[str, PolicyParams]  # valid `policy` sections
+    trainings: dict[str, TrainParams]  # valid `train` sections
+    mistakes: list[Mistake]  # empty if and only if `params` is not None
 
 
 def load_params(path: Path) -> Params:
-    """Read and check params.yaml, but for what only Gymnasium knows (see `check_params`).
+    """Read and check params.yaml without making any environment (see `check_params`).
 
     Raises:
-        UserError: If there is any mistake; the message has a line for each.
+        UserError: If there is any mistake. The message has one line per mistake.
     """
     params, *_, mistakes = validate(path)
     if params is None:
@@ -41,7 +41,7 @@ def load_params(path: Path) -> Params:
 
 
 def validate(path: Path) -> Validated:
-    """Reads params.yaml and finds all its mistakes.
+    """Read params.yaml and find all its mistakes.
 
     Raises:
         UserError: If the file cannot be read or is not YAML.
@@ -66,27 +66,27 @@ def validate(path: Path) -> Validated:
 
 
 class _Sections(NamedTuple):
-    """A file's data, of which some is not valid."""
+    """The data of a file that may be partly invalid."""
 
     data: Any
-    invalid: set[Location]  # where the mistakes are
+    invalid: set[Location]  # locations of the mistakes
 
     def tasks(self) -> list[str]:
-        """Names of the tasks, well-formed or not."""
+        """List the names of all tasks, valid or not."""
         tasks = self.data.get("tasks") if isinstance(self.data, dict) else None
         return list(tasks) if isinstance(tasks, dict) else []
 
     def named(self, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each task's section of this name, where it is valid."""
+        """Yield each task's section of this name, if it is valid."""
         for task in self.tasks():
             if (values := self.valid("tasks", task, section)) is not None:
                 yield task, values
 
     def valid(self, *location: str) -> Any:
-        """The value there if neither it nor anything in or around it is a mistake, else None.
+        """Return the value at a location if it and everything in or around it is valid, else None.
 
-        None, too, where an optional value is left out. Valid numbers and text are in the file just
-        as they are in Params.
+        The result is also None if an optional value is omitted. A valid number or text is the same
+        in the file and in Params.
         """
         for other in self.invalid:
             if all(a == b for a, b in zip(location, other, strict=False)):
@@ -96,10 +96,10 @@ class _Sections(NamedTuple):
 
 
 def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
-    """Yields the mistakes between fields of a task.
+    """Yield the mistakes between fields of a task.
 
-    No validators of the sections: pydantic runs these only where no field at all is wrong, and the
-    user is to see all mistakes at once.
+    These rules are not pydantic validators, which run only if every field is valid. This way the
+    user sees all mistakes at once.
     """
     train = ("tasks", task, "train")
     baseline = sections.valid(*train, "baseline")
@@ -121,23 +121,24 @@ def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
         yield Mistake((*train, "num_episodes"), expected(text, num_episodes))
     if num_rollouts is not None and num_rollouts < per_update:
         text = (
-            f"at least train.episodes_per_update ({per_update}), since the first update uses them"
+            f"at least train.episodes_per_update ({per_update}), since the first update uses these "
+            "episodes"
         )
         yield Mistake(("tasks", task, "rollout", "num_episodes"), expected(text, num_rollouts))
 
 
 def _schedule_rules(sections: _Sections, train: tuple[str, ...]) -> Iterator[Mistake]:
-    """Yields the mistakes of a learning-rate schedule."""
+    """Yield the mistakes of a learning-rate schedule."""
     schedule = sections.valid(*train, "learning_rate_schedule") or "constant"
     initial = sections.valid(*train, "learning_rate")
     final = sections.valid(*train, "final_learning_rate") or 0
     location = (*train, "final_learning_rate")
     if schedule == "constant" and final:
-        text = "0 or nothing, since nothing brings a constant learning_rate to it"
+        text = "0 or no entry, since learning_rate_schedule is constant"
         yield Mistake(location, expected(text, final))
-    least = 1e-30 * max(1, initial or 1)  # of which float32 can still hold the ratio
+    least = 1e-30 * max(1, initial or 1)  # keeps final / initial representable in float32
     if schedule == "exponential" and final < least:
-        text = f"a number from {least:g} on, since an exponential schedule never reaches 0"
+        text = f"a number of at least {least:g}, since an exponential schedule never reaches 0"
         yield Mistake(location, expected(text, final))
     elif schedule != "constant" and initial is not None and final > initial:
         yield Mistake(location, expected(f"at most learning_rate ({initial})", final))

@@ -1,4 +1,4 @@
-"""A YAML file read as plain data, with one clean message for whatever is wrong with it."""
+"""Reading YAML files as plain data, with a clear message for every mistake."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,17 +15,18 @@ from pipeline.task.mistakes import Location, Mistake, expected
 
 
 def read_yaml(path: Path) -> Any:
-    """Reads one YAML 1.2 document.
+    """Read one YAML 1.2 document.
 
-    DVC writes 0.00001 as `1e-05`, which YAML 1.1 (PyYAML) takes for text and YAML 1.2 (ruamel.yaml,
-    and DVC itself) for a number.
+    DVC writes 0.00001 as `1e-05`. YAML 1.1 (PyYAML) reads this as text; YAML 1.2 (ruamel.yaml and
+    DVC itself) reads it as a number.
 
     Returns:
-        Dictionaries with keys of text, lists, text, numbers, booleans, dates and None.
+        Dictionaries with text keys, lists, text, numbers, booleans, dates and None.
 
     Raises:
         UserError: If the file cannot be read, is empty, not UTF-8 or not YAML, repeats a key, or
-            uses aliases, tags or keys that are not text. The message says which and where.
+            uses aliases, tags or keys that are not text. The message names the mistake and its
+            location.
     """
     text = _read_text(path)
     try:
@@ -34,9 +35,9 @@ def read_yaml(path: Path) -> Any:
         refused += [mistake.line(path) for mistake in _refused_keys(data, ())]
     except (MarkedYAMLError, ReaderError) as error:
         raise UserError(f"{path}: {_syntax_mistake(error, text)}") from error
-    except ValueError as error:  # a date without such a day, an integer of thousands of digits
-        reason = str(error).partition(":")[0]  # what follows would advise programmers
-        raise UserError(f"{path}: expected YAML, received an impossible value: {reason}") from error
+    except ValueError as error:  # an impossible date, or an integer of thousands of digits
+        reason = str(error).partition(":")[0]  # the rest is advice for programmers
+        raise UserError(f"{path}: expected YAML, received an invalid value: {reason}") from error
     except RecursionError as error:
         raise UserError(f"{path}: expected YAML, received lists nested too deeply") from error
     if refused:
@@ -50,38 +51,38 @@ def _read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise UserError(f"{path}: expected a YAML file, received a path with no file") from error
+        raise UserError(f"{path}: expected a YAML file, received no such file") from error
     except IsADirectoryError as error:
         raise UserError(f"{path}: expected a YAML file, received a directory") from error
     except OSError as error:
-        raise UserError(f"{path}: expected a file to read, received: {error.strerror}") from error
+        raise UserError(f"{path}: expected a readable file, received: {error.strerror}") from error
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"{path}: line {line}: expected text in UTF-8, received the byte "
+            f"{path}: line {line}: expected UTF-8 text, received the byte "
             f"0x{content[error.start]:02x}"
         ) from error
 
 
 def _yaml() -> YAML:
-    # A reader keeps the version that a %YAML directive set, hence a new one for each reading. The
-    # pure one, so that messages do not depend on whether the C extension is installed.
+    # Each document needs a new reader, since a reader keeps the version that a %YAML directive set.
+    # The pure Python reader gives the same messages with and without the C extension.
     return YAML(typ="safe", pure=True)
 
 
 def _refused_syntax(text: str) -> Iterator[tuple[int, str]]:
-    """Yields the line and the mistake of every alias and tag."""
+    """Yield the line and the message for every alias and tag."""
     for event in _yaml().parse(text):
         line = event.start_mark.line + 1
         if isinstance(event, AliasEvent):
-            # An alias and its anchor are one object to DVC, which would set a field in both.
+            # To DVC, an alias and its anchor are one object, so it would set a field in both.
             yield (
                 line,
                 (
-                    f"expected the values written out, received the alias *{event.anchor}, through "
-                    "which `dvc exp run -S` would change the original too"
+                    f"expected the values written out, received the alias *{event.anchor}; "
+                    "`dvc exp run -S` would change both the alias and the original"
                 ),
             )
         if tag := _tag(event):
@@ -89,18 +90,18 @@ def _refused_syntax(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _tag(event: Event) -> str | None:
-    tag = getattr(event, "tag", None)  # only scalars and the starts of collections have one
+    tag = getattr(event, "tag", None)  # only scalars and starts of collections have a tag
     return tag.replace("tag:yaml.org,2002:", "!!") if tag else None
 
 
 def _refused_keys(data: Any, location: Location) -> Iterator[Mistake]:
-    """Yields the keys that are not text, such as the task name 1, which reads as a number."""
+    """Yield the keys that are not text, such as the task name 1, which is a number."""
     if isinstance(data, dict):
         for key, value in data.items():
             if isinstance(key, str):
                 yield from _refused_keys(value, (*location, key))
             else:
-                yield Mistake(location, expected("keys of text", key))
+                yield Mistake(location, expected("a text key", key))
     elif isinstance(data, list):
         for index, value in enumerate(data):
             yield from _refused_keys(value, (*location, index))
@@ -109,12 +110,13 @@ def _refused_keys(data: Any, location: Location) -> Iterator[Mistake]:
 def _syntax_mistake(error: MarkedYAMLError | ReaderError, text: str) -> str:
     if isinstance(error, ReaderError):
         line = text.count("\n", 0, error.position) + 1
-        return f"line {line}: expected text, received the character {text[error.position]!r}"
+        character = repr(text[error.position])
+        return f"line {line}: expected text, received {character}, which YAML does not allow"
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1
     if isinstance(error, DuplicateKeyError):
         key = str(error.problem).removeprefix("found duplicate ").partition(" with value ")[0]
-        return f"line {line}: expected each key once in a section, received {key} again"
+        return f"line {line}: expected each key once per section, received {key} again"
     problem = ", ".join(part for part in (error.context, error.problem) if part)
     advice = "; indent with spaces" if "'\\t'" in problem else ""
     return f"line {line}: expected YAML: {problem}{advice}"

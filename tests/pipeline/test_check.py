@@ -161,13 +161,13 @@ def test_an_environment_without_a_time_limit(write):
         (
             "CartPole-v1",
             "bounded_actions: squash",
-            "bounded_actions: expected clip, since only a Box of actions has a Normal policy, and "
+            "bounded_actions: expected clip, since only Box actions have a Normal policy, and "
             "these are Discrete(2), received 'squash'",
         ),
         (
             "CartPole-v1",
             "standard_deviation: state_dependent",
-            "standard_deviation: expected state_independent, since only a Box of actions has a "
+            "standard_deviation: expected state_independent, since only Box actions have a "
             "Normal policy, and these are Discrete(2), received 'state_dependent'",
         ),
         ("Pendulum-v1", "bounded_actions: squash", None),
@@ -280,8 +280,8 @@ def test_advantages_that_are_always_0_are_refused(write):
     )
     path = write(*one_step)  # of the bandit, the first task
     assert message(path) == (
-        f"{path}: tasks.bandit.train.normalize_advantages: expected false, since an update has a "
-        "single step, whose advantage less its mean is always 0, received true"
+        f"{path}: tasks.bandit.train.normalize_advantages: expected false, since each update has "
+        "one step, so its normalized advantage is always 0, received true"
     )
     check_params(write(one_step[0]))
     check_params(write(one_step[1]))

@@ -93,7 +93,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(damage, training, unb
     path.write_bytes(damage(path.read_bytes()))
     saved = checkpoints.read(1, quiet=False)
     assert saved.num_updates == STOPS[name][1]
-    assert capsys.readouterr().err.startswith(f"{path}: a damaged checkpoint, not used: ")
+    assert capsys.readouterr().err.startswith(f"{path}: ignoring a damaged checkpoint: ")
     run = perform(1, lambda _: None)
     checkpoints.remove()
     assert_same_bits(run, unbroken)
@@ -130,7 +130,7 @@ def test_a_killed_process_is_continued_by_the_next(
         path.unlink()
     process = start_training(folder, name, num_workers)
     wait_for_checkpoint(folder, process, name)
-    monkeypatch.setattr(lock, "SECONDS", 0.05)
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.05)
     with pytest.raises(
         UserError, match=rf"lock: held by process {process.pid}, which has been training"
     ):

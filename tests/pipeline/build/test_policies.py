@@ -1,4 +1,4 @@
-"""A task's policy and learner, from its parameters."""
+"""Building a task's policy and learner from its parameters."""
 
 import keras
 import numpy as np
@@ -35,7 +35,7 @@ def make_policy(seed=0, hidden_sizes=(3, 5)):
     )
 
 
-def test_the_policy_has_the_network_that_was_asked_for():
+def test_the_policy_has_the_network_that_its_parameters_describe():
     network = make_policy().network
     shapes = [tuple(weights.shape) for weights in network.trainable_variables]
     assert shapes == [(4, 3), (3,), (3, 5), (5,), (5, 2), (2,)]
@@ -53,7 +53,7 @@ def test_the_learner_does_what_the_parameters_say():
     assert learner.max_gradient_norm == 2.5
 
 
-def test_a_learner_with_a_value_network_of_its_own():
+def test_the_value_network_is_the_one_that_its_parameters_describe():
     params = TRAIN.model_copy(
         update={
             "baseline": "value",
@@ -79,7 +79,7 @@ def test_a_learner_with_a_value_network_of_its_own():
     assert (value.steps_per_update, value.normalize_targets) == (7, False)
 
 
-def test_every_run_begins_with_its_policy_and_a_value_network_of_its_own():
+def test_every_run_starts_with_its_own_policy_and_value_network():
     params = TRAIN.model_copy(update={"baseline": "value"})
     learner = learners.make_learner(params, make_policy())
     assert isinstance(learner.baseline, ValueBaseline)
@@ -105,7 +105,7 @@ def test_policy_and_value_share_the_statistics_of_observations():
     normalizer = policy.network.get_layer("normalization")
     assert isinstance(learner.baseline, ValueBaseline)
     assert normalizer in learner.baseline.network.layers
-    # They are among the weights that are written, read and set.
+    # The statistics are among the weights that are written, read and set.
     saved = policies.get_weights(policy)
     assert {path for path in saved if path.startswith("normalization/")} == {
         "normalization/mean",
@@ -120,7 +120,7 @@ def test_policy_and_value_share_the_statistics_of_observations():
 @pytest.mark.parametrize(
     ("schedule", "final", "expected"),
     [
-        # 5 updates from 0.0625: fractions done 0, 1/5, …, 4/5; the last value comes after them.
+        # 5 updates from 0.0625: fractions done 0, 1/5, …, 4/5; the last value is reached after.
         ("constant", 0.0, lambda done: 0.0625),
         ("linear", 0.0125, lambda done: 0.0625 + (0.0125 - 0.0625) * done),
         ("linear", 0.0, lambda done: 0.0625 * (1 - done)),
@@ -138,17 +138,17 @@ def test_the_learning_rate_falls_from_update_to_update(schedule, final, expected
         }
     )
     learner = learners.make_learner(params, make_policy(hidden_sizes=()))
-    for _ in range(2):  # a reset begins the schedule again
+    for _ in range(2):  # a reset restarts the schedule
         learner.reset(np.random.SeedSequence(0))
         steps = []
         for _ in range(6):
             before = learner.variables[1].numpy()
-            learner._apply([tf.zeros((4, 2)), tf.ones(2)])  # a step of the learning rate itself
+            learner._apply([tf.zeros((4, 2)), tf.ones(2)])  # with gradient 1, SGD steps by the rate
             steps.append((before - learner.variables[1].numpy())[0])
         np.testing.assert_allclose(steps, [expected(u / 5) for u in range(6)], atol=1e-6)
 
 
-def test_the_compiled_actor_is_the_policys_sample_with_the_weights_of_the_moment():
+def test_the_compiled_actor_samples_from_the_policy_with_its_current_weights():
     policy = make_policy()
     actor = CompiledActor(policy)
     seed = np.array([1, 2], np.int32)
@@ -157,8 +157,8 @@ def test_the_compiled_actor_is_the_policys_sample_with_the_weights_of_the_moment
         policy.network.set_weights([factor * w for w in policy.network.get_weights()])
         expected = policy.sample(tf.constant(observations), seed)
         action = actor.act(observations, seed)
-        for received, wanted in zip(action, expected, strict=True):
-            np.testing.assert_allclose(received, wanted, rtol=1e-5)
+        for received, value in zip(action, expected, strict=True):
+            np.testing.assert_allclose(received, value, rtol=1e-5)
         np.testing.assert_allclose(
             actor.log_prob(action.outputs, action.raw_action),
             policy.distribution(observations).log_prob(expected.raw_action),
@@ -166,7 +166,7 @@ def test_the_compiled_actor_is_the_policys_sample_with_the_weights_of_the_moment
         )
 
 
-def test_weights_come_back_run_by_run(tmp_path):
+def test_weights_are_read_as_they_were_written_run_by_run(tmp_path):
     runs = [policies.get_weights(make_policy(seed)) for seed in (1, 2)]
     write_arrays(tmp_path / "weights.npz", stack_weights(runs))
     policy = make_policy()
@@ -177,7 +177,7 @@ def test_weights_come_back_run_by_run(tmp_path):
             np.testing.assert_array_equal(values, expected[path])
 
 
-def test_weights_of_other_runs_or_not_finite_are_refused(tmp_path):
+def test_weights_with_another_number_of_runs_or_not_finite_are_refused(tmp_path):
     path, policy = tmp_path / "weights.npz", make_policy()
     weights = stack_weights([policies.get_weights(policy)])
     write_arrays(path, weights)

@@ -1,4 +1,4 @@
-"""Rollout and training in a compiled environment and in Gymnasium's."""
+"""Rollout and training in a compiled and in a Gymnasium environment."""
 
 import copy
 
@@ -34,12 +34,14 @@ def section(env_id, backend, **train):
         ("FrozenLake-v1", "auto", False),
     ],
 )
-def test_compiled_where_there_is_one_unless_told_otherwise(env_id, backend, is_compiled, tmp_path):
+def test_a_compiled_environment_is_used_if_there_is_one_unless_params_say_otherwise(
+    env_id, backend, is_compiled, tmp_path
+):
     path = write_params(tmp_path, task=section(env_id, backend))
     assert load_task(path, "task").is_compiled == is_compiled
 
 
-def test_a_compiled_environment_that_does_not_know_a_keyword_argument_is_not_used(tmp_path):
+def test_a_compiled_environment_without_a_keyword_argument_is_not_used(tmp_path):
     params = section("Pendulum-v1", "auto")
     for kwargs, is_compiled in [({"g": 9.8}, True), ({"render_mode": None}, False)]:
         params["env"]["kwargs"] = kwargs
@@ -61,14 +63,14 @@ def test_episodes_that_memory_cannot_hold_are_a_mistake_of_the_user(
     stage(task)
     monkeypatch.setattr(samplers, "_physical_memory", lambda: memory - 1)
     message = (
-        "^task: expected an env.max_episode_steps of at most 9, .* 128 bytes, "
-        f"of {num_episodes} episodes together; received 10"
+        "^task: expected env.max_episode_steps of at most 9, since a compiled environment .* of "
+        f"{num_episodes} episodes, about 128 bytes a step, received 10; env.backend: gymnasium"
     )
     with pytest.raises(UserError, match=message):
         stage(task)
 
 
-def test_env_steps_are_numbered_by_32_bits(tmp_path, monkeypatch):
+def test_env_steps_are_numbered_with_32_bits(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(samplers, "_physical_memory", lambda: 2**50)
     params = section("CartPole-v1", "compiled", episodes_per_update=2, num_episodes=2)
@@ -80,7 +82,7 @@ def test_env_steps_are_numbered_by_32_bits(tmp_path, monkeypatch):
         rollout(task)
 
 
-def test_all_that_learns_and_judges_and_the_same_bytes_again(tmp_path, monkeypatch):
+def test_training_with_every_option_improves_the_policy_and_is_reproducible(tmp_path, monkeypatch):
     params = section("CartPole-v1", "compiled", baseline="value", normalize_advantages=True)
     params["train"] |= {"num_episodes": 160, "episodes_per_update": 4, "learning_rate": 0.01}
     params["policy"] = {"hidden_sizes": [16], "activation": "tanh", "normalize_observations": True}
@@ -92,7 +94,7 @@ def test_all_that_learns_and_judges_and_the_same_bytes_again(tmp_path, monkeypat
     curve = read_table(files.learning_curve, ["run", "num_env_steps", "mean_return"])
     assert len(curve["run"]) == 2 * 40
     run_0 = curve["run"] == 0
-    # A reward of 1 a step: the steps of an update are its episodes' returns.
+    # The reward is 1 per step, so an update has as many steps as its 4 episodes have return.
     steps = np.diff(curve["num_env_steps"][run_0], prepend=0)
     np.testing.assert_allclose(steps, 4 * curve["mean_return"][run_0])
     count = read_arrays(files.final_weights)["normalization/count"]
@@ -101,7 +103,7 @@ def test_all_that_learns_and_judges_and_the_same_bytes_again(tmp_path, monkeypat
     task = run_stages(tmp_path, monkeypatch, params=params, stages=stages)
     for path, content in written.items():
         assert path.read_bytes() == content
-    # Evaluated in Gymnasium's environment, the sampled policy does what it did at the end.
+    # In the Gymnasium environment, the sampled policy performs as it did at the end of training.
     metrics = read_json(task.files.metrics, ["task"])["task"]
     last = np.mean([curve["mean_return"][r][-5:].mean() for r in (run_0, ~run_0)])
     assert 0.5 * last < metrics["sampled"] < 2 * last
@@ -115,8 +117,8 @@ def test_evaluation_does_not_use_the_compiled_environment(tmp_path, monkeypatch)
     evaluate(task)
 
 
-def test_a_compiled_environment_of_other_spaces_is_refused(tmp_path, monkeypatch):
+def test_a_compiled_environment_with_different_spaces_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "_registry", {})
     registry.register("Bandit-v0", "environments.compiled.cartpole:CompiledCartPole")
-    with pytest.raises(UserError, match="task: expected a compiled environment that can be made"):
+    with pytest.raises(UserError, match="task: expected a compiled environment that can replace"):
         run_stages(tmp_path, monkeypatch, params=section("Bandit-v0", "auto"), stages=(rollout,))

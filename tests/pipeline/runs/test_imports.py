@@ -1,15 +1,15 @@
-"""The files that a module imports, found by reading them."""
+"""Finding the files that a module imports from their text."""
 
 import ast
 
 from pipeline.runs.imports import CODE, ROOT, imported_files, imported_names
 
 FOLDERS = ("environments", "models", "reinforce", "pipeline", "benchmarks")
-LAZY = ROOT / "pipeline" / "acting.py"  # imports one module of ours in a function
+LAZY = ROOT / "pipeline" / "acting.py"  # imports one of our modules inside a function
 
 
 def names_by_the_parser(tree):
-    """The names that a file imports, by Python's own parser, wherever the statement is."""
+    """Yield the names that a file imports anywhere, found by Python's own parser."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             yield from [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]

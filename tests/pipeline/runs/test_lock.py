@@ -1,4 +1,4 @@
-"""A lock is waited for while its holder ends."""
+"""Waiting for a lock while its holder ends."""
 
 import os
 import threading
@@ -25,18 +25,18 @@ def test_a_holder_that_ends_is_waited_for(tmp_path, capsys):
     threading.Timer(0.5, end.set).start()
     with locked(path):
         assert end.is_set()
-        said = capsys.readouterr().err
+        text = capsys.readouterr().err
     holder.join()
-    assert said.startswith(f"{path}: held by process {os.getpid()}, which has been training since ")
-    assert said.endswith("; waiting 10 s for it to end\n")
+    assert text.startswith(f"{path}: held by process {os.getpid()}, which has been training since ")
+    assert text.endswith("; waiting up to 10 s for it to end\n")
     assert not path.exists()
 
 
-def test_one_that_goes_on_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(lock, "SECONDS", 0.05)
+def test_a_holder_that_keeps_the_lock_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.05)
     with (
         locked(tmp_path / "lock"),
-        pytest.raises(UserError, match=rf"lock: held by process {os.getpid()}, .*; wait for it"),
+        pytest.raises(UserError, match=rf"lock: held by process {os.getpid()}, .*; wait until it"),
         locked(tmp_path / "lock"),
     ):
         pass

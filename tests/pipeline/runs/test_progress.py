@@ -1,4 +1,4 @@
-"""The progress of a training, on a terminal and elsewhere."""
+"""The progress of training, on a terminal and in a log."""
 
 import io
 import re
@@ -16,7 +16,7 @@ from reinforce.records import UpdateRecord
 
 
 class Stderr(io.StringIO):
-    """Can still be read when it has been closed."""
+    """A standard error that can still be read after it is closed."""
 
     def __init__(self, is_terminal):
         super().__init__()
@@ -42,7 +42,7 @@ def make_progress(num_runs=5, saved=None):
 
 @pytest.fixture
 def shown(request, monkeypatch):
-    """What the progress of two updates of run 2 prints where it is looked at a hundred a second."""
+    """Return the output of two updates of run 2, with progress printed every 0.01 s."""
     stderr = Stderr(request.param)
     monkeypatch.setattr(module, "duplicate_stderr", lambda: stderr)
     monkeypatch.setattr(module, "SECONDS", 0.01)
@@ -64,7 +64,7 @@ UPDATES = (
 
 
 @pytest.mark.parametrize("shown", [True], indirect=True)
-def test_a_bar_moves_while_nothing_is_reported_and_says_what_goes_on(shown):
+def test_a_bar_moves_while_nothing_is_reported_and_shows_the_updates(shown):
     drawn = [line.strip() for line in re.split("[\r\n]+", shown) if line.strip()]
     assert sum(bool(re.fullmatch(r"0%\|\s+\| compiling · 00:00<\?", line)) for line in drawn) >= 3
     for update, percent in zip(UPDATES, (0, 10), strict=True):
@@ -79,10 +79,10 @@ def test_a_log_gets_lines(shown):
     assert all(any(re.fullmatch(line, other) for line in lines) for other in printed), printed
 
 
-def test_what_has_been_done_is_counted_in_runs():
+def test_episodes_before_a_resumption_count():
     saved = RunCheckpoint([record(9)], {})
     assert str(make_progress(saved=saved)) == "160 of 5 × 4,800 episodes"
     progress = make_progress(num_runs=1, saved=saved)
     assert str(progress) == "160 of 4,800 episodes"
-    progress.show(0, record(4))  # that of the checkpoint, reported again
+    progress.show(0, record(4))  # from the checkpoint, reported again
     assert (str(progress), progress.num_env_steps) == ("160 of 4,800 episodes", 0)

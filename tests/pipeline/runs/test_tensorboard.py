@@ -12,7 +12,7 @@ from reinforce.records import UpdateRecord
 
 
 def read(folder):
-    """The events of the only file in a folder; TensorFlow checks lengths and checksums."""
+    """Read the events of the only file in a folder; TensorFlow checks lengths and checksums."""
     (path,) = folder.iterdir()
     assert "tfevents" in path.name
     return list(tf.compat.v1.train.summary_iterator(str(path)))
@@ -29,19 +29,21 @@ def test_a_run_has_its_scalars_over_env_steps(tmp_path):
     version, *shown = read(tmp_path / "run")
     assert version.file_version == "brain.Event:2"
     assert [event.step for event in shown] == [0, 100, 200]
-    assert all(event.wall_time == 0 for event in [version, *shown])  # equal bytes another time
+    assert all(
+        event.wall_time == 0 for event in [version, *shown]
+    )  # so that bytes are reproducible
     values = [{scalar.tag: scalar.simple_value for scalar in e.summary.value} for e in shown]
     assert values[1] == dict(zip(SCALARS, (11, 2, 3, 4, 5, 6), strict=True))
 
 
-def test_they_can_be_read_while_they_are_written(tmp_path, monkeypatch):
+def test_scalars_can_be_read_while_training_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(tensorboard, "FLUSH_SECONDS", 0.0)
     with TensorBoardWriter(tmp_path, num_updates=2) as scalars:
         scalars.show(record(0, 1))
         assert len(read(tmp_path)) == 2
 
 
-def test_the_next_training_replaces_them(tmp_path):
+def test_the_next_training_replaces_the_scalars(tmp_path):
     for mean_return in (1, 2):
         with TensorBoardWriter(tmp_path, num_updates=1) as scalars:
             scalars.show(record(0, mean_return))

@@ -1,4 +1,4 @@
-"""Runs side by side; the tasks here need no TensorFlow."""
+"""Runs in parallel workers; the tasks here need no TensorFlow."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from tests.pipeline.signals import hear_signals
 def task(num_runs, num_workers, num_copies=None, **fields):
     params = SimpleNamespace(num_runs=num_runs, env=SimpleNamespace(num_copies=num_copies))
     return SimpleNamespace(
-        params=params, num_workers=num_workers, located_in_run=nullcontext, **fields
+        params=params, num_workers=num_workers, locate_faults=nullcontext, **fields
     )
 
 
@@ -44,11 +44,11 @@ def test_results_come_run_by_run_from_as_many_processes(num_runs, num_workers, n
     assert [result for result, *_ in results] == [run**2 for run in range(num_runs)]
     assert all(prepared == performed for _, prepared, performed in results)
     processes = {performed for *_, performed in results}
-    assert len(processes) <= num_processes  # a quick one may perform all of them
+    assert len(processes) <= num_processes  # a quick worker may perform all runs
     assert (os.getpid() in processes) == (num_processes == 1)
     for run in range(num_runs):
-        of_run = [value for reported, value in reports if reported == run]
-        assert of_run == [("started", run), ("finished", run)]
+        values = [value for reported, value in reports if reported == run]
+        assert values == [("started", run), ("finished", run)]
 
 
 def test_one_run_after_the_other_where_copies_are_limited():
@@ -80,7 +80,7 @@ def fail_in_run_1(_task):
     return perform
 
 
-def test_a_mistake_in_one_stops_the_others():
+def test_a_mistake_in_one_run_stops_the_others():
     with pytest.raises(UserError, match="run 1 has failed"):
         perform_runs(task(2, 2), fail_in_run_1)
 
@@ -98,7 +98,7 @@ def die(_task):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_worker_that_dies_ends_it():
+def test_a_worker_that_dies_is_an_error():
     with pytest.raises(ChildProcessError, match="a worker process died; .* num_workers: 1"):
         perform_runs(task(2, 2), die)
 
@@ -116,7 +116,7 @@ def is_running(process):
         status = Path(f"/proc/{process}/stat").read_text()
     except FileNotFoundError:
         return False
-    return status.rpartition(")")[2].split()[0] != "Z"  # not yet reaped
+    return status.rpartition(")")[2].split()[0] != "Z"  # Z: a zombie, not yet reaped
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
@@ -146,26 +146,26 @@ def test_no_worker_outlives_its_parent(sent, tmp_path):
         time.sleep(0.05)
 
 
-def test_one_worker_for_each_core_unless_told_otherwise():
+def test_by_default_there_is_one_worker_per_core():
     assert 1 <= default_num_workers() <= min(MAX_WORKERS, os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize(
-    ("num_workers", "worthwhile", "expected"),
+    ("num_workers", "useful_num_workers", "expected"),
     [(None, None, 3), (None, 2, 2), (None, 9, 3), (2, 1, 2), (2, None, 2)],
 )
-def test_no_more_workers_than_are_worthwhile_unless_so_many_are_asked_for(
-    num_workers, worthwhile, expected, monkeypatch
+def test_no_more_workers_than_are_useful_unless_params_say_so(
+    num_workers, useful_num_workers, expected, monkeypatch
 ):
-    asked = []
+    started = []
 
     @contextmanager
-    def made(_task, _prepare, number, _signals):
-        asked.append(number)
+    def start_workers(_task, _prepare, number, _signals):
+        started.append(number)
         yield [], None
 
     monkeypatch.setattr(workers, "default_num_workers", lambda: 3)
-    monkeypatch.setattr(workers, "_workers", made)
+    monkeypatch.setattr(workers, "_workers", start_workers)
     monkeypatch.setattr(workers, "_collect", lambda *_: dict.fromkeys(range(5)))
-    perform_runs(task(5, num_workers), square, worthwhile=worthwhile)
-    assert asked == [expected]
+    perform_runs(task(5, num_workers), square, useful_num_workers=useful_num_workers)
+    assert started == [expected]

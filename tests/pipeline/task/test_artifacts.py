@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read with an error that names them."""
+"""Files are written completely or not at all; errors in reading name the file."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from pipeline.task.errors import UserError
 ARRAYS = {"a/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "names": np.array(["x", "yz"])}
 
 
-def test_arrays_come_back_and_equal_arrays_give_equal_bytes(tmp_path):
+def test_arrays_are_read_as_written_and_equal_arrays_give_equal_bytes(tmp_path):
     one, two = tmp_path / "deep" / "one.npz", tmp_path / "two.npz"
     write_arrays(one, ARRAYS)
     write_arrays(two, ARRAYS)
@@ -33,7 +33,7 @@ def test_arrays_come_back_and_equal_arrays_give_equal_bytes(tmp_path):
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_tables_come_back_with_float32_to_the_last_bit(tmp_path):
+def test_tables_are_read_as_written_with_float32_to_the_last_bit(tmp_path):
     table = {
         "run": np.array([0, 1]),
         "mode": np.array(["greedy", "sampled"]),
@@ -106,7 +106,7 @@ def test_a_missing_file_is_named(tmp_path, read, name):
         read(tmp_path / name)
 
 
-def test_what_fails_halfway_leaves_what_was_there(tmp_path):
+def test_a_failed_write_leaves_the_file_unchanged(tmp_path):
     path = tmp_path / "file"
     path.write_text("before")
 

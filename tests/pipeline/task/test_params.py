@@ -1,4 +1,4 @@
-"""params.yaml: what is accepted, and the exact message for each kind of mistake."""
+"""params.yaml: the accepted values, and the exact message for each kind of mistake."""
 
 import itertools
 import re
@@ -44,11 +44,15 @@ TRAIN_FIELDS = (
     "final_learning_rate, reward_scale, baseline, value, normalize_advantages, "
     "entropy_coefficient, max_gradient_norm, keep"
 )
-PLAIN = "text without ${, a number, true, false, null, or lists or mappings of these"
+PLAIN = "text without ${, a number, true, false, null, or a list or mapping of these"
 
 
 def edited(*edits):
-    """The valid file with the first occurrence, in task `first`, of each old text made new."""
+    """Return the valid file with the first occurrence of each old text, in task `first`, replaced.
+
+    Args:
+        edits: Pairs of old and new text.
+    """
     text = VALID
     for old, new in edits:
         assert old in text
@@ -63,7 +67,7 @@ def write(folder, text):
 
 
 def mistakes(folder, text):
-    """The lines of the message, without the file's name that each begins with."""
+    """Return the lines of the message, without the file name at the start of each."""
     path = write(folder, text)
     with pytest.raises(UserError) as error:
         load_params(path)
@@ -147,7 +151,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
         ("first:", "Ant_v5-fast:"),
     ],
 )
-def test_what_lies_just_inside_the_bounds_is_accepted(tmp_path, old, new):
+def test_values_just_inside_the_bounds_are_accepted(tmp_path, old, new):
     load_params(write(tmp_path, edited((old, new))))
 
 
@@ -193,13 +197,13 @@ def test_params_are_frozen(tmp_path):
         (
             "gamma: 0.9",
             "gamma: .nan",
-            "train.gamma: expected a number from 0 to 1, received nan, which is no finite number",
+            "train.gamma: expected a number from 0 to 1, received nan, which is not finite",
         ),
         (
             "learning_rate: 0.01",
             "learning_rate: .inf",
-            "train.learning_rate: expected a number from 1e-30 to 1e30, received inf, which is no "
-            "finite number",
+            "train.learning_rate: expected a number from 1e-30 to 1e30, received inf, which is "
+            "not finite",
         ),
         (
             "learning_rate: 0.01",
@@ -282,7 +286,7 @@ def test_params_are_frozen(tmp_path):
         (
             "[8, 4]",
             "64",
-            "policy.hidden_sizes: expected a list of integers, as in [64, 64] or [], received 64",
+            "policy.hidden_sizes: expected a list of integers, such as [64, 64] or [], received 64",
         ),
         (
             "[8, 4]",
@@ -300,7 +304,7 @@ def test_params_are_frozen(tmp_path):
             "normalize_advantages: 1",
             "train.normalize_advantages: expected true or false, received 1",
         ),
-        # one of several words
+        # one of several choices
         (
             "baseline: per_step",
             "baseline: leave_on_out",
@@ -323,25 +327,25 @@ def test_params_are_frozen(tmp_path):
         (
             "id: Bandit-v0",
             "id: ''",
-            "env.id: expected the id of a Gymnasium environment, as in CartPole-v1, received ''",
+            "env.id: expected the id of a Gymnasium environment, such as CartPole-v1, received ''",
         ),
         (
             "id: Bandit-v0",
             "id: '${seed}'",
-            "env.id: expected the id of a Gymnasium environment, as in CartPole-v1, received "
+            "env.id: expected the id of a Gymnasium environment, such as CartPole-v1, received "
             "'${seed}'",
         ),
         (
             "{probabilities: [0.3, 0.7]}",
             "",
-            "env.kwargs: expected keyword arguments, as in {gravity: 9.8}, received null",
+            "env.kwargs: expected keyword arguments, such as {gravity: 9.8}, received null",
         ),
         (
             "{probabilities: [0.3, 0.7]}",
             "{two words: 1}",
             "env.kwargs: expected the name of a keyword argument, received 'two words'",
         ),
-        # kwargs that DVC cannot hold or that would never equal what dvc.lock holds
+        # kwargs that DVC does not support or that would never equal those in dvc.lock
         (
             "[0.3, 0.7]",
             "2026-01-31",
@@ -371,7 +375,7 @@ def test_params_are_frozen(tmp_path):
             "num_runs: 2\n    colour: red",
             f"colour: unknown; expected one of {TASK_FIELDS}",
         ),
-        # a close name that the section has already is not what was meant
+        # a similar field that the section has already is not suggested
         (
             "gamma: 0.9",
             "gamma: 0.9\n      gama: 0.9",
@@ -386,15 +390,15 @@ def test_params_are_frozen(tmp_path):
         (
             "    rollout: {num_episodes: 100}\n",
             "",
-            "rollout: missing; expected a section with num_episodes (episodes of the initial "
-            "policies)",
+            "rollout: missing; expected a section with num_episodes (the episodes of the "
+            "initial policies)",
         ),
         (
             "rollout: {num_episodes: 100}",
             "rollout: 100",
             "rollout: expected a section with num_episodes, received 100",
         ),
-        # fields that do not go together
+        # fields that contradict each other
         (
             "episodes_per_update: 16",
             "episodes_per_update: 1",
@@ -417,7 +421,7 @@ def test_params_are_frozen(tmp_path):
             "rollout: {num_episodes: 100}",
             "rollout: {num_episodes: 15}",
             "rollout.num_episodes: expected at least train.episodes_per_update (16), since the "
-            "first update uses them, received 15",
+            "first update uses these episodes, received 15",
         ),
     ],
 )
@@ -435,7 +439,7 @@ def test_a_baseline_over_other_episodes_needs_two(tmp_path, baseline):
 
 
 @pytest.mark.parametrize("baseline", ["none", "value"])
-def test_a_baseline_that_looks_at_no_other_episode_needs_one(tmp_path, baseline):
+def test_a_baseline_without_other_episodes_needs_one(tmp_path, baseline):
     text = edited(("per_step", baseline), ("episodes_per_update: 16", "episodes_per_update: 1"))
     load_params(write(tmp_path, text))
 
@@ -443,18 +447,18 @@ def test_a_baseline_that_looks_at_no_other_episode_needs_one(tmp_path, baseline)
 def test_a_task_name_fits_into_a_files_name(tmp_path):
     load_params(write(tmp_path, edited(("first:", f"{'a' * 100}:"))))
     (mistake,) = mistakes(tmp_path, edited(("first:", f"{'a' * 101}:")))
-    assert mistake.startswith("tasks: expected a task name: a letter, then")
+    assert mistake.startswith("tasks: expected a task name (a letter, then")
 
 
 @pytest.mark.parametrize(
     "name", ["two words", "a.b", "a@b", "-a", "1", "", "a/b", "a\\n", "é", "_"]
 )
-def test_a_task_name_that_can_be_no_folder_or_stage_name(tmp_path, name):
-    # "1" is quoted here: text, but no task name. "a\n" ends in a line break.
+def test_a_task_name_that_cannot_name_a_folder_or_stage(tmp_path, name):
+    # "1" is quoted here, so it is text, but not a task name. "a\n" ends in a line break.
     shown = repr(name.replace("\\n", "\n"))
     assert mistakes(tmp_path, edited(("first:", f'"{name}":'))) == [
-        "tasks: expected a task name: a letter, then letters, digits, _ and -, 100 in all at most, "
-        "received " + shown
+        "tasks: expected a task name (a letter, then up to 99 letters, digits, _ and -), received "
+        + shown
     ]
 
 
@@ -472,16 +476,16 @@ def test_a_task_name_that_can_be_no_folder_or_stage_name(tmp_path, name):
         ),
         (
             "seed: 1",
-            "tasks: missing; expected at least one section, under the name of its task (what to "
-            "learn)",
+            "tasks: missing; expected at least one task, each a section under its name (the tasks "
+            "to train)",
         ),
         (
             "seed: 1\ntasks: {}",
-            "tasks: expected at least one section, under the name of its task, received {}",
+            "tasks: expected at least one task, each a section under its name, received {}",
         ),
         (
             "seed: 1\ntasks:",
-            "tasks: expected at least one section, under the name of its task, received null",
+            "tasks: expected at least one task, each a section under its name, received null",
         ),
         (
             "seed: 1\ntasks: {cartpole: 5}",
@@ -498,7 +502,7 @@ def test_a_mistake_in_the_whole(tmp_path, text, mistake):
     assert mistakes(tmp_path, text) == [mistake]
 
 
-def test_two_misspelt_keys_do_not_share_a_suggestion(tmp_path):
+def test_two_misspelled_keys_do_not_share_a_suggestion(tmp_path):
     text = edited(("num_episodes: 320", "num_episode: 320\n      num_episods: 5"))
     assert mistakes(tmp_path, text) == [
         "tasks.first.train.num_episode: unknown; did you mean num_episodes?",
@@ -506,9 +510,9 @@ def test_two_misspelt_keys_do_not_share_a_suggestion(tmp_path):
     ]
 
 
-def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
-    # Of each kind one: a wrong value, a misspelt key, a missing field, an unknown word, and two
-    # fields that do not go together, in the same section as the wrong value and the misspelt key.
+def test_all_mistakes_of_a_file_are_reported_at_once(tmp_path):
+    # One of each kind: a wrong value, a misspelled key, a missing field, an unknown choice, and two
+    # fields that contradict each other, next to the wrong value and the misspelled key.
     text = edited(
         ("num_runs: 2", "num_runs: two"),
         ("num_episodes: 320", "num_episodes: 321"),
@@ -529,7 +533,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
         "tasks.first.train.num_episodes: expected a multiple of episodes_per_update (16), such as "
         "320 or 336, received 321",
         "tasks.second.rollout.num_episodes: expected at least train.episodes_per_update (16), "
-        "since the first update uses them, received 9",
+        "since the first update uses these episodes, received 9",
     ]
 
 
@@ -541,7 +545,7 @@ def test_rules_between_fields_leave_invalid_fields_alone(tmp_path):
     ]
 
 
-def test_no_message_speaks_of_pydantic(tmp_path):
+def test_no_message_mentions_pydantic(tmp_path):
     text = edited(
         ("[8, 4]", "{}"), ("id: Bandit-v0", "id: 3"), ("first:", "'?':"), ("train:", "x:")
     )
@@ -549,7 +553,7 @@ def test_no_message_speaks_of_pydantic(tmp_path):
     assert not re.search(r"pydantic|https?:|\[type=|input_value|validation error", message)
 
 
-def test_well_formed_environments_are_found_beside_mistakes(tmp_path):
+def test_valid_environments_are_found_next_to_mistakes(tmp_path):
     path = write(tmp_path, edited(("id: Bandit-v0", "id: 3"), ("seed: 3", "seed: three")))
     params, environments, policies, _, mistakes = validate(path)
     assert params is None
@@ -599,21 +603,21 @@ LEARNING_RATE = "learning_rate: 0.01"
         (
             LEARNING_RATE,
             f"{LEARNING_RATE}\n      learning_rate_schedule: exponential",
-            "train.final_learning_rate: expected a number from 1e-30 on, since an exponential "
+            "train.final_learning_rate: expected a number of at least 1e-30, since an exponential "
             "schedule never reaches 0, received 0",
         ),
         (
             LEARNING_RATE,
             f"{LEARNING_RATE}\n      learning_rate_schedule: exponential"
             "\n      final_learning_rate: 1.0e-46",
-            "train.final_learning_rate: expected a number from 1e-30 on, since an exponential "
+            "train.final_learning_rate: expected a number of at least 1e-30, since an exponential "
             "schedule never reaches 0, received 1e-46",
         ),
         (
             LEARNING_RATE,
             "learning_rate: 1.0e+20\n      learning_rate_schedule: exponential"
             "\n      final_learning_rate: 1.0e-20",
-            "train.final_learning_rate: expected a number from 1e-10 on, since an exponential "
+            "train.final_learning_rate: expected a number of at least 1e-10, since an exponential "
             "schedule never reaches 0, received 1e-20",
         ),
         (
@@ -640,21 +644,21 @@ LEARNING_RATE = "learning_rate: 0.01"
         (
             LEARNING_RATE,
             f"{LEARNING_RATE}\n      final_learning_rate: 0.001",
-            "train.final_learning_rate: expected 0 or nothing, since nothing brings a constant "
-            "learning_rate to it, received 0.001",
+            "train.final_learning_rate: expected 0 or no entry, since learning_rate_schedule is "
+            "constant, received 0.001",
         ),
     ],
 )
-def test_a_mistake_in_what_may_be_left_out(tmp_path, old, new, mistake):
+def test_a_mistake_in_an_optional_setting(tmp_path, old, new, mistake):
     assert mistakes(tmp_path, edited((old, new))) == [f"tasks.first.{mistake}"]
 
 
-def test_another_baseline_may_be_tried_though_the_section_value_stays(tmp_path):
+def test_the_section_value_may_stay_when_another_baseline_is_tried(tmp_path):
     text = edited((LEARNING_RATE, f"{LEARNING_RATE}\n      value: {{steps_per_update: 2}}"))
     assert load_params(write(tmp_path, text)).tasks["first"].train.baseline == "per_step"
 
 
-def test_what_may_be_left_out_is_read(tmp_path):
+def test_optional_settings_are_read(tmp_path):
     text = edited(
         ("activation: relu", "activation: relu, bounded_actions: squash"),
         ("baseline: per_step", "baseline: value"),
@@ -668,10 +672,10 @@ def test_what_may_be_left_out_is_read(tmp_path):
     assert task.train.value.learning_rate == 0.003
 
 
-def test_the_committed_file_tells_what_holds_where_something_is_left_out():
+def test_the_committed_file_documents_the_defaults_of_optional_settings():
     text = (ROOT / "params.yaml").read_text()
     comment = text[text.index("#   env:\n") : text.index("\ntasks:\n")].rstrip()
-    told = YAML(typ="safe").load(re.sub("^#", "", comment, flags=re.MULTILINE))
+    documented = YAML(typ="safe").load(re.sub("^#", "", comment, flags=re.MULTILINE))
     optional = {}
     for section in ("env", "policy", "train"):
         model: Any = TaskParams.model_fields[section].annotation
@@ -681,7 +685,7 @@ def test_the_committed_file_tells_what_holds_where_something_is_left_out():
             if not field.is_required() and name != "kwargs"
         }
     optional["train"]["value"]["hidden_sizes"] = [64, 64]
-    assert told == optional
+    assert documented == optional
     for line in comment.splitlines():
         assert "  # " in line or line.endswith(":") or line.startswith("#     # "), line
 
@@ -701,6 +705,6 @@ def test_reading_params_imports_no_tensorflow():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_its_baselines_are_those_that_there_are():
+def test_the_schema_lists_exactly_the_baselines_that_exist():
     assert set(get_args(schema.Baseline)) == {*BASELINES, "value"}
     assert set(schema.BASELINES_OVER_OTHER_EPISODES) <= set(BASELINES)

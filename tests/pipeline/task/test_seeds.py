@@ -7,7 +7,7 @@ import pytest
 from pipeline.task.seeds import Purpose, stream
 
 
-def test_every_seed_purpose_run_and_update_has_a_stream_of_its_own():
+def test_every_seed_purpose_run_and_update_has_its_own_stream():
     arguments = itertools.product([0, 1, 2**32 - 1], Purpose, range(3), range(3))
     states = [tuple(stream(*each).generate_state(4)) for each in arguments]
     assert len(set(states)) == 3 * len(Purpose) * 3 * 3
@@ -19,7 +19,7 @@ def test_the_same_arguments_give_the_same_stream():
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_purposes_are_numbered_once_and_for_all(purpose):
+def test_purposes_are_never_renumbered(purpose):
     numbers = {"INITIAL_WEIGHTS": 0, "ROLLOUT": 1, "TRAINING": 2}
     numbers |= {
         "GREEDY_EVALUATION": 3,

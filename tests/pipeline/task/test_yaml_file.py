@@ -1,4 +1,4 @@
-"""Reading YAML: what counts as a number, and one message for each way a file can be broken."""
+"""Reading YAML: which values are numbers, and the message for each kind of broken file."""
 
 import pytest
 
@@ -18,9 +18,9 @@ def message(path):
         ("1e-05", 0.00001),  # as DVC writes -S x=0.00001; PyYAML reads text
         ("1E3", 1000.0),
         ("-2", -2),
-        ("010", 10),  # not octal, as it is in YAML 1.1
+        ("010", 10),  # decimal, but octal in YAML 1.1
         (".inf", float("inf")),
-        ("no", "no"),  # text, as it is not in YAML 1.1
+        ("no", "no"),  # text, but false in YAML 1.1
         ("false", False),
         ("null", None),
         ("'1'", "1"),
@@ -46,8 +46,11 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path):
     [
         (b"", "expected YAML, received an empty file"),
         (b"# nothing yet\n", "expected YAML, received an empty file"),
-        (b"x: 1\ny: \xe9\n", "line 2: expected text in UTF-8, received the byte 0xe9"),
-        (b"x: 1\ny: \x00\n", r"line 2: expected text, received the character '\x00'"),
+        (b"x: 1\ny: \xe9\n", "line 2: expected UTF-8 text, received the byte 0xe9"),
+        (
+            b"x: 1\ny: \x00\n",
+            r"line 2: expected text, received '\x00', which YAML does not allow",
+        ),
         (
             b"x: [1\ny: 2\n",
             "line 2: expected YAML: while parsing a flow sequence, expected ',' or ']', but got "
@@ -65,16 +68,16 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path):
         ),
         (
             b"x: 1\ny: 2\nx: 3\n",
-            'line 3: expected each key once in a section, received key "x" again',
+            'line 3: expected each key once per section, received key "x" again',
         ),
         (b"x: !!set {a}\n", "line 1: expected a value without a tag, received the tag !!set"),
         (b"x: !mine 3\n", "line 1: expected a value without a tag, received the tag !mine"),
-        (b"x: {1: 2}\n", "x: expected keys of text, received 1"),
-        (b"x: [{}, {true: 2}]\n", "x[1]: expected keys of text, received true"),
-        (b"x: 2026-99-01\n", "expected YAML, received an impossible value: month must be in 1..12"),
+        (b"x: {1: 2}\n", "x: expected a text key, received 1"),
+        (b"x: [{}, {true: 2}]\n", "x[1]: expected a text key, received true"),
+        (b"x: 2026-99-01\n", "expected YAML, received an invalid value: month must be in 1..12"),
         (
             b"x: " + 5000 * b"9",  # Python reads at most 4300 digits
-            "expected YAML, received an impossible value: Exceeds the limit (4300 digits) for "
+            "expected YAML, received an invalid value: Exceeds the limit (4300 digits) for "
             "integer string conversion",
         ),
         (
@@ -94,8 +97,8 @@ def test_aliases_are_refused(tmp_path, use):
     path = tmp_path / "params.yaml"
     path.write_text(f"x: &shared {{a: 1}}\n{use}\n")
     assert message(path) == (
-        f"{path}: line 2: expected the values written out, received the alias *shared, through "
-        "which `dvc exp run -S` would change the original too"
+        f"{path}: line 2: expected the values written out, received the alias *shared; "
+        "`dvc exp run -S` would change both the alias and the original"
     )
 
 
@@ -105,18 +108,18 @@ def test_an_alias_of_itself_is_refused_before_it_is_followed(tmp_path):
     assert "line 1: expected the values written out" in message(path)
 
 
-def test_all_refused_keys_are_told_at_once(tmp_path):
+def test_all_refused_keys_are_reported_at_once(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("x: {1: 2, ~: 3}\n")
     assert message(path).splitlines() == [
-        f"{path}: x: expected keys of text, received 1",
-        f"{path}: x: expected keys of text, received null",
+        f"{path}: x: expected a text key, received 1",
+        f"{path}: x: expected a text key, received null",
     ]
 
 
 def test_a_missing_file(tmp_path):
     path = tmp_path / "params.yaml"
-    assert message(path) == f"{path}: expected a YAML file, received a path with no file"
+    assert message(path) == f"{path}: expected a YAML file, received no such file"
 
 
 def test_a_directory(tmp_path):
@@ -127,4 +130,4 @@ def test_a_path_through_a_file(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("x: 1\n")
     below = path / "params.yaml"
-    assert message(below) == f"{below}: expected a file to read, received: Not a directory"
+    assert message(below) == f"{below}: expected a readable file, received: Not a directory"
