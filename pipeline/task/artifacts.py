@@ -164,7 +164,9 @@ def stack_weights(runs: Sequence[Mapping[str, np.ndarray]]) -> Weights:
 
 def stale_file(path: Path, expected: Any, received: Any) -> UserError:
     """Make the error for an intact file that does not match the parameters or other files."""
-    return UserError(f"{path}: expected {expected}, received {received}; `dvc repro` updates it")
+    return UserError(
+        f"{path}: expected {expected}, received {received}; run `dvc repro` to update it"
+    )
 
 
 def read_json(path: Path, required: Iterable[str]) -> dict[str, Any]:
@@ -212,7 +214,7 @@ def _column(values: Sequence[str]) -> np.ndarray:
 def unreadable(path: Path, expected: str, error: Exception) -> UserError:
     """Make the error for a file that is missing or damaged."""
     if isinstance(error, FileNotFoundError):
-        received = "no such file; `dvc repro` runs the stage that writes it"
+        received = "no such file; run `dvc repro` to create it"
     else:
         received = f"{type(error).__name__}: {error}"
     return UserError(f"{path}: expected {expected}, received {received}")

@@ -476,7 +476,7 @@ def test_files_of_other_digests_are_refused(copied, capsys):
     (copied / "fingerprint.pb").write_bytes(b"")
     assert refusal(capsys, copied) == (
         f"{copied}: expected the files that spec.json has the digests of, received another "
-        "fingerprint.pb, or none; `dvc repro` updates it"
+        "fingerprint.pb, or none; run `dvc repro` to update it"
     )
 
 

@@ -102,7 +102,9 @@ def test_json_has_no_nan(tmp_path):
     ],
 )
 def test_a_missing_file_is_named(tmp_path, read, name):
-    with pytest.raises(UserError, match=rf"{name}: expected .* received no such file; `dvc repro`"):
+    with pytest.raises(
+        UserError, match=rf"{name}: expected .* received no such file; run `dvc repro`"
+    ):
         read(tmp_path / name)
 
 
