@@ -28,7 +28,7 @@ WITH_IMPORT_LOG = """
 import runpy
 from contextlib import nullcontext
 from pipeline.process import start
-start._stderr_withheld = nullcontext
+start._stderr_suppressed = nullcontext
 runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
 """
 PACKAGES = ("tensorflow", "tensorflow_probability", "keras", "gymnasium", "matplotlib", "pydantic")
