@@ -1,14 +1,13 @@
-# The only set-up that this project needs is git, make and Python 3.11, 3.12 or 3.13; `make` lists
-# the targets. GNU make 3.81 or later.
+# `make` lists the targets. It needs git, GNU make 3.81 or later, and Python 3.11, 3.12 or 3.13.
 
-# Which Python to make .venv with; empty: the first that fits (tools/find_python.sh).
+# The Python to make .venv with; empty: the first suitable one (tools/find_python.sh).
 PYTHON =
 
-# What `. .venv/bin/activate` does, so that dvc.yaml's `python` is .venv's, whatever environment
-# the user is in. The echo says what is run.
+# Run a command as after `. .venv/bin/activate`, so that dvc.yaml's `python` is that of .venv even in
+# another active environment. The echo shows the command.
 in_venv = @echo '$(1)'; unset PYTHONHOME; VIRTUAL_ENV="$$PWD/.venv" PATH="$$PWD/.venv/bin:$$PATH" $(1)
 
-# The pictures of the README, from what the last `dvc repro` wrote.
+# The pictures of README.md, from the outputs of the last `dvc repro`.
 PICTURES = bandit-policy cartpole-learning_curve cartpole-plane cartpole-variance \
 	pendulum-learning_curve pendulum-plane
 FILMS = cartpole pendulum
@@ -16,16 +15,16 @@ FILMS = cartpole pendulum
 .PHONY: help setup gpu repro test test-slow lock pictures
 
 help:
-	@echo 'make repro    everything: set-up, check of params.yaml, then dvc repro'
-	@echo 'make test     set-up, then format, lint, types, imports and tests'
-	@echo 'make test-slow the tests that attack it: kills, full disks, damaged files, mutations'
-	@echo 'make setup    the set-up alone: .venv, with what requirements.txt says'
-	@echo 'make gpu      the set-up with CUDA, for Linux with an NVIDIA GPU; later makes keep it'
-	@echo 'make pictures copy the pictures of README.md from data/ to docs/'
-	@echo 'make lock     write requirements.txt and requirements-gpu.txt anew from the .in files'
+	@echo 'make repro      set up, check params.yaml, then run `dvc repro`'
+	@echo 'make test       set up, then check format, lint, types, imports and prose, and run the tests'
+	@echo 'make test-slow  attack the pipeline: kills, full disks, damaged files, random parameters'
+	@echo 'make setup      install the versions of requirements.txt into .venv'
+	@echo 'make gpu        the same with CUDA (Linux, NVIDIA GPU); later targets keep it'
+	@echo 'make pictures   update docs/pictures/ from the outputs in data/'
+	@echo 'make lock       update requirements.txt and requirements-gpu.txt from the .in files'
 	@echo
 	@echo 'Daily use: . .venv/bin/activate, then dvc repro, dvc exp run and so on.'
-	@echo 'Another Python: make PYTHON=/path/to/python3.12 <target>. To start over: rm -rf .venv'
+	@echo 'To use another Python: make PYTHON=/path/to/python3.12 <target>. To start over: rm -rf .venv'
 
 setup:
 	@sh tools/setup.sh "$(PYTHON)"
@@ -37,15 +36,17 @@ repro: setup
 	$(call in_venv,python -m pipeline check)
 	$(call in_venv,dvc repro)
 	@git diff --quiet HEAD -- dvc.lock data 2>/dev/null || printf '%s\n' '' \
-	  'dvc.lock or data/ is not as committed. If you have changed no parameter and no code, this' \
-	  'processor computes other last digits (docs/reproducibility.md). Commit the changes or, before' \
-	  'a `git pull` for instance, discard them: git restore dvc.lock data'
+	  'dvc.lock or data/ differs from the commit. If you changed no parameter and no code, this' \
+	  'processor rounds differently (docs/reproducibility.md). Commit the changes, or discard them,' \
+	  'for example before a `git pull`: git restore dvc.lock data'
 
 test: setup
 	$(call in_venv,ruff format --check .)
 	$(call in_venv,ruff check .)
 	$(call in_venv,mypy)
 	$(call in_venv,lint-imports)
+	$(call in_venv,codespell)
+	$(call in_venv,python tools/prose.py)
 	$(call in_venv,pytest --numprocesses auto --dist loadscope --no-loadscope-reorder)
 
 test-slow: setup
@@ -59,6 +60,7 @@ pictures:
 	@for task in $(FILMS); do \
 	  cp "data/$$task/film/film.gif" "docs/pictures/$$task-film.gif" || exit 1; \
 	done
+	$(call in_venv,python -m tools.film_untrained pendulum docs/pictures/pendulum-untrained.gif)
 
 lock:
 	@sh tools/lock.sh "$(PYTHON)"
