@@ -1,1 +1,1 @@
-"""The Keras models: policy network, action distributions, and the module that is exported."""
+"""Keras models: networks, action distributions, and the exported module."""

@@ -1,4 +1,4 @@
-"""A sampled action; imports nothing, since exported policies are used without TFP."""
+"""A sampled action. Imports no TFP, because exported policies are used without it."""
 
 from typing import Any, NamedTuple
 
@@ -6,6 +6,6 @@ from typing import Any, NamedTuple
 class Action(NamedTuple):
     """Sampled actions for a batch of E observations."""
 
-    action: Any  # [E, *action_shape], as the environment takes it
-    raw_action: Any  # [E, *action_shape], as it was sampled: before clipping to the bounds
-    outputs: Any  # [E, P] of the network, of which `raw_action` was drawn
+    action: Any  # [E, *action_shape], as passed to the environment
+    raw_action: Any  # [E, *action_shape], as sampled: before clipping or squashing to the bounds
+    outputs: Any  # [E, P], the network's outputs from which `raw_action` was sampled

@@ -1,4 +1,4 @@
-"""The Keras networks of policies and of values."""
+"""The Keras networks: policy and value."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ import numpy as np
 from models.heads import ActionHead
 from models.normalization import RunningNormalization
 
-OUTPUT_SCALE = 0.01  # of the last layer's initial weights: every policy begins close to indifferent
+OUTPUT_SCALE = 0.01  # of the last layer's initial weights: policies start almost indifferent
 
 
 def make_policy_network(
@@ -19,21 +19,24 @@ def make_policy_network(
     seed: np.random.SeedSequence,
     normalizer: RunningNormalization | None = None,
 ) -> keras.Model:
-    """A policy network with fresh weights: orthogonal, zero biases (Saxe et al. 2014).
+    """Create a policy network with orthogonal initial weights and zero biases.
 
-    The last layer's weights are scaled by 0.01, so that the initial policy hardly prefers any
-    action (Andrychowicz et al. 2021, "What matters in on-policy reinforcement learning?").
+    The last layer's weights are scaled by 0.01, so that the initial policy has almost no preference
+    among actions.
 
     Args:
         observation_size: O, the number of components of an observation.
         hidden_sizes: Units of each hidden layer; may be empty.
-        activation: Keras's name of the hidden layers' activation.
+        activation: Keras name of the hidden layers' activation.
         head: Adds the last layer.
         seed: Determines the initial weights.
-        normalizer: The first layer; None for observations as they are.
+        normalizer: The first layer. Defaults to None: observations are not normalized.
 
     Returns:
         A Keras model, observations `[N, O]` → outputs `[N, P]`.
+
+    Source: Saxe et al. (2014) for orthogonal weights; Andrychowicz et al. (2021), "What matters in
+    on-policy reinforcement learning?", for the scale of the last layer.
     """
     observations = keras.Input((observation_size,), name="observation")
     seeds = _seeds(seed, hidden_sizes)
@@ -49,15 +52,15 @@ def make_value_network(
     seed: np.random.SeedSequence,
     normalizer: RunningNormalization | None = None,
 ) -> keras.Model:
-    """A network that predicts returns, with fresh weights as those of a policy network.
+    """Create a network that predicts returns, initialized like a policy network.
 
     Args:
         observation_size: O, the number of components of an observation.
         hidden_sizes: Units of each hidden layer; may be empty.
-        activation: Keras's name of the hidden layers' activation.
+        activation: Keras name of the hidden layers' activation.
         seed: Determines the initial weights.
-        normalizer: The first layer, shared with the policy's network; None for observations as they
-            are.
+        normalizer: The first layer, shared with the policy network. Defaults to None: observations
+            are not normalized.
 
     Returns:
         A Keras model, observations `[N, O]` → values `[N, 1]`.
@@ -71,7 +74,7 @@ def make_value_network(
 
 
 def _seeds(seed: np.random.SeedSequence, hidden_sizes: Sequence[int]) -> Iterator[int]:
-    """One seed for each layer, hidden ones first."""
+    """Return one seed for each layer, hidden layers first."""
     return iter(seed.generate_state(len(hidden_sizes) + 1).tolist())
 
 
@@ -82,7 +85,7 @@ def _hidden(
     seeds: Iterator[int],
     normalizer: RunningNormalization | None,
 ) -> keras.KerasTensor:
-    """Observations `[N, O]` → features `[N, F]`."""
+    """Apply the normalizer and the hidden layers: observations `[N, O]` → features `[N, F]`."""
     features = observations if normalizer is None else normalizer(observations)
     for layer, size in enumerate(hidden_sizes):
         features = keras.layers.Dense(

@@ -1,21 +1,25 @@
-"""Normalisation by running statistics: part of the network, so that it travels with the policy."""
+"""Normalization by running statistics, as a layer: an exported policy includes its statistics."""
 
 import keras
 import tensorflow as tf
 
-MAX_NORMALIZED = 10.0  # a component that hardly ever varied would otherwise be blown up without end
+MAX_NORMALIZED = 10.0  # else a component that has hardly varied yet could become arbitrarily large
 
 
 class RunningNormalization(keras.layers.Layer):
-    """x → (x − mean) / deviation, of all that `update` has been shown; the identity before that.
+    """A layer that subtracts the running mean and divides by the running standard deviation.
 
-    Mean and variance do not change but by `update`, and are not trained. Normalised components are
-    clipped to ±10. The statistics are exact, not exponentially weighted, and kept in float64.
+        x → clip((x − mean) / deviation, −10, 10)
+
+    The statistics cover all values passed to `update` so far; before the first, the layer is the
+    identity. Only `update` changes them; they are not trained. They are exact (not exponentially
+    weighted) and stored in float64.
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         size = input_shape[-1]
-        self.input_spec = keras.layers.InputSpec(axes={-1: size})  # else one of them is broadcast
+        # Without this check, an input with one component would be broadcast.
+        self.input_spec = keras.layers.InputSpec(axes={-1: size})
 
         def weight(name: str, shape: tuple[int | None, ...], initializer: str) -> keras.Variable:
             return self.add_weight(
@@ -28,7 +32,7 @@ class RunningNormalization(keras.layers.Layer):
 
     @property
     def deviation(self) -> tf.Tensor:
-        """Standard deviation of each component, `[O]` float64, kept off 0."""
+        """Standard deviation of each component, `[O]` float64, always above 0."""
         return keras.ops.sqrt(self.variance + 1e-8)
 
     def call(self, values: tf.Tensor) -> tf.Tensor:
@@ -38,11 +42,17 @@ class RunningNormalization(keras.layers.Layer):
         return keras.ops.where(self.count > 0, normalized, values)
 
     def update(self, values: tf.Tensor, valid: tf.Tensor) -> None:
-        """Counts values into the statistics.
+        """Add values to the running statistics.
+
+            count' = count + n
+            mean' = mean + (m − mean) n / count'
+            variance' = (count · variance + Σ (x − m)² + (m − mean)² · count · n / count') / count'
+
+        n and m are the number and the mean of the new values x.
 
         Args:
             values: `[…, O]`.
-            valid: `[…]` bool; what is not valid does not count.
+            valid: `[…]` bool; values on padding are ignored.
 
         Source: Chan, Golub & LeVeque (1979), "Updating formulae and a pairwise algorithm for
         computing sample variances".

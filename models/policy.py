@@ -1,4 +1,4 @@
-"""The policy π(a|s): a Keras network whose outputs parametrise a distribution over actions."""
+"""The policy π(a|s): a Keras network whose outputs parametrize a distribution over actions."""
 
 from functools import partial
 
@@ -11,16 +11,16 @@ from models.heads import ActionHead, mask_logits
 
 
 class Policy:
-    """A network and an action head.
+    """A network and the action head that interprets its outputs.
 
-    Where the head is masked, the policy is given vectors of I = O + A components: the observation,
-    then the mask of legal actions, 1 where an action is legal. The network sees the observation
-    alone. Else I = O.
+    With a masked head, the policy's inputs have I = O + A components: the observation, then the
+    mask, which is 1 for each legal action. The network receives only the observation. Without a
+    mask, I = O.
 
     Args:
-        network: A Keras model, or anything else that maps observations `[N, O]` to outputs
+        network: A Keras model, or any other callable that maps observations `[N, O]` to outputs
             `[N, P]`.
-        head: What the outputs mean.
+        head: Turns the outputs into a distribution over actions.
         observation_size: O, the number of components of an observation.
     """
 
@@ -31,15 +31,18 @@ class Policy:
 
     @property
     def input_size(self) -> int:
-        """I, the number of components of an observation and its mask."""
+        """I, the number of components of an observation together with its mask."""
         return self.observation_size + sum(self.head.mask_sizes)
 
     def outputs(self, observations: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Observations `[…, I]` → the network's outputs `[…, P]`, those of illegal actions masked.
+        """Return the network's outputs, with the logits of illegal actions masked.
 
         Args:
-            observations: `[…, I]`.
-            training: Whether a gradient will be taken of them. Defaults to False.
+            observations: `[…, I]`, each followed by its mask if the head is masked.
+            training: Whether the outputs will be differentiated. Defaults to False.
+
+        Returns:
+            `[…, P]`.
         """
         network = partial(self.network, training=True) if training else self.network
         if self.head.mask_sizes:
@@ -56,7 +59,7 @@ class Policy:
         return mask_logits(network(observations), mask, sizes)
 
     def distribution(self, observations: tf.Tensor) -> tfd.Distribution:
-        """Observations `[…, I]` → π(·|s), batch shape `[…]`."""
+        """Return π(·|s) for observations `[…, I]`, with batch shape `[…]`."""
         return self.head.distribution(self.outputs(observations))
 
     @property
@@ -68,11 +71,11 @@ class Policy:
         ]
 
     def sample(self, observations: tf.Tensor, seed: tf.Tensor) -> Action:
-        """Draws an action for each observation `[E, I]` with a stateless seed `[2]` (int32)."""
+        """Sample an action for each observation `[E, I]`, with a stateless seed `[2]` int32."""
         return self.act(observations, self.head.noise(tf.shape(observations)[:1], seed))
 
     def act(self, observations: tf.Tensor, noise: tf.Tensor) -> Action:
-        """The action that `noise`, of the head for `[E]`, makes of each observation `[E, I]`."""
+        """Sample an action for each observation `[E, I]`, given the head's `noise` for `[E]`."""
         outputs = self.outputs(observations)
         raw_action = self.head.sample(outputs, noise)
         return Action(
@@ -82,8 +85,8 @@ class Policy:
         )
 
     def greedy(self, observations: tf.Tensor) -> tf.Tensor:
-        """The mode of π(·|s), of a squashed Normal the median: observations `[E, I]` → actions.
+        """Return the mode of π(·|s) for observations `[E, I]`, as the environment takes it.
 
-        As the environment takes them.
+        For a squashed Normal it is the median.
         """
         return self.head.for_environment(self.head.mode(self.outputs(observations)))

@@ -1,4 +1,4 @@
-"""The policy as a SavedModel that needs TensorFlow alone."""
+"""Export of a policy as a SavedModel that depends only on TensorFlow."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from models.policy import Policy
 
 
 class ServablePolicy:
-    """A policy as it is saved: with variables of the SavedModel's own, and signatures.
+    """A policy in the form that is saved: a `tf.Module` with copied variables, and signatures.
 
-    A Keras 3 model inside a `tf.Module` gives a SavedModel that Python loads but that the C++
-    loader, hence TF Serving and `saved_model_cli run`, refuses. So the module's variables are
-    copies, and the network is run on them by `stateless_call`.
+    A `tf.Module` that contains a Keras 3 model can be saved and loaded again in Python. The C++
+    loader refuses it, and with it TF Serving and `saved_model_cli run`. Therefore the module holds
+    copies of the variables, and `stateless_call` runs the network on them.
 
     Args:
-        policy: Its network must be a Keras model.
+        policy: A policy whose network is a Keras model.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -37,24 +37,25 @@ class ServablePolicy:
         self._signatures = self.signatures()
 
     def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
-        """The functions to be exported, by name; E is any number of observations.
-
-        Inputs of other shapes than these are an error.
+        """Return the exported functions by name, for any number E of observations.
 
         serving_default: observation `[E, O]` → action, the greedy one.
         sample: observation `[E, O]`, seed `[2]` → action, raw_action, log_prob `[E]`.
         distribution: observation `[E, O]` → the action distribution's parameters, `[E]` each.
-        log_prob: observation `[E, O]`, action (as sampled) → log_prob `[E]`.
+        log_prob: observation `[E, O]`, raw action → log_prob `[E]`.
 
-        Where the head is masked, all take an action_mask `[E, A]` bool, too: True where an action
-        is legal. Where none is, log-probabilities and parameters are NaN.
+        With a masked head, each function also takes an action_mask `[E, A]` bool, True for legal
+        actions. Log-probabilities and parameters are NaN for an observation without legal actions.
+
+        The functions raise InvalidArgumentError for inputs of any other shape.
         """
         policy = self._policy
         head = policy.head
         _, seed = policy.sample_signature
-        seen = [tf.TensorSpec([None, policy.observation_size], tf.float32, name="observation")]
+        observed = [tf.TensorSpec([None, policy.observation_size], tf.float32, name="observation")]
         if head.mask_sizes:
-            seen.append(tf.TensorSpec([None, sum(head.mask_sizes)], tf.bool, name="action_mask"))
+            mask = tf.TensorSpec([None, sum(head.mask_sizes)], tf.bool, name="action_mask")
+            observed.append(mask)
         action = tf.TensorSpec([None, *head.action_shape], head.action_dtype, name="action")
 
         def sample(observation: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -73,19 +74,20 @@ class ServablePolicy:
             return {"log_prob": head.log_prob(policy.outputs(observation), action)}
 
         return {
-            "serving_default": _enforced(greedy, seen),
-            "sample": _enforced(sample, seen, seed),
-            "distribution": _enforced(parameters, seen),
-            "log_prob": _enforced(log_prob, seen, action),
+            "serving_default": _compile_with_checks(greedy, observed),
+            "sample": _compile_with_checks(sample, observed, seed),
+            "distribution": _compile_with_checks(parameters, observed),
+            "log_prob": _compile_with_checks(log_prob, observed, action),
         }
 
     def save(self, folder: Path) -> None:
-        """Writes the policy, with the weights it has now, as a SavedModel.
+        """Write the policy with its current weights as a SavedModel.
 
-        What does not depend on weights is traced once for all. The same weights, saved in the same
-        order by a fresh process, give the same bytes: TensorFlow numbers the functions of a
-        process, which asks for one that does nothing else, and puts a random uuid into
-        fingerprint.pb, which is set to 0 here.
+        The functions are traced once, by the constructor, however often `save` is called.
+
+        A fresh process that saves the same weights in the same order writes the same bytes. The
+        process must be fresh, because TensorFlow numbers functions consecutively within a process.
+        TensorFlow also writes a random uuid to fingerprint.pb; it is set to 0 here.
         """
         for copies, variables in [
             (self.module.weights, self._network.trainable_variables),
@@ -100,28 +102,29 @@ class ServablePolicy:
         fingerprint_file.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
-def _enforced(
+def _compile_with_checks(
     function: Callable[..., dict[str, tf.Tensor]],
-    seen: Sequence[tf.TensorSpec],
+    observed: Sequence[tf.TensorSpec],
     *others: tf.TensorSpec,
 ) -> tf.types.experimental.GenericFunction:
-    """Compile a function that refuses inputs of other shapes than its signature states.
+    """Compile a function that checks the shapes of its inputs.
 
-    A loaded SavedModel checks types only, and normalization would broadcast a shorter observation.
+    A loaded SavedModel checks only dtypes, and normalization would broadcast an observation that is
+    too short.
 
     Args:
-        function: Its first input is what the policy sees.
-        seen: The parts of that: the observation, and the mask if there is one.
-        others: Its other inputs.
+        function: Takes the policy's input `[E, I]` and any further inputs.
+        observed: Specifies the observation, and the mask if there is one.
+        others: Specify the further inputs.
     """
-    signature = [*seen, *others]
+    signature = [*observed, *others]
 
     def checked(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs = tuple(map(tf.ensure_shape, inputs, (spec.shape for spec in signature)))
-        observation, *mask = inputs[: len(seen)]
+        observation, *mask = inputs[: len(observed)]
         if mask:
             observation = tf.concat([observation, tf.cast(mask[0], observation.dtype)], axis=-1)
-        return function(observation, *inputs[len(seen) :])
+        return function(observation, *inputs[len(observed) :])
 
     return tf.function(checked, input_signature=signature)
 
@@ -132,5 +135,5 @@ def _copied(variable: keras.Variable) -> tf.Variable:
 
 
 def save(policy: Policy, folder: Path) -> None:
-    """Writes one policy as a SavedModel; see `ServablePolicy.save`."""
+    """Write one policy as a SavedModel; see `ServablePolicy.save`."""
     ServablePolicy(policy).save(folder)

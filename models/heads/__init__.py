@@ -1,8 +1,9 @@
-"""Action heads: from the network's outputs to a distribution over actions, and to actions.
+"""Action heads: from a network's outputs to a distribution over actions, and to actions.
 
-A head says how the outputs of a policy network parametrise a TensorFlow Probability distribution,
-how actions are drawn from it, and what the environment is given. Every head has the same methods,
-those of `ActionHead`. In the shapes, `…` stands for any leading dimensions.
+A head defines how the outputs of a policy network parametrize a TensorFlow Probability
+distribution, how actions are sampled from it, and how they are converted for the environment. Every
+head implements the protocol `ActionHead`, where its methods are documented. In the shapes, `…`
+stands for any leading dimensions.
 """
 
 import numpy as np
@@ -35,20 +36,20 @@ def make_head(
     squash: bool = False,
     masked: bool = False,
 ) -> ActionHead:
-    """The head for an action space.
+    """Create the head for an action space.
 
     Args:
         space: A Discrete, MultiDiscrete or MultiBinary space, or a Box of floats.
-        state_dependent: Whether the standard deviations of a Box's actions depend on the state.
-            Only a Box looks at it. Defaults to False.
-        squash: Whether a Box's actions are squashed into its bounds, not clipped. Only a Box looks
-            at it. Defaults to False.
-        masked: Whether the environment says which actions are legal. Only a Discrete or
-            MultiDiscrete looks at it. Defaults to False.
+        state_dependent: Whether the standard deviations depend on the state. Ignored unless the
+            space is a Box. Defaults to False.
+        squash: Whether actions are squashed into the bounds instead of clipped. Ignored unless the
+            space is a Box. Defaults to False.
+        masked: Whether the environment reports which actions are legal. Ignored unless the space
+            is Discrete or MultiDiscrete. Defaults to False.
 
     Raises:
-        TypeError: For any other space, a Box of integers included.
-        ValueError: If a Box without width in some component is to be squashed to.
+        TypeError: If the space is of any other type, including a Box of integers.
+        ValueError: If `squash` is set and a component of the Box has zero width.
     """
     if isinstance(space, spaces.Discrete):
         return CategoricalHead(int(space.n), int(space.start), tf.as_dtype(space.dtype), masked)

@@ -8,12 +8,12 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from models.heads.narrow import NarrowDense
-from models.heads.shapes import Shape, joined, unflatten
+from models.heads.shapes import Shape, join_shapes, unflatten
 
 
 @dataclass(frozen=True)
 class BernoulliHead:
-    """Actions of n = prod(action_shape) zeros and ones; the outputs are the n logits of a one."""
+    """A head for actions of n = prod(action_shape) zeros and ones. Outputs: n logits of a one."""
 
     action_shape: tuple[int, ...]
     environment_dtype: tf.DType
@@ -41,12 +41,14 @@ class BernoulliHead:
         )
 
     def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
-        # Like those of a Categorical, samples must not depend on the number of threads; a uniform
-        # draw does not.
-        return tf.random.stateless_uniform(joined(shape, self.action_shape), seed, alg=algorithm)
+        # The distribution's own sampler may depend on the number of threads, as Categorical's does.
+        # Uniform draws do not.
+        return tf.random.stateless_uniform(
+            join_shapes(shape, self.action_shape), seed, alg=algorithm
+        )
 
     def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        # u < p happens with probability p.
+        # P(u < p) = p for uniform u.
         probabilities = tf.sigmoid(unflatten(outputs, self.action_shape))
         return tf.cast(tf.cast(noise, outputs.dtype) < probabilities, tf.int64)
 

@@ -9,22 +9,22 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from models.heads.narrow import NarrowDense
-from models.heads.shapes import Shape, joined
+from models.heads.shapes import Shape, join_shapes
 
-MAX_COMPARED = 16  # values, of which the largest is found by comparisons
-# Logit of a value that does not exist or is illegal: finite, lest 0 · ∞ come into a gradient, and
-# lower than any that a network gives.
+MAX_COMPARED = 16  # actions; up to this many, the largest logit is found by comparisons
+# Logit of a value that is illegal or does not exist. It is lower than any logit of a network, but
+# finite: with −∞, a gradient would contain 0 · ∞ = NaN.
 MISSING = -1e30
 
 
 @dataclass(frozen=True)
 class CategoricalHead:
-    """Discrete actions `start … start + num_actions − 1`; the outputs are logits."""
+    """A head for Discrete actions `start … start + num_actions − 1`. Outputs: their logits."""
 
     num_actions: int
     start: int = 0
     environment_dtype: tf.DType = tf.int64
-    masked: bool = False  # whether the environment says which actions are legal
+    masked: bool = False  # whether the environment reports which actions are legal
 
     @property
     def mask_sizes(self) -> tuple[int, ...]:
@@ -53,7 +53,7 @@ class CategoricalHead:
         return tfd.Categorical(logits=outputs, dtype=tf.int64)
 
     def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
-        return _gumbel_noise(joined(shape, (self.num_actions,)), seed, algorithm)
+        return _gumbel_noise(join_shapes(shape, (self.num_actions,)), seed, algorithm)
 
     def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         return self.start + _gumbel_max(outputs, noise)
@@ -77,16 +77,16 @@ class CategoricalHead:
 
 @dataclass(frozen=True)
 class MultiCategoricalHead:
-    """MultiDiscrete actions: each component an independent Categorical.
+    """A head for MultiDiscrete actions: an independent Categorical for each component.
 
-    Component i takes the `num_values[i]` values from `start[i]` on. The outputs are the logits of
-    all its values, component after component, P = sum(num_values).
+    Component i takes the values `start[i] … start[i] + num_values[i] − 1`. The outputs are the
+    logits of all values, component by component: P = sum(num_values).
     """
 
     num_values: np.ndarray  # [*action_shape] int64
     start: np.ndarray  # [*action_shape] int64
     environment_dtype: tf.DType
-    masked: bool = False  # whether the environment says which values are legal
+    masked: bool = False  # whether the environment reports which values are legal
 
     @property
     def mask_sizes(self) -> tuple[int, ...]:
@@ -118,7 +118,7 @@ class MultiCategoricalHead:
         )(features)
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
-        """Outputs `[…, P]` → a distribution over actions counted from 0, batch shape `[…]`."""
+        """Return the distribution over actions minus `start`, with batch shape `[…]`."""
         return tfd.Independent(
             tfd.Categorical(logits=self._logits(outputs), dtype=tf.int64),
             reinterpreted_batch_ndims=len(self.action_shape),
@@ -126,7 +126,7 @@ class MultiCategoricalHead:
 
     def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
         logits = (*self.action_shape, int(self.num_values.max()))
-        return _gumbel_noise(joined(shape, logits), seed, algorithm)
+        return _gumbel_noise(join_shapes(shape, logits), seed, algorithm)
 
     def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         return self.start + _gumbel_max(self._logits(outputs), noise)
@@ -149,7 +149,7 @@ class MultiCategoricalHead:
         return tf.cast(actions, self.environment_dtype)
 
     def _logits(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Outputs `[…, P]` → logits `[…, *action_shape, V]`, V = max(num_values)."""
+        """Arrange outputs `[…, P]` as logits `[…, *action_shape, V]`, V = max(num_values)."""
         value = np.arange(self.num_values.max())  # [V]
         exists = value < self.num_values[..., None]  # [*action_shape, V]
         first = np.cumsum(self.num_values) - self.num_values.flat  # of each component's outputs
@@ -159,15 +159,16 @@ class MultiCategoricalHead:
 
 
 def mask_logits(logits: tf.Tensor, mask: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
-    """Take all probability from illegal actions, and all gradient from their logits.
+    """Mask the logits of illegal actions: their probability and their gradient become 0.
 
     Args:
         logits: `[…, P]`, outputs of a network.
         mask: `[…, P]`, above 0 where an action is legal.
-        sizes: Of the components of an action, how many values each has; their sum is P.
+        sizes: Number of values of each component of an action; they sum to P.
 
     Returns:
-        `[…, P]`; NaN where no value of a component is legal, since there is no such distribution.
+        `[…, P]`. The logits of a component without any legal value are NaN, because no distribution
+        exists.
 
     Source: Huang & Ontañón (2022), "A closer look at invalid action masking in policy gradient
     algorithms".
@@ -187,26 +188,28 @@ def _minus_infinity_if_illegal(log_prob: tf.Tensor) -> tf.Tensor:
 
 
 def _gumbel_noise(shape: tf.Tensor, seed: tf.Tensor, algorithm: str) -> tf.Tensor:
-    """Standard Gumbel draws −log(−log u) of uniform ones, which must not be 0, by a seed `[2]`."""
+    """Draw standard Gumbel noise −log(−log u), u uniform and above 0, with a seed `[2]`."""
     tiny = np.finfo(np.float32).tiny
     uniform = tf.random.stateless_uniform(shape, seed, minval=tiny, alg=algorithm)
     return -tf.math.log(-tf.math.log(uniform))
 
 
 def _gumbel_max(logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-    """Samples Categoricals: logits and Gumbel noise `[…, A]` → `[…]` in 0 … A − 1.
+    """Sample a Categorical: logits and Gumbel noise `[…, A]` → `[…]` in 0 … A − 1.
 
-    Gumbel-max (Maddison et al. 2014). Categorical's own sampler gives other actions at other thread
-    counts; a uniform draw does not.
+    The samples of TFP's Categorical depend on the number of threads. Noise made from uniform draws
+    does not.
+
+    Source: Maddison et al. (2014), the Gumbel-max trick.
     """
     return _argmax(logits + tf.cast(noise, logits.dtype))
 
 
 def _argmax(values: tf.Tensor) -> tf.Tensor:
-    """Index of the largest value, of several the first: `[…, A]` → `[…]` int64.
+    """Return the index of the first largest value: `[…, A]` → `[…]` int64.
 
-    For few actions by comparisons, which a compiler for GPUs fuses with what comes before and
-    after; a reduction is a kernel of its own.
+    With few actions the values are compared one by one. On a GPU, XLA fuses comparisons with the
+    operations before and after them, whereas a reduction needs its own kernel.
     """
     if values.shape[-1] > MAX_COMPARED:
         return tf.argmax(values, axis=-1)

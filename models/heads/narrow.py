@@ -1,18 +1,18 @@
-"""The last layer of a policy network: of few units, one or two for each action."""
+"""The last layer of a policy network, which has few units: one or two for each action."""
 
 import keras
 import tensorflow as tf
 
-WIDTH = 8  # a matrix product of as many columns is a fast one
+WIDTH = 8  # columns; XLA computes matrix products of this width fast
 
 
 class NarrowDense(keras.layers.Dense):
-    """A linear layer whose gradient XLA computes fast on a processor, although its units are few.
+    """A linear layer with few units, whose gradient XLA computes fast on a CPU.
 
-    Of products of two or three columns XLA computes one number after the other, and for the
-    gradient of a kernel with few columns it first lays out all inputs anew. While training, what is
-    multiplied is therefore the kernel lying on its side, filled up with zeros to eight rows. That
-    makes the outputs of Dense, but for rounding.
+    XLA evaluates matrix products with two or three columns one element at a time. For the gradient
+    of a kernel with few columns, it first copies all inputs to another layout. Therefore, during
+    training, the layer multiplies by the transposed kernel, padded with zeros to eight rows. The
+    outputs equal those of Dense up to rounding.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:

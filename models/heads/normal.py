@@ -1,4 +1,4 @@
-"""Box actions: independent Normals, clipped to the bounds on their way into the environment."""
+"""Box actions: independent Normals, clipped to the bounds before the environment receives them."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,25 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from models.heads.narrow import NarrowDense
-from models.heads.shapes import Shape, joined, unflatten
+from models.heads.shapes import Shape, join_shapes, unflatten
 
 
 @dataclass(frozen=True)
 class NormalHead:
-    """Box actions, n = prod(shape) independent Normals; outputs: n means, n log deviations.
+    """A head for Box actions: n = prod(action_shape) independent Normals.
 
-    The standard deviations begin at 1 (close to it, where they depend on the state). An action is
-    scored as it was sampled and clipped to `[low, high]` only on its way into the environment:
-    clipping is part of the environment, so the policy gradient needs no correction for it.
+    The outputs are n means and n log standard deviations. The initial standard deviations are 1, or
+    close to 1 if they depend on the state.
+
+    Log-probabilities are those of the sampled action, before it is clipped to `[low, high]` for the
+    environment. Clipping thus counts as part of the environment, and the policy gradient needs no
+    correction for it.
     """
 
-    low: np.ndarray  # [*action_shape] in the space's type, −∞ where unbounded
+    low: np.ndarray  # [*action_shape] in the space's dtype, −∞ where unbounded
     high: np.ndarray  # [*action_shape]
-    state_dependent: bool = False  # the standard deviations; else they are learnt, one for each
+    # Whether the standard deviations are a function of the state, or one learned number each.
+    state_dependent: bool = False
     mask_sizes = ()
 
     @property
@@ -64,7 +68,9 @@ class NormalHead:
         )
 
     def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
-        return tf.random.stateless_normal(joined(shape, self.action_shape), seed, alg=algorithm)
+        return tf.random.stateless_normal(
+            join_shapes(shape, self.action_shape), seed, alg=algorithm
+        )
 
     def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         normal = self.distribution(outputs)
@@ -84,12 +90,12 @@ class NormalHead:
         return tf.concat([means, tf.exp(log_standard_deviations)], axis=-1)
 
     def for_environment(self, actions: tf.Tensor) -> tf.Tensor:
-        # Cast first: as float32, a bound such as 0.1 of a float64 space lies outside the space.
+        # Cast before clipping: in a float64 space with bound 0.1, float32(0.1) is out of bounds.
         return tf.clip_by_value(tf.cast(actions, self.low.dtype), self.low, self.high)
 
 
 class AppendLogStandardDeviation(keras.layers.Layer):
-    """Means `[…, n]` → `[…, 2n]`: the means and one learnt log standard deviation for each."""
+    """A layer that appends one learned log standard deviation per mean: `[…, n]` → `[…, 2n]`."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.log_standard_deviation = self.add_weight(

@@ -10,7 +10,12 @@ from models.heads.shapes import Shape
 
 
 class ActionHead(Protocol):
-    """From a network's outputs to a distribution over actions, and to actions."""
+    """The distribution over actions that a network's outputs parametrize.
+
+    Actions are sampled and scored in one form (`raw_action`), and converted to the form that the
+    environment takes by `for_environment`. P is the number of outputs, N that of the distribution's
+    parameters.
+    """
 
     @property
     def action_shape(self) -> tuple[int, ...]:
@@ -18,50 +23,52 @@ class ActionHead(Protocol):
 
     @property
     def action_dtype(self) -> tf.DType:
-        """Type of an action, as it is sampled and scored."""
+        """Dtype of an action as it is sampled and scored."""
 
     @property
     def mask_sizes(self) -> tuple[int, ...]:
-        """How many entries a mask has for each component of an action; () if there is no mask."""
+        """Number of mask entries for each component of an action; () if there is no mask."""
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        """A name for each of the distribution's parameters, in the order of `parameters`."""
+        """Names of the distribution's N parameters, in the order of `parameters`."""
 
     def outputs(
         self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
     ) -> keras.KerasTensor:
-        """Adds the network's last layer: features `[…, F]` → outputs `[…, P]`."""
+        """Add the network's last layer: features `[…, F]` → outputs `[…, P]`."""
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
-        """Outputs `[…, P]` → a distribution over actions, batch shape `[…]`."""
+        """Return the distribution over actions for outputs `[…, P]`, with batch shape `[…]`."""
 
     def noise(self, shape: Shape, seed: tf.Tensor, algorithm: str = "auto_select") -> tf.Tensor:
-        """The chance in actions of shape `[*shape, *action_shape]`.
+        """Draw the random numbers from which `sample` computes actions.
+
+        Their distribution does not depend on the outputs, so they can be drawn ahead of time.
 
         Args:
-            shape: What there is to be an action for.
+            shape: Leading dimensions of the actions to be sampled.
             seed: `[2]` int32, for TensorFlow's stateless random functions.
-            algorithm: Their `alg`. Defaults to TensorFlow's choice.
+            algorithm: Their argument `alg`. Defaults to TensorFlow's choice.
 
         Returns:
-            `[*shape, …]` float32, of a distribution that does not depend on any outputs.
+            `[*shape, …]` float32.
         """
 
     def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """Outputs `[…, P]`, `noise` of shape `[…]` → sampled actions `[…, *action_shape]`."""
+        """Sample actions `[…, *action_shape]`, given outputs `[…, P]` and the noise for `[…]`."""
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-        """Log-probability (density) `[…]` of actions as they were sampled."""
+        """Return log π(a|s) `[…]` of sampled actions: a log-probability or a log-density."""
 
     def entropy(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Entropy `[…]` of the distribution, in nats."""
+        """Return the distribution's entropy `[…]`, in nats."""
 
     def mode(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Most probable actions `[…, *action_shape]`, of the kind that `sample` returns."""
+        """Return the most probable actions `[…, *action_shape]`, in the form `sample` returns."""
 
     def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
-        """The distribution's parameters `[…, N]`, one column for each of `parameter_names`."""
+        """Return the distribution's parameters `[…, N]`, one column per name."""
 
     def for_environment(self, actions: tf.Tensor) -> tf.Tensor:
-        """Actions as the environment takes them: elements of its space, in the space's type."""
+        """Convert sampled actions to elements of the environment's space, in the space's dtype."""

@@ -11,20 +11,26 @@ from models.heads.normal import NormalHead
 from models.heads.shapes import Shape
 from models.heads.squashing import Squashing
 
-# E[f(z)] ≈ Σ w f(z) for a standard Normal z: the trapezoidal rule. With these 40 nodes its error at
-# σ = 5 is a tenth of that of 64 nodes of Gauss–Hermite, which spends them on tails that weigh
-# nothing (Trefethen 2022, "Exactness of quadrature formulas", section 5).
+# The trapezoidal rule E[f(z)] ≈ Σ w f(z) for a standard Normal z. At σ = 5 its error with these 40
+# nodes is a tenth of the error of Gauss–Hermite with 64, which wastes nodes on tails of negligible
+# weight (Trefethen 2022, "Exactness of quadrature formulas", section 5).
 NODES = np.linspace(-5.3, 5.3, 40)
 WEIGHTS = np.exp(-(NODES**2) / 2) / np.exp(-(NODES**2) / 2).sum()
 
 
 @dataclass(frozen=True)
 class SquashedNormalHead:
-    """Box actions a = g(u): the samples u of a NormalHead, squashed into the bounds by `Squashing`.
+    """A head for Box actions a = g(u): samples u of a NormalHead, squashed into the bounds.
 
-    Samples, and what is scored, are the u: near the bounds, a no longer tells which u it was.
+        log π(a) = log N(u; μ, σ) − log |∂g/∂u|
 
-        log π(a) = log N(u; μ, σ) − log |∂g/∂u|    (Haarnoja et al. 2018, appendix C)
+    Actions are sampled, stored and scored as u, because near the bounds u cannot be recovered from
+    a. `Squashing` defines g.
+
+    Raises:
+        ValueError: If the bounds of a component are equal in float32.
+
+    Source: Haarnoja et al. (2018), appendix C.
     """
 
     normal: NormalHead
@@ -34,8 +40,9 @@ class SquashedNormalHead:
         low, high = _as_float32(self.normal.low), _as_float32(self.normal.high)
         if not np.all(low < high):
             raise ValueError(
-                "Expected a Box whose bounds differ, as float32, in each component: a width of 0 "
-                f"cannot be squashed to. Received: low={self.normal.low}, high={self.normal.high}"
+                "Expected a Box with low < high in every component, as float32, since actions "
+                "cannot be squashed into a width of 0. "
+                f"Received: low={self.normal.low}, high={self.normal.high}"
             )
 
     @property
@@ -56,7 +63,7 @@ class SquashedNormalHead:
         return self.normal.outputs(features, kernel_initializer)
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
-        """Outputs `[…, P]` → the distribution of a, as float32 sees the bounds."""
+        """Return the distribution of a, within the bounds rounded to float32."""
         return tfd.TransformedDistribution(
             self.normal.distribution(outputs), self._squashing(outputs.dtype)
         )
@@ -65,19 +72,22 @@ class SquashedNormalHead:
         return self.normal.noise(shape, seed, algorithm)
 
     def sample(self, outputs: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """Outputs `[…, P]`, `noise` of shape `[…]` → u `[…, *action_shape]`."""
+        """Sample u `[…, *action_shape]`, given outputs `[…, P]` and the noise for `[…]`."""
         return self.normal.sample(outputs, noise)
 
     def log_prob(self, outputs: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-        """Log-density `[…]` of g(u) for u `[…, *action_shape]`, without inverting g."""
+        """Return the log-density `[…]` of g(u), given u `[…, *action_shape]`; g is not inverted."""
         return self.normal.log_prob(outputs, actions) - self._log_volume(actions)
 
     def entropy(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Entropy `[…]` of a, in nats: H(N) + E[log |∂g/∂u|], the expectation by quadrature.
+        """Return the entropy `[…]` of a, in nats.
 
-        What each tanh component adds to the error is below 1e-6 for σ ≤ 2, 5e-6 at σ = 3, 6e-5 at 4
-        and 4e-4 at 5; what each softplus component adds is below 1e-6 for σ ≤ 5. (Measured in
-        float64 for |μ| ≤ 20, against the same rule with 6001 nodes up to ±12.)
+            H(a) = H(u) + E[log |∂g/∂u|]
+
+        The expectation is computed by quadrature. Each tanh component contributes an error below
+        1e-6 for σ ≤ 2, 5e-6 at σ = 3, 6e-5 at σ = 4 and 4e-4 at σ = 5. Each softplus component
+        contributes less than 1e-6 for σ ≤ 5. (Measured in float64 for |μ| ≤ 20, against the same
+        rule with 6001 nodes up to ±12.)
         """
         normal = self.normal.distribution(outputs)
         means, standard_deviations = normal.mean(), normal.stddev()  # [..., *action_shape]
@@ -86,23 +96,23 @@ class SquashedNormalHead:
         return entropy + tf.reduce_sum(_on_new_first_axis(WEIGHTS, entropy) * volumes, axis=0)
 
     def mode(self, outputs: tf.Tensor) -> tf.Tensor:
-        """The means μ `[…, *action_shape]`: g(μ) is the median of each component of a.
+        """Return the means μ `[…, *action_shape]`; g(μ) is the median of each component of a.
 
-        The density of a is, in general, highest elsewhere.
+        In general, the density of a has its maximum elsewhere.
         """
         return self.normal.mode(outputs)
 
     def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
-        """μ and σ, before squashing: `[…, 2n]`."""
+        """Return μ and σ of u, the distribution before squashing: `[…, 2n]`."""
         return self.normal.parameters(outputs)
 
     def for_environment(self, actions: tf.Tensor) -> tf.Tensor:
-        """g(u) `[…, *action_shape]`, clipped against rounding, in the space's type."""
+        """Return g(u) `[…, *action_shape]` in the space's dtype, clipped because of rounding."""
         squashed = self._squashing(actions.dtype).forward(actions)
         return self.normal.for_environment(squashed)
 
     def _log_volume(self, samples: tf.Tensor) -> tf.Tensor:
-        """log |det ∂g/∂u| `[…]` at u `[…, *action_shape]`."""
+        """Return log |det ∂g/∂u| `[…]` at u `[…, *action_shape]`."""
         return self._squashing(samples.dtype).forward_log_det_jacobian(
             samples, event_ndims=len(self.action_shape)
         )
@@ -112,11 +122,11 @@ class SquashedNormalHead:
 
 
 def _as_float32(bound: np.ndarray) -> np.ndarray:
-    """Bounds in float32; ±∞, hence none, where they lie beyond it, as samples never do."""
+    """Convert bounds to float32. A bound beyond its range becomes ±∞: samples never reach it."""
     with np.errstate(over="ignore"):
         return bound.astype(np.float32)
 
 
 def _on_new_first_axis(values: np.ndarray, like: tf.Tensor) -> tf.Tensor:
-    """`[K]` → `[K, 1, …, 1]`, which goes with `like` `[…]` to `[K, …]`."""
+    """Reshape `[K]` to `[K, 1, …, 1]`, which broadcasts with `like` `[…]` to `[K, …]`."""
     return tf.constant(values.reshape(-1, *[1] * like.shape.rank), like.dtype)
