@@ -1,1 +1,1 @@
-"""REINFORCE: episodes, returns, baselines, loss, sampling and the compiled update."""
+"""REINFORCE: sampling, returns, baselines, loss, updates and training runs."""

@@ -1,14 +1,17 @@
-"""Baselines b_{i,t}, subtracted from the returns to lower the variance of the gradient.
+"""Baselines b_{i,t}, subtracted from the returns to reduce the variance of the gradient.
 
-A baseline must not depend on the action that it judges, nor on what followed from it. Then it
-leaves the expected gradient as it is, since E[∇log π(a_t|s_t) b_t] = b_t ∇ Σ_a π(a|s_t) = 0
-(Williams 1992; Greensmith, Bartlett & Baxter 2004). Those here look only at the *other* episodes
-of the batch, which are independent of the one judged: each leaves the estimator unbiased, whatever
-the number of episodes and of steps. `tests/reinforce/test_unbiased.py` goes through all batches of
-small problems to show it. With the mean of *all* episodes, the judged one among them, the expected
-gradient would be (1 − 1/B) times the true one. `reinforce/value.py` has a baseline that learns.
+A baseline of step t may depend neither on the action a_t nor on anything that follows from it. Then
+it leaves the expected gradient unchanged:
 
-In the shapes, B is the number of episodes and T the number of steps, padded.
+    E[∇log π(a_t|s_t) b_t] = b_t Σ_a π(a|s_t) ∇log π(a|s_t) = b_t ∇ Σ_a π(a|s_t) = 0
+
+(Williams 1992; Greensmith, Bartlett & Baxter 2004). The baselines in this module use only the
+*other* episodes of the batch, which are independent of episode i. The gradient is therefore
+unbiased for any number of episodes and steps. `tests/reinforce/test_unbiased.py` verifies this by
+enumerating all batches of small problems. The mean of *all* episodes, including episode i, would
+scale the expected gradient by 1 − 1/B. `reinforce/value.py` has a learned baseline.
+
+In the shapes, B is the number of episodes and T the number of steps, including padding.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,20 +24,21 @@ from reinforce.episodes import check_layout
 
 
 class Baseline(Protocol):
-    """A baseline, which may learn: `predict` judges a batch before `fit` is shown its returns.
+    """A baseline, which may be learned. For each batch, call `predict` first and `fit` afterwards.
 
-    It is given no actions. Where it predicts a step from that step's own return, it is biased.
+    Baselines receive no actions. A baseline whose prediction for a step depends on that step's own
+    return is biased.
     """
 
     @property
     def state(self) -> Mapping[str, Sequence[tf.Variable]]:
-        """All variables that `fit` changes, by what they belong to."""
+        """All variables that `fit` changes, grouped by name."""
 
     def reset(self, seed: np.random.SeedSequence) -> None:
-        """Begin a run: forget everything, and draw initial weights, if it has any, from `seed`."""
+        """Start a run: discard everything learned, and initialize any weights from `seed`."""
 
     def predict(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-        """Compute the baseline of every step.
+        """Compute b_t for every step.
 
         Args:
             observations: `[B, T, O]`.
@@ -46,7 +50,7 @@ class Baseline(Protocol):
         """
 
     def fit(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-        """Learn from a batch that has been judged.
+        """Learn from a batch, after `predict` has been called for it.
 
         Args:
             observations: `[B, T, O]`.
@@ -54,12 +58,12 @@ class Baseline(Protocol):
             valid: `[B, T]` bool.
 
         Returns:
-            The mean squared error of `predict` before, a scalar; 0 if there is nothing to learn.
+            The mean squared error before learning, a scalar; 0 if the baseline does not learn.
         """
 
 
 class BatchBaseline(Baseline):
-    """A baseline that is a function of the batch's returns, and learns nothing.
+    """A baseline that is a function of the batch's returns and does not learn.
 
     Args:
         function: Returns `[B, T]` → baselines `[B, T]`.
@@ -70,48 +74,58 @@ class BatchBaseline(Baseline):
 
     @property
     def state(self) -> dict[str, list[tf.Variable]]:
-        """See `Baseline`; none."""
+        """See `Baseline`; empty."""
         return {}
 
     def reset(self, seed: np.random.SeedSequence) -> None:
-        """See `Baseline`; there is nothing to forget."""
+        """See `Baseline`; does nothing."""
 
     def predict(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
         """See `Baseline`."""
         return self.function(returns)
 
     def fit(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-        """See `Baseline`; 0."""
+        """See `Baseline`; return 0."""
         return tf.constant(0.0)
 
 
 def none(returns: tf.Tensor) -> tf.Tensor:
-    """Subtract nothing, b = 0: REINFORCE as Williams (1992) begins it.
+    """Use no baseline.
 
-    Unbiased. The variance grows with the square of a constant added to every reward.
+        b_{i,t} = 0
+
+    Unbiased. Adding a constant to every reward increases the variance by a term that grows with the
+    constant's square.
 
     Args:
         returns: `[B, T]`.
 
     Returns:
         Zeros `[B, T]`.
+
+    Source: Williams (1992), where REINFORCE begins without a baseline.
     """
     return tf.zeros_like(returns)
 
 
 def leave_one_out(returns: tf.Tensor) -> tf.Tensor:
-    """Average the other episodes' returns: b_i = mean over j ≠ i of G_{j,0}, at every step.
+    """Use the mean return of the other episodes, at every step.
 
-    Unbiased: it depends on the other episodes only. Its own noise adds variance, the more the fewer
-    they are: with B = 2, on two arms that win with probability 0.3 and 0.7 and are drawn equally
-    often, the variance (one logit) is 0.0625, against 0.0575 without a baseline and 0.02625 with
-    the best constant.
+        b_{i,t} = 1/(B − 1) Σ_{j≠i} G_{j,0}
+
+    Unbiased, because it depends only on the other episodes. Its own noise adds variance, and adds
+    more the fewer episodes there are. Example: a bandit with two arms that win with probability 0.3
+    and 0.7, chosen equally often by a policy with one logit. For B = 2 the variance of the gradient
+    is 0.0625, compared with 0.0575 without a baseline and 0.02625 with the best constant.
 
     Args:
         returns: `[B, T]`, B ≥ 2.
 
     Returns:
         `[B, T]`, the same number at all steps of an episode.
+
+    Raises:
+        ValueError: If `returns` is not `[B, T]`.
 
     Source: Kool, van Hoof & Welling (2019), "Buy 4 REINFORCE samples, get a baseline for free!".
     """
@@ -120,18 +134,23 @@ def leave_one_out(returns: tf.Tensor) -> tf.Tensor:
 
 
 def per_step(returns: tf.Tensor) -> tf.Tensor:
-    """Average the other episodes' returns step by step: b_{i,t} = mean over j ≠ i of G_{j,t}.
+    """Use the mean return of the other episodes from the same step on.
 
-    An episode that has ended counts as 0. Unbiased as `leave_one_out` is, at every step. Dividing
-    by all B − 1 others, also where some of them have ended, it is defined as long as the judged
-    episode runs, and estimates the mean return from step t on. With B = 2 it is as noisy as
+        b_{i,t} = 1/(B − 1) Σ_{j≠i} G_{j,t}
+
+    Unbiased for the same reason as `leave_one_out`. Episodes that have already ended count as 0,
+    and the divisor is B − 1 even then. The baseline is therefore defined for as long as episode i
+    runs, and it estimates the mean return from step t on. With B = 2 it is as noisy as
     `leave_one_out`.
 
     Args:
-        returns: `[B, T]`, B ≥ 2, 0 after an episode's end.
+        returns: `[B, T]`, B ≥ 2; 0 after the end of an episode.
 
     Returns:
         `[B, T]`.
+
+    Raises:
+        ValueError: If `returns` is not `[B, T]`.
     """
     check_layout(returns=returns)
     return _mean_of_others(returns)
@@ -145,9 +164,9 @@ BASELINES: dict[str, Baseline] = {
 def _mean_of_others(values: tf.Tensor) -> tf.Tensor:
     """Average over the other rows: `[B, T]` → `[B, T]`.
 
-    The sums are over differences from the first row: equal rows then give exactly their value, and
-    their advantage is exactly 0. Otherwise normalizing the advantages would blow up a rounding
-    error to a full-sized gradient.
+    The sums are taken over differences from the first row, so that the mean of equal rows is exact
+    and their advantage is exactly 0. Otherwise, normalizing the advantages would amplify a rounding
+    error to a full-size gradient.
     """
     first = values[:1]
     differences = values - first

@@ -1,23 +1,27 @@
-"""The guard against a collapse late in training: the policy whose returns were best is kept."""
+"""Protection against a late collapse in training: keep the policy with the best returns."""
 
 import keras
 import tensorflow as tf
 
-NUM_RECENT = 64  # training episodes that judge a policy, at least
-Z = 1.645  # the bound is exceeded by the mean with a confidence of 95 %, if returns were Normal
+NUM_RECENT = 64  # minimum number of training episodes by which a policy is judged
+Z = 1.645  # of the one-sided confidence bound: 95 % if returns are Normal
 
 
 class BestPolicy:
     """The policy with the highest lower confidence bound on its recent training returns.
 
-    A policy is judged by the last `NUM_RECENT` episodes or more, in whole updates: those of its own
-    update, and where these are fewer, of the updates just before. The bound is x̄ − z s / √n: a mean
-    that is high by luck, of few or scattered returns, does not count for as much. Evaluation
-    episodes never enter it. Of equal policies the latest is kept; the last update's result, of
-    which there are no episodes, is not judged.
+        bound = x̄ − z s / √n
+
+    x̄, s and n are the mean, standard deviation and number of the returns by which a policy is
+    judged. The bound discounts means that are high by luck, because returns are few or scattered.
+
+    The returns are those of the episodes that the policy sampled. If one update has fewer than
+    `NUM_RECENT` episodes, the episodes of as many preceding updates as needed are included.
+    Evaluation episodes are never used. If policies are equal, the latest is kept. The policy after
+    the last update is not judged, because it has not sampled any episodes.
 
     Args:
-        network: The policy's; statistics of observations are kept with the weights.
+        network: The policy's network. All weights are kept, including observation statistics.
         episodes_per_update: B.
     """
 
@@ -33,20 +37,20 @@ class BestPolicy:
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """All that the judgement of the next policy depends on."""
+        """All variables on which the judgment of the next policy depends."""
         return [self._returns, self._num_judged, self._bound, self._update, *self._best]
 
     def reset(self) -> None:
-        """Forgets all policies."""
+        """Forget all policies."""
         self._num_judged.assign(0)
         self._bound.assign(float("-inf"))
         self._update.assign(-1)
 
     def judge(self, episode_returns: tf.Tensor) -> None:
-        """Keeps the policy as it is if none before was better.
+        """Keep the current policy if no earlier one was better.
 
         Args:
-            episode_returns: `[B]`, of the episodes that it sampled.
+            episode_returns: `[B]`, of the episodes that the current policy sampled.
         """
         recent = tf.concat([self._returns[1:], episode_returns[tf.newaxis]], axis=0)  # [W, B]
         recent = tf.ensure_shape(recent, self._returns.shape)
@@ -68,15 +72,15 @@ class BestPolicy:
 
     @property
     def kept_update(self) -> int | None:
-        """The number of the update, from 0, whose episodes the best policy sampled.
+        """Number of the update, from 0, whose episodes the best policy sampled.
 
-        None if there were too few episodes to judge any.
+        None if there have been too few episodes to judge any policy.
         """
         update = int(self._update)
         return update if update >= 0 else None
 
     def restore(self) -> None:
-        """Gives the network the weights that were kept, if any were."""
+        """Assign the kept weights to the network, if there are any."""
         if self.kept_update is not None:
             for best, weight in zip(self._best, self._weights, strict=True):
                 weight.assign(best)

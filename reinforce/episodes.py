@@ -1,7 +1,7 @@
-"""The batch of complete episodes that flows from the sampler to the gradient.
+"""Batches of complete episodes, as samplers return them and the learner consumes them.
 
-In the shapes, B is the number of episodes, T the number of steps that a row has room for, and I the
-size of an observation, with the mask of legal actions behind it if there is one (see `Policy`).
+In the shapes, B is the number of episodes, T the number of steps including padding, and I the size
+of an observation, including the mask of legal actions if there is one (see `Policy`).
 """
 
 from typing import Any, NamedTuple
@@ -11,18 +11,18 @@ import tensorflow as tf
 
 
 class Episodes(NamedTuple):
-    """B complete episodes, one a row, padded to the T steps of the longest or to the time limit.
+    """B complete episodes, padded to the longest of them or to the time limit.
 
-    Step t of episode b is at `[b, t]` in every field. Statistics count `valid` steps only; values
-    on padding are undefined.
+    Step t of episode b is at `[b, t]` in every field. Statistics use only `valid` steps; values on
+    padding are undefined.
     """
 
-    observations: Any  # [B, T, I] float32, what the policy saw before it acted
-    actions: Any  # [B, T, *action_shape], as they were sampled, before any clipping
+    observations: Any  # [B, T, I] float32, from which the actions were sampled
+    actions: Any  # [B, T, *action_shape], as sampled, before any clipping
     log_probs: Any  # [B, T] float32, of `actions` under the policy that sampled them
     rewards: Any  # [B, T] float32
-    terminated: Any  # [B, T] bool, the step after which the environment reached a terminal state
-    truncated: Any  # [B, T] bool, the step after which a time limit cut the episode
+    terminated: Any  # [B, T] bool, True at the step that reached a terminal state
+    truncated: Any  # [B, T] bool, True at the step at which a time limit cut the episode off
     valid: Any  # [B, T] bool, False for padding
 
     @property
@@ -36,27 +36,27 @@ class Episodes(NamedTuple):
         return np.asarray(np.sum(self.rewards, axis=-1, dtype=np.float64, where=self.valid))
 
     def take(self, num_episodes: int) -> "Episodes":
-        """Take the first `num_episodes`, without padding that none of them needs."""
+        """Return the first `num_episodes` episodes, padded only to the longest of them."""
         num_steps = int(self.num_steps[:num_episodes].max())
         return Episodes(*(values[:num_episodes, :num_steps] for values in self))
 
 
 def flatten_steps(values: tf.Tensor) -> tf.Tensor:
-    """Make one row of each step: `[B, T, …]` → `[B T, …]`."""
+    """Make each step a row: `[B, T, …]` → `[B T, …]`."""
     values = tf.convert_to_tensor(values)
     return tf.reshape(values, [-1, *values.shape[2:]])
 
 
 def write_rows(rows: tf.Tensor, index: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Set `rows[index[n]] = values[n]` for each n; an index outside of `rows` writes nothing.
+    """Set `rows[index[n]] = values[n]` for each n. Indices out of range are ignored.
 
     Args:
         rows: `[M, …]`.
-        index: `[N]` int32, no two of them the same.
+        index: `[N]` int32, without duplicates.
         values: `[N, …]`.
 
     Returns:
-        `[M, …]`; where XLA compiles it, in the memory of `rows`.
+        `[M, …]`. Compiled by XLA, it reuses the memory of `rows`.
     """
     return tf.raw_ops.TensorScatterUpdate(
         tensor=rows, indices=index[:, tf.newaxis], updates=values, bad_indices_policy="IGNORE"
@@ -64,14 +64,13 @@ def write_rows(rows: tf.Tensor, index: tf.Tensor, values: tf.Tensor) -> tf.Tenso
 
 
 def check_layout(**values: Any) -> None:
-    """Check that tensors have one number for each step: all `[B, T]`, `valid` bool, others floats.
+    """Check that tensors have one number for each step: all `[B, T]`; `valid` bool, others floats.
 
-    Only what is known while a function is traced is looked at, so the check costs nothing when it
-    runs.
+    The check uses only static shapes and dtypes, so it costs nothing in a compiled function.
 
     Raises:
-        ValueError: If a tensor has another rank than 2 or another shape than those before it.
-        TypeError: If a tensor has another dtype.
+        ValueError: If a tensor's rank is not 2, or its shape differs from the preceding tensors'.
+        TypeError: If `valid` is not bool, or another tensor is not floating-point.
     """
     shape = tf.TensorShape([None, None])
     for name, tensor in values.items():

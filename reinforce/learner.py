@@ -1,4 +1,4 @@
-"""One update of REINFORCE: the gradient of a batch of episodes, and its application."""
+"""One update of REINFORCE: compute the gradient of a batch of episodes, then apply it."""
 
 from typing import NamedTuple
 
@@ -18,28 +18,28 @@ from reinforce.tuning import tuning
 
 
 class BatchGradient(NamedTuple):
-    """The gradient of a batch of episodes, and what was seen on the way."""
+    """The gradient of a batch of episodes, and statistics computed with it."""
 
-    gradients: list[tf.Tensor]  # of the loss, one for each variable, not yet clipped
+    gradients: list[tf.Tensor]  # of the loss, one per variable, before clipping
     loss: tf.Tensor  # []
     entropy: tf.Tensor  # [] mean over valid steps of the policy's entropy, in nats
     distribution: tf.Tensor  # [N] the action distribution's parameters, mean over valid steps
 
 
 class Learner:
-    """Update a policy by REINFORCE: the loss and the optimizer.
+    """The REINFORCE update of a policy.
 
     Args:
         policy: The policy; its network must be a Keras model.
         optimizer: A Keras optimizer.
         gamma: Discount factor γ.
-        baseline: Subtracted from the returns.
-        normalize_advantages: Whether advantages are brought to mean 0 and standard deviation 1.
-        entropy_coefficient: Weight of the entropy bonus.
-        max_gradient_norm: Global norm to which gradients are clipped; None: never.
-        reward_scale: Factor of every reward, before anything else. Defaults to 1.
-        chunk_size: Number of env steps that are differentiated at a time. Defaults to what suits
-            XLA on the device.
+        baseline: Predicts the b_t that are subtracted from the returns.
+        normalize_advantages: Whether to normalize advantages to mean 0 and standard deviation 1.
+        entropy_coefficient: Weight c of the entropy bonus.
+        max_gradient_norm: Global norm to which gradients are clipped; None disables clipping.
+        reward_scale: Factor by which every reward is multiplied first. Defaults to 1.
+        chunk_size: Number of env steps that are differentiated at a time. Defaults to the value
+            in `Tuning` for XLA on the device.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Learner:
 
     @property
     def state(self) -> dict[str, list[tf.Variable]]:
-        """All variables that `update` changes, by what they belong to."""
+        """All variables that `update` changes, grouped by name."""
         return {
             "policy": self.policy.network.weights,
             "optimizer": self.optimizer.variables,
@@ -78,25 +78,31 @@ class Learner:
         }
 
     def reset(self, seed: np.random.SeedSequence) -> None:
-        """Begin a run: forget all but the policy's weights, and reset the baseline by `seed`."""
+        """Start a run: reset the optimizer, and the baseline with `seed`. The policy is kept."""
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
         self.baseline.reset(seed)
 
     def update(self, episodes: Episodes) -> UpdateStatistics:
-        """Take one step of the optimizer.
+        """Take one optimizer step.
 
-            ĝ = (1/B) Σ_b Σ_t ∇ log π(a_t|s_t) · (G_t − b_t)
-            θ ← one step of the optimizer along ĝ
+            ĝ = (1/B) Σ_b Σ_t ∇log π(a_t|s_t) · (G_t − b_t)
+            θ ← optimizer step along ĝ, e.g. θ + α ĝ with SGD
+
+        The entropy bonus, normalization of advantages and gradient clipping modify this if enabled.
+        The baseline learns from the batch only after its predictions have been used.
 
         Args:
-            episodes: `[B, T, …]`, sampled by the policy as it is.
+            episodes: `[B, T, …]`, sampled by the current policy.
 
         Returns:
-            Statistics of the policy before the step, and of its episodes.
+            Statistics of the policy before the step, and of the episodes.
+
+        Raises:
+            ValueError: If the baseline does not return one number for each step.
         """
         batch = self.gradient(episodes)
-        value_loss = self.baseline.fit(  # after it has judged them
+        value_loss = self.baseline.fit(  # after `gradient` has called `predict`
             episodes.observations, self.returns(episodes), episodes.valid
         )
         self._apply(batch.gradients)
@@ -117,21 +123,28 @@ class Learner:
         )
 
     def returns(self, episodes: Episodes) -> tf.Tensor:
-        """Compute G_t of every step, of scaled rewards: `[B, T]`."""
+        """Compute G_t of every step from the scaled rewards: `[B, T]`."""
         rewards = self.reward_scale * episodes.rewards
         return discounted_returns(rewards, episodes.valid, self.gamma)
 
     def advantages(self, episodes: Episodes) -> tf.Tensor:
-        """Compute A_t = G_t − b_t of every step, `[B, T]`; normalized if so chosen.
+        """Compute A_t = G_t − b_t of every step, `[B, T]`, normalized if enabled.
 
         Raises:
-            ValueError: If the baseline does not have one number for each step.
+            ValueError: If the baseline does not return one number for each step.
         """
-        advantages = advantages_of(episodes, self.returns(episodes), self.baseline)
+        advantages = compute_advantages(episodes, self.returns(episodes), self.baseline)
         return normalize(advantages, episodes.valid) if self.normalize_advantages else advantages
 
     def gradient(self, episodes: Episodes) -> BatchGradient:
-        """Compute the gradient of the loss of a batch `[B, T, …]`."""
+        """Compute the gradient of the loss for a batch `[B, T, …]`; see `policy_loss`.
+
+        Returns:
+            The gradients before clipping, with statistics of the batch.
+
+        Raises:
+            ValueError: If the baseline does not return one number for each step.
+        """
         advantages = self.advantages(episodes)
         num_episodes = tf.cast(tf.shape(episodes.valid)[0], advantages.dtype)
         head = self.policy.head
@@ -141,7 +154,7 @@ class Learner:
             outputs = self.policy.outputs(chunk.take(episodes.observations), training=True)
             entropies = head.entropy(outputs)  # [1, C]
             if not self.entropy_coefficient:
-                entropies = tf.stop_gradient(entropies)  # 0 times a gradient is not computed
+                entropies = tf.stop_gradient(entropies)  # skip a gradient that is multiplied by 0
             loss = policy_loss(
                 log_probs=head.log_prob(outputs, actions),
                 advantages=chunk.take(advantages),
@@ -176,7 +189,7 @@ class Learner:
         return total / tf.cast(tf.math.count_nonzero(episodes.valid), total.dtype)
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
-        """Step along `gradients`, clipped to `max_gradient_norm`."""
+        """Take an optimizer step, with `gradients` clipped to `max_gradient_norm`."""
         if self.max_gradient_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self.max_gradient_norm)
         self.optimizer.apply(gradients, self.variables)
@@ -186,11 +199,11 @@ class Learner:
         return tf.zeros(len(self.policy.head.parameter_names), self.variables[0].dtype)
 
 
-def advantages_of(episodes: Episodes, returns: tf.Tensor, baseline: Baseline) -> tf.Tensor:
-    """Subtract a baseline from the returns: A_t = G_t − b_t of every step, `[B, T]`.
+def compute_advantages(episodes: Episodes, returns: tf.Tensor, baseline: Baseline) -> tf.Tensor:
+    """Compute A_t = G_t − b_t of every step, `[B, T]`, given the returns `[B, T]`.
 
     Raises:
-        ValueError: If the baseline does not have one number for each step.
+        ValueError: If the baseline does not return one number for each step.
     """
     predicted = baseline.predict(episodes.observations, returns, episodes.valid)
     check_layout(returns=returns, baseline=predicted)

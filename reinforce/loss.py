@@ -1,4 +1,4 @@
-"""Advantages, and the loss whose gradient is the policy gradient."""
+"""The loss whose gradient is the policy gradient, and the normalization of advantages."""
 
 import tensorflow as tf
 
@@ -6,20 +6,23 @@ from reinforce.episodes import check_layout
 
 
 def normalize(advantages: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Bring advantages to mean 0 and standard deviation 1 over the valid steps.
+    """Normalize advantages to mean 0 and standard deviation 1 over the valid steps.
 
-    Biased: the mean and the deviation depend on the actions that they judge. What is climbed does
-    not change when all rewards are multiplied, so it is not the gradient of the objective, and it
-    can point away from it: of two episodes of one step only the sign of their difference remains,
-    and the update climbs the probability of beating another draw of the policy, not the mean.
+        A'_t = (A_t − mean(A)) / std(A)
 
-    The deviation is the population's (a single step has 0, not NaN). Equal advantages give exactly
-    0: the mean is taken of their differences from the first, since its rounding error would else be
-    blown up.
+    Biased, because the mean and the standard deviation depend on the actions whose advantages they
+    normalize. The expected update is not the gradient of the objective: it stays the same when all
+    rewards are multiplied by a positive constant. It can even point away from the gradient.
+    Example: of two episodes with one step each, only the sign of the difference remains. The update
+    then increases the probability of beating another sample of the policy, not the mean return.
+
+    `std` is the population standard deviation, which is 0 (not NaN) for a single step. If all
+    advantages are equal, the result is exactly 0. For this, the mean is computed from differences
+    to the first advantage: otherwise its rounding error would be amplified.
 
     Args:
         advantages: `[B, T]` float.
-        valid: `[B, T]` bool; padding neither counts nor changes.
+        valid: `[B, T]` bool, False for padding.
 
     Returns:
         `[B, T]`; 0 on padding.
@@ -33,12 +36,12 @@ def normalize(advantages: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     count = tf.cast(tf.math.count_nonzero(valid), advantages.dtype)
 
     def mean(values: tf.Tensor) -> tf.Tensor:
-        # Of a whole batch at once, XLA would add one number after the other.
+        # In two sums: XLA would add up a whole batch one element at a time.
         return tf.reduce_sum(tf.reduce_sum(values, axis=0) / count)
 
     differences = mask * (advantages - advantages[0, 0])
-    centred = mask * (differences - mean(differences))
-    return tf.math.divide_no_nan(centred, tf.sqrt(mean(centred**2)))
+    centered = mask * (differences - mean(differences))
+    return tf.math.divide_no_nan(centered, tf.sqrt(mean(centered**2)))
 
 
 def policy_loss(
@@ -50,27 +53,29 @@ def policy_loss(
 ) -> tf.Tensor:
     """Compute the loss whose gradient is the policy gradient.
 
-        L = −(1/B) Σ_b Σ_t [log π(a_t|s_t) · A_t + c · H(π(·|s_t))], A under stop-gradient
+        L = −(1/B) Σ_b Σ_t [log π(a_t|s_t) · A_t + c · H(π(·|s_t))], with A_t held constant
+        −∇L = ĝ = (1/B) Σ_b Σ_t ∇log π(a_t|s_t) · A_t, for c = 0
 
-    Minimising L is gradient ascent along ĝ = (1/B) Σ_b Σ_t ∇log π(a_t|s_t) · A_t: a sum over the
-    steps of an episode and a mean over episodes. With c = 0 and A_t = G_t − b_t of an unbiased
-    baseline, and as `tests/reinforce/test_unbiased.py` shows for all batches of small
-    problems, E ĝ is
+    Minimizing L is gradient ascent along ĝ: a sum over the steps of an episode and a mean over
+    episodes. The loss exists only for its gradient; its value does not measure progress.
 
-    - at γ = 1 exactly ∇J, however long the episodes;
-    - at γ < 1 Σ_t Σ_s Pr(S_t = s) Σ_a ∇π(a|s) q_t(s, a): the factor γ^t of ∇J is left out, as
-      nearly everywhere. That is the gradient of no function (Nota & Thomas 2020). With advantages
-      γ^t A_t it is exactly ∇J.
+    For c = 0 and A_t = G_t − b_t with an unbiased baseline, the expectation of ĝ is
 
-    The entropy bonus adds c Σ_t Σ_s Pr(S_t = s) ∇H(π(·|s)): it does not count that actions also
-    change which states follow.
+    - at γ = 1, exactly ∇J, whatever the lengths of the episodes;
+    - at γ < 1, Σ_t Σ_s Pr(S_t = s) Σ_a ∇π(a|s) q_t(s, a). It lacks the factor γ^t of ∇J, which
+      nearly all implementations omit, and is not the gradient of any function (Nota & Thomas 2020).
+      With γ^t A_t in place of A_t, it is exactly ∇J.
+
+    `tests/reinforce/test_unbiased.py` verifies this over all batches of small problems.
+
+    The entropy bonus adds c Σ_t Σ_s Pr(S_t = s) ∇H(π(·|s)). It ignores that actions also change
+    which states are visited.
 
     Args:
-        log_probs: `[B, T]`, log π(a_t|s_t) of the actions as they were sampled; carries the
-            gradient.
-        advantages: `[B, T]`, A_t = G_t − b_t; a constant to the gradient.
-        entropies: `[B, T]`, H(π(·|s_t)); carries a gradient.
-        valid: `[B, T]` bool; padding counts for nothing.
+        log_probs: `[B, T]`, log π(a_t|s_t) of the sampled actions; differentiated.
+        advantages: `[B, T]`, A_t = G_t − b_t; not differentiated (stop-gradient).
+        entropies: `[B, T]`, H(π(·|s_t)); differentiated.
+        valid: `[B, T]` bool, False for padding, which does not contribute.
         entropy_coefficient: c ≥ 0.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The report of an update: statistics, and the record that the learning curve keeps of them."""
+"""Statistics of updates, and the records that make up the learning curve."""
 
 import math
 from collections.abc import Iterator
@@ -10,24 +10,24 @@ from environments.faults import EnvironmentFault
 
 
 class UpdateStatistics(NamedTuple):
-    """Statistics of one update, from before the weights changed."""
+    """Statistics of one update, computed before the weights changed."""
 
-    num_env_steps: Any  # [] int32, of the episodes together
+    num_env_steps: Any  # [] int32, total of all episodes
     mean_return: Any  # [] mean episode return, undiscounted
     objective: Any  # [] mean discounted return of the episodes
     loss: Any  # []
     entropy: Any  # [] mean over valid steps of the policy's entropy, in nats
     gradient_norm: Any  # [] global norm, before clipping
-    value_loss: Any  # [] mean squared error of the baseline `value` before it is fitted; else 0
+    value_loss: Any  # [] mean squared error of the baseline `value` before its fit; 0 without it
     distribution: Any  # [N] the action distribution's parameters, mean over valid steps
 
 
 class UpdateRecord(NamedTuple):
-    """One update, as the learning curve shows it: the policy before it, and its episodes."""
+    """One row of the learning curve: the policy before an update, and the update's episodes."""
 
     update: int  # number of the update, from 0
-    num_episodes: int  # sampled so far, this update's included
-    num_env_steps: int  # the same
+    num_episodes: int  # cumulative, including this update's
+    num_env_steps: int  # cumulative, including this update's
     mean_return: float
     objective: float
     loss: float
@@ -38,43 +38,43 @@ class UpdateRecord(NamedTuple):
 
 
 class DivergenceError(FloatingPointError):
-    """Training broke down: the loss or the gradient of an update is not finite.
+    """Training has diverged: the loss or the gradient of an update is not finite.
 
     Args:
-        message: What is not finite.
+        message: States which number is not finite.
         update: Number of the update, from 0.
     """
 
     def __init__(self, message: str, update: int) -> None:
-        super().__init__(message, update)  # both, so that it can be pickled
+        super().__init__(message, update)  # both, so that unpickling works
         self.update = update
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
-def records_of(
+def make_records(
     updates: Iterator[list[UpdateStatistics]],
     episodes_per_update: int,
     after: UpdateRecord | None = None,
 ) -> Iterator[list[UpdateRecord]]:
-    """Number updates and count the episodes and env steps that they used.
+    """Convert statistics to records, with update numbers and cumulative episodes and env steps.
 
     Args:
-        updates: Statistics of the updates, as many at a time as one call made.
+        updates: Statistics of consecutive updates, in groups: each group was computed in one call.
         episodes_per_update: Episodes of each update.
-        after: The record of the update before them. Defaults to none: they are the first.
+        after: Record of the preceding update. Defaults to None: the updates start at 0.
 
     Yields:
-        Their records, as many at a time.
+        The records, in the same groups.
 
     Raises:
-        EnvironmentFault: If rewards are not finite, or too large to be summed.
+        EnvironmentFault: If rewards are not finite, or their sum overflows float32.
         DivergenceError: If a loss or a gradient is not finite.
     """
-    for of_call in updates:
+    for group in updates:
         records = []
-        for statistics in of_call:
+        for statistics in group:
             after = _record(statistics, episodes_per_update, after)
             records.append(after)
         yield records
@@ -96,18 +96,18 @@ def _record(
         value_loss=float(statistics.value_loss),
         distribution=np.asarray(statistics.distribution),
     )
-    # A policy that has diverged acts by NaN, and may be rewarded accordingly.
+    # A diverged policy sends NaN actions, so NaN rewards are then not the environment's fault.
     policy_is_finite = bool(np.isfinite(record.distribution).all())
     if policy_is_finite and not math.isfinite(record.mean_return):
         raise EnvironmentFault(
-            f"update {update}: expected finite rewards that float32 can sum up, received a mean "
-            f"return of {record.mean_return}"
+            f"update {update}: expected finite rewards whose sum fits into float32, received a "
+            f"mean return of {record.mean_return}"
         )
     losses = (record.loss, record.gradient_norm, record.value_loss, record.mean_return)
     if not all(map(math.isfinite, losses)):
         raise DivergenceError(
-            f"the loss is {record.loss}, the gradient's norm {record.gradient_norm} and the "
-            f"value's loss {record.value_loss}",
+            f"the loss is {record.loss}, the gradient norm {record.gradient_norm} and the value "
+            f"loss {record.value_loss}",
             update,
         )
     return record

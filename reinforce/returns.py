@@ -1,4 +1,4 @@
-"""Discounted returns."""
+"""Discounted returns G_t."""
 
 import tensorflow as tf
 
@@ -7,17 +7,17 @@ from reinforce.tuning import tuning
 
 
 def discounted_returns(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Compute the return of every step, up to the end of its episode.
+    """Compute the return of every step until the end of its episode.
 
         G_t = Σ_k γ^k r_{t+k} = r_t + γ G_{t+1}
 
     Args:
-        rewards: `[B, T]` float.
-        valid: `[B, T]` bool, False for padding, whose rewards do not count.
-        gamma: Discount factor γ, from 0 to 1.
+        rewards: `[B, T]` float. Rewards on padding are ignored.
+        valid: `[B, T]` bool, False for padding.
+        gamma: Discount factor γ in [0, 1].
 
     Returns:
-        `[B, T]`, of the type of `rewards`; 0 on padding.
+        `[B, T]` in the dtype of `rewards`; 0 on padding.
 
     Raises:
         ValueError: If the arguments are not both `[B, T]`.
@@ -33,9 +33,9 @@ def discounted_returns(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf
 
 
 def _by_recurrence(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Step after step, backwards from the end of the longest episode.
+    """Apply G_t = r_t + γ G_{t+1} backwards, from the end of the longest episode.
 
-    Where XLA compiles it, a step costs less than the padding up to the time limit would.
+    Compiled by XLA, this costs less than computing on padding up to the time limit.
     """
     num_episodes, num_steps = rewards.shape
     longest = tf.reduce_max(tf.math.count_nonzero(valid, axis=1, dtype=tf.int32))
@@ -57,10 +57,9 @@ def _by_recurrence(rewards: tf.Tensor, valid: tf.Tensor, gamma: float) -> tf.Ten
 
 
 def _by_doubling(rewards: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Add up windows of w = 1, 2, 4, … steps, W'_t = W_t + γ^w W_{t+w}.
+    """Sum over windows of w = 1, 2, 4, … steps, by W'_t = W_t + γ^w W_{t+w}.
 
-    Where each operation is called by itself, log₂ T additions of whole batches cost less than T
-    that wait for each other.
+    Without XLA or on a GPU, log₂ T operations on whole batches cost less than T consecutive ones.
     """
     num_steps = tf.shape(rewards)[1]
 

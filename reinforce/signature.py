@@ -1,4 +1,4 @@
-"""The signature of the functions that are compiled for batches of a policy's episodes."""
+"""The input signature of functions that are compiled for batches of episodes."""
 
 import tensorflow as tf
 
@@ -9,12 +9,12 @@ from reinforce.episodes import Episodes
 def episodes_signature(
     policy: Policy, num_episodes: int | None = None, num_steps: int | None = None
 ) -> Episodes:
-    """Specify the episodes of a policy, as the input of a compiled function.
+    """Specify a batch of a policy's episodes as the input of a compiled function.
 
     Args:
         policy: Determines the shapes and dtypes of observations and actions.
-        num_episodes: B. Defaults to any number.
-        num_steps: T. Defaults to any number.
+        num_episodes: B. Defaults to None: any number.
+        num_steps: T. Defaults to None: any number.
 
     Returns:
         A `tf.TensorSpec` for each field.

@@ -1,11 +1,11 @@
 """Runs of REINFORCE: sample, update, repeat.
 
-`SampledTrainer` samples in one place and learns in another. `CompiledTrainer` compiles the whole of
-training into one XLA program, for environments written in TensorFlow: no Python runs between env
-steps, nor between updates.
+`SampledTrainer` alternates between a sampler and a compiled update. `CompiledTrainer` compiles the
+entire training loop into one XLA program, for environments written in TensorFlow. No Python runs
+between env steps or updates.
 
 In the shapes, B is the number of episodes, T the time limit in env steps and K the number of
-updates of one call.
+updates per call.
 """
 
 import time
@@ -22,29 +22,29 @@ from reinforce.best import BestPolicy
 from reinforce.chunks import Chunk, fold_chunks
 from reinforce.episodes import Episodes
 from reinforce.learner import Learner
-from reinforce.records import UpdateRecord, UpdateStatistics, records_of
+from reinforce.records import UpdateRecord, UpdateStatistics, make_records
 from reinforce.sampling.compiled import empty_episodes, sample_into, stateless_seeds
 from reinforce.sampling.protocol import Sampler
 from reinforce.signature import episodes_signature
 
 MAX_UPDATES_PER_CALL = 256
-SECONDS_PER_CALL = 0.5  # between calls a training shows its progress, and can be interrupted
+SECONDS_PER_CALL = 0.5  # training reports progress and can be interrupted only between calls
 
-Seeds = Callable[[int], np.random.SeedSequence]  # number of an update → the seed of its episodes
+Seeds = Callable[[int], np.random.SeedSequence]  # update number → seed of the update's episodes
 
 
 class Trainer(ABC):
-    """Train the policy of a learner, one run after the other.
+    """A trainer for consecutive runs.
 
-    For each run: assign the policy's initial weights, call `reset`, then `run`.
+    For each run, assign the policy's initial weights, call `reset`, then `run`.
 
     Args:
         learner: Updates the policy.
-        normalizer: The layer of the policy's network that normalizes observations, if it has one.
-            Its statistics stand still while a batch is sampled and learnt from; then the batch is
-            counted.
-        best: Judges the policy before each update, and keeps the best; None: the last policy is
-            the one that counts.
+        normalizer: The layer of the policy network that normalizes observations, if there is one.
+            Its statistics do not change while a batch is sampled and learned from; the batch is
+            added to them afterwards.
+        best: Judges the policy before each update and keeps the best one. Defaults to None: the
+            last policy is used.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Trainer(ABC):
 
     @property
     def state(self) -> dict[str, tf.Variable]:
-        """All that training changes, by name: with these values it goes on as it would have.
+        """All variables that training changes, by name. Restoring them resumes training exactly.
 
-        The statistics of observations are among the policy's weights.
+        The policy's weights include the observation statistics.
         """
         parts = self.learner.state
         if self.best is not None:
@@ -72,7 +72,7 @@ class Trainer(ABC):
         }
 
     def reset(self, seed: np.random.SeedSequence) -> None:
-        """Begin a run with the policy as it is; see `Learner.reset`."""
+        """Start a run from the policy's current weights; see `Learner.reset`."""
         self.learner.reset(seed)
         if self.best is not None:
             self.best.reset()
@@ -80,54 +80,59 @@ class Trainer(ABC):
     def run(
         self, first: Episodes, seeds: Seeds, num_updates: int, after: UpdateRecord | None = None
     ) -> Iterator[list[UpdateRecord]]:
-        """Train the policy by `num_updates` updates.
+        """Train the policy until the run has `num_updates` updates.
 
         Args:
-            first: Episodes of update 0, which this very policy sampled. B of each update is theirs.
-            seeds: Of the episodes of update 1, 2, …
-            num_updates: How many updates a run has.
-            after: The update after which to go on, with `state` as it was then. Defaults to none:
-                the run begins.
+            first: Episodes of update 0, sampled by the initial policy. Each update has as many
+                episodes, B.
+            seeds: Returns the seeds for the episodes of updates 1, 2, …
+            num_updates: Number of updates of the run.
+            after: Record of the update after which to resume; `state` must be restored to its
+                values after that update. Defaults to None: start the run.
 
         Yields:
-            The records of one update or several, when they have been made: `state` is then that
-            after the last of them.
+            The records of one or more updates, as soon as they are finished. At that moment `state`
+            is the state after the last of these updates.
 
         Raises:
             FloatingPointError: If the loss, the gradient or the policy's outputs are not finite.
-            EnvironmentFault: See `Sampler.sample` and `records_of`. The message names the update.
+            EnvironmentFault: See `Sampler.sample` and `make_records`. The message names the update.
         """
         updates = range(after.update + 1 if after else 0, num_updates)
-        return records_of(self._updates(first, seeds, updates), len(first.valid), after)
+        return make_records(self._updates(first, seeds, updates), len(first.valid), after)
 
     @abstractmethod
     def compile(self) -> None:
-        """Compile what a run needs; otherwise its first update does. Nothing else changes."""
+        """Compile ahead of time; otherwise the first update compiles. Has no other effect."""
 
     @abstractmethod
     def _updates(
         self, first: Episodes, seeds: Seeds, updates: range
     ) -> Iterator[list[UpdateStatistics]]:
-        """Make these updates; yield the statistics of each call."""
+        """Perform these updates; yield the statistics of each call."""
 
     def learn_from(self, episodes: Episodes) -> UpdateStatistics:
-        """Judge the policy by the episodes `[B, T, …]` that it sampled, update it, count them."""
+        """Perform one update on episodes `[B, T, …]` that the current policy sampled.
+
+        Judge the policy, update it, and add the observations to the statistics, in this order.
+        """
         if self.best is not None:
             rewards = tf.where(episodes.valid, episodes.rewards, 0)  # [B, T]
             self.best.judge(tf.reduce_sum(rewards, axis=1))
         statistics = self.learner.update(episodes)
         if self.normalizer is not None:
-            count_observations(self.normalizer, episodes, self.learner.chunk_size)
+            add_observations(self.normalizer, episodes, self.learner.chunk_size)
         return statistics
 
 
 class SampledTrainer(Trainer):
-    """Train on the episodes of a sampler.
+    """A trainer that takes episodes from a sampler.
 
     Args:
-        learner: See `Trainer`, as are the arguments by keyword.
-        sampler: Samples the episodes of each update with the policy as it is then. Entered for each
-            run.
+        learner: See `Trainer`.
+        sampler: Samples the episodes of each update with the current policy. Entered once per run.
+        normalizer: See `Trainer`.
+        best: See `Trainer`.
     """
 
     def __init__(
@@ -161,14 +166,16 @@ class SampledTrainer(Trainer):
 
 
 class CompiledTrainer(Trainer):
-    """Train on episodes that are sampled in the same XLA program.
+    """A trainer that samples and learns in one XLA program.
 
     Args:
-        learner: See `Trainer`, as are `normalizer` and `best`.
+        learner: See `Trainer`.
         environment: Written in TensorFlow.
         num_episodes: B, episodes of each update.
-        updates_per_call: K, updates that are made, and yielded, together. Defaults to as many as
-            take `SECONDS_PER_CALL`, at most `MAX_UPDATES_PER_CALL`.
+        updates_per_call: K, updates that are computed and yielded together. Defaults to the number
+            that takes `SECONDS_PER_CALL`, but no more than `MAX_UPDATES_PER_CALL`.
+        normalizer: See `Trainer`.
+        best: See `Trainer`.
     """
 
     def __init__(
@@ -201,35 +208,35 @@ class CompiledTrainer(Trainer):
 
     def compile(self) -> None:
         """See `Trainer.compile`."""
-        nothing = empty_episodes(self.learner.policy, self._num_episodes, self._num_steps)
-        self.program(tf.zeros([self._max_updates, 2], tf.int32), 0, nothing, False)
+        empty = empty_episodes(self.learner.policy, self._num_episodes, self._num_steps)
+        self.program(tf.zeros([self._max_updates, 2], tf.int32), 0, empty, False)
 
     def _updates(
         self, first: Episodes, seeds: Seeds, updates: range
     ) -> Iterator[list[UpdateStatistics]]:
         episodes = _padded(first, self._num_steps)
-        begin, wanted = updates.start, self._updates_per_call or 1
+        begin, per_call = updates.start, self._updates_per_call or 1
         while begin < updates.stop:
             started = time.monotonic()
-            count = min(wanted, updates.stop - begin)
-            # Update 0's, whose episodes are given, is drawn all the same.
-            drawn = stateless_seeds([seeds(begin + i) for i in range(count)])
-            drawn = tf.pad(drawn, [[0, self._max_updates - count], [0, 0]])
-            statistics, episodes = self.program(drawn, count, episodes, begin == 0)
+            count = min(per_call, updates.stop - begin)
+            # Update 0 gets a seed too, although its episodes are given.
+            seed_table = stateless_seeds([seeds(begin + i) for i in range(count)])
+            seed_table = tf.pad(seed_table, [[0, self._max_updates - count], [0, 0]])
+            statistics, episodes = self.program(seed_table, count, episodes, begin == 0)
             self.last_episodes = episodes
             table = [values.numpy()[:count] for values in statistics]
             seconds = time.monotonic() - started
             yield [UpdateStatistics(*row) for row in zip(*table, strict=True)]
             begin += count
-            wanted = self._updates_per_call or updates_of_next_call(count, seconds)
+            per_call = self._updates_per_call or choose_updates_per_call(count, seconds)
 
     def _program(
         self, seeds: tf.Tensor, count: tf.Tensor, episodes: Episodes, given: tf.Tensor
     ) -> tuple[UpdateStatistics, Episodes]:
-        """Make `count` updates, the first of them on `episodes` if they are `given`.
+        """Perform `count` updates. If `given` is true, the first one uses `episodes`.
 
         Returns:
-            Statistics `[K, …]`, of which the first `count` are set; the episodes of the last one.
+            Statistics `[K, …]`, of which the first `count` are set, and the last update's episodes.
         """
         policy = self.learner.policy
         num_parameters = len(policy.head.parameter_names)
@@ -258,23 +265,21 @@ class CompiledTrainer(Trainer):
         return UpdateStatistics(*(c.stack() for c in columns)), episodes
 
 
-def count_observations(
-    normalizer: RunningNormalization, episodes: Episodes, chunk_size: int
-) -> None:
-    """Count the observations of a batch `[B, T, …]` into the statistics that normalize them."""
+def add_observations(normalizer: RunningNormalization, episodes: Episodes, chunk_size: int) -> None:
+    """Add the observations of a batch `[B, T, …]` to the normalizer's statistics."""
 
-    def count(chunk: Chunk, state: tuple[()]) -> tuple[()]:
+    def add(chunk: Chunk, state: tuple[()]) -> tuple[()]:
         observations = chunk.take(episodes.observations)[..., : normalizer.mean.shape[0]]
         normalizer.update(observations, chunk.valid)  # without masks
         return state
 
-    fold_chunks(count, (), episodes.valid, chunk_size)
+    fold_chunks(add, (), episodes.valid, chunk_size)
 
 
-def updates_of_next_call(count: int, seconds: float) -> int:
-    """Choose how many updates the next call makes, after one that made `count` in `seconds`.
+def choose_updates_per_call(count: int, seconds: float) -> int:
+    """Choose the number of updates for the next call, after `count` updates took `seconds`.
 
-    At most twice as many, since episodes may get longer, and update 0 samples none.
+    The number at most doubles, since episodes may get longer and update 0 does not sample any.
     """
     in_time = int(count * SECONDS_PER_CALL / seconds) if seconds > 0 else MAX_UPDATES_PER_CALL
     return max(1, min(in_time, 2 * count, MAX_UPDATES_PER_CALL))

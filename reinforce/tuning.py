@@ -1,7 +1,8 @@
-"""Sizes that suit the device.
+"""Sizes tuned for a CPU or a GPU.
 
-They change speed and memory. They also change the last bits of results: sums over other chunks
-round differently, and another number of environment copies gives actions other random numbers.
+They affect speed and memory, and also the exact results. Sums over different chunks round
+differently, and with a different number of environment copies, actions get different random
+numbers.
 """
 
 import math
@@ -17,18 +18,18 @@ class Tuning(NamedTuple):
     """Sizes for one kind of device."""
 
     num_copies: Callable[[int], int]  # episodes of a batch → environment copies that sample them
-    noise_steps: int  # env steps for which the noise of actions is drawn at a time
-    checks_each_step: bool  # whether each env step, or only each `noise_steps`-th, asks for the end
+    noise_steps: int  # env steps for which the actions' noise is drawn at a time
+    checks_each_step: bool  # check for the end after each env step, else every `noise_steps` steps
     returns_by_doubling: bool  # rather than step by step; see `discounted_returns`
-    chunk_size: int  # steps that are differentiated at a time, compiled by XLA
-    eager_chunk_size: int  # the same, where each operation is called by itself
+    chunk_size: int  # steps that are differentiated at a time, when compiled by XLA
+    eager_chunk_size: int  # steps that are differentiated at a time without XLA
 
 
 def _few_copies(num_episodes: int) -> int:
-    """About 4 √B copies sample B episodes.
+    """Return the number E of copies for a CPU, about 4 √B for B episodes.
 
-    With more, too many sit idle while the last episodes finish; with fewer, the fixed cost of a
-    step weighs more. The first cost grows as E / B, the second as 1 / E.
+    With more copies, too many sit idle while the last episodes finish. With fewer, the fixed cost
+    of a step is spread over fewer copies. The first cost grows as E / B, the second as 1 / E.
     """
     num_rounds = max(1, round(math.sqrt(num_episodes) / 4))
     return math.ceil(num_episodes / num_rounds)
@@ -45,11 +46,14 @@ CPU = Tuning(
 
 
 def _many_copies(num_episodes: int) -> int:
-    """All episodes at once, up to 65,536: a step takes a GPU about as long for one as for many."""
+    """Return the number of copies for a GPU: one per episode, up to 65,536.
+
+    A step takes a GPU about as long for one copy as for many.
+    """
     return math.ceil(num_episodes / math.ceil(num_episodes / 65_536))
 
 
-# What is dear on a GPU is to start a kernel, and most of all to ask the host whether to go on.
+# On a GPU, launching a kernel is expensive, and asking the host whether to continue even more so.
 GPU = Tuning(
     num_copies=_many_copies,
     noise_steps=16,
@@ -68,7 +72,7 @@ def tuning() -> Tuning:
 
 @contextmanager
 def tuned_for(sizes: Tuning) -> Iterator[None]:
-    """Trace functions for another device than TensorFlow's."""
+    """Trace functions with these sizes while the context is open, whatever the device."""
     token = _chosen.set(sizes)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The baseline `value`: a network predicts the returns from observations alone."""
+"""The baseline `value`: a network predicts returns from observations."""
 
 from collections.abc import Callable
 
@@ -13,24 +13,28 @@ from reinforce.episodes import check_layout, flatten_steps, write_rows
 from reinforce.gradient import sum_gradients
 from reinforce.tuning import tuning
 
-MINIBATCHES_PER_CALL = 100  # enough for Python not to count, few enough for memory
+MINIBATCHES_PER_CALL = 100  # makes Python's overhead negligible, yet fits into memory
 
 
 class ValueBaseline(Baseline):
-    """b_{i,t} = V(s_{i,t}), with V as it was before it is fitted to the batch that it judges.
+    """A learned baseline: a network V that predicts the return from the observation.
 
-    Unbiased: V depends on earlier batches and on the observation that the action was taken at, but
-    neither on the action nor on what followed (`tests/reinforce/test_unbiased.py`). Fitted first,
-    it would know the judged returns. The policy's loss never trains it; it has its own optimizer.
+        b_{i,t} = V(s_{i,t}), then V ← optimizer steps on mean (V(s_{i,t}) − G_{i,t})²
+
+    Unbiased, because V depends on earlier batches and the current observation, but neither on the
+    action nor on anything after it. `tests/reinforce/test_unbiased.py` verifies this. V must be
+    fitted after it has been used: otherwise it would already know the returns of the batch. V has
+    its own optimizer, and the policy loss does not train it.
 
     Args:
-        make_network: Seed → a Keras model, observations `[N, O]` → `[N, 1]`, with fresh weights.
+        make_network: Maps a seed to a Keras model with fresh weights, observations `[N, O]` →
+            `[N, 1]`.
         optimizer: A Keras optimizer.
-        steps_per_update: Steps of the optimizer on each batch, each on the whole batch.
-        normalize_targets: Whether the network predicts returns less their running mean, in units of
-            their running standard deviation (over the batches so far).
-        chunk_size: Number of env steps that are differentiated at a time. Defaults to what suits
-            XLA on the device.
+        steps_per_update: Optimizer steps per batch; each uses the whole batch.
+        normalize_targets: Whether the network predicts normalized returns: minus their running
+            mean, divided by their running standard deviation (over all batches so far).
+        chunk_size: Number of env steps that are differentiated at a time. Defaults to the value
+            in `Tuning` for XLA on the device.
 
     Source: Williams (1992); Sutton & Barto (2018), section 13.4, "REINFORCE with baseline".
     """
@@ -75,7 +79,7 @@ class ValueBaseline(Baseline):
             variable.assign(value)
 
     def predict(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-        """See `Baseline`; in the units of the returns, and 0 on padding."""
+        """See `Baseline`; in units of the returns, 0 on padding."""
 
         def write(chunk: Chunk, values: tf.Tensor) -> tf.Tensor:
             outputs = self._outputs(chunk.take(observations))  # [1, C]
@@ -88,7 +92,7 @@ class ValueBaseline(Baseline):
         return tf.reshape(values, tf.shape(valid))
 
     def fit(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-        """See `Baseline`; by steps along the gradient of the mean squared error."""
+        """See `Baseline`; take optimizer steps that reduce the mean squared error."""
         check_layout(returns=returns, valid=valid)
         num_valid = tf.cast(tf.math.count_nonzero(valid), returns.dtype)
         errors = tf.where(valid, self.predict(observations, returns, valid) - returns, 0)
@@ -124,20 +128,22 @@ class ValueBaseline(Baseline):
 def compile_fit(
     value: ValueBaseline, num_minibatches: int, minibatch_size: int
 ) -> Callable[[np.ndarray, np.ndarray, np.random.Generator], None]:
-    """Compile a function that fits V to single steps, by `fit` to one minibatch after the other.
+    """Compile a function that fits V to a data set of single steps, in random minibatches.
 
-    XLA compiles it, once for any number of steps; one call goes through many minibatches.
+    XLA compiles it once for any number of steps. Each call of the compiled function processes many
+    minibatches.
 
     Args:
-        value: V; how many steps of its optimizer each minibatch gets is for it to say.
-        num_minibatches: How many; rounded up to a multiple of 100.
-        minibatch_size: Steps in each, drawn with replacement.
+        value: V. Each minibatch is passed to `fit`, which takes `steps_per_update` optimizer steps.
+        num_minibatches: Number of minibatches; rounded up to a multiple of 100.
+        minibatch_size: Number of steps in each, drawn with replacement.
 
     Returns:
-        A function of observations `[N, O]`, their returns `[N]` and what draws the minibatches.
+        A function of observations `[N, O]`, their returns `[N]`, and the generator that draws the
+        minibatches.
     """
     shape = (MINIBATCHES_PER_CALL, 1, minibatch_size)
-    valid = tf.fill(shape[1:], True)  # a minibatch is laid out as one episode
+    valid = tf.fill(shape[1:], True)  # a minibatch is laid out like one episode
 
     @tf.function(jit_compile=True, autograph=False)
     def fit_to_all(observations: tf.Tensor, returns: tf.Tensor) -> None:

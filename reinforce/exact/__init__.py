@@ -1,1 +1,1 @@
-"""The truth about problems that are small enough to be written out; no stage needs it."""
+"""Exact results for problems small enough to be written out as tables. No stage uses them."""

@@ -1,11 +1,11 @@
-"""Exact mean and covariance of an estimator of the gradient, without sampling.
+"""Exact mean and covariance of a gradient estimator, without sampling.
 
-Every batch of episodes that can occur in a problem given by tables is handed to the estimator, and
-what it makes of them is weighted by their probabilities. The tests hold the update to the exact
-gradient by this.
+The estimator is applied to every batch of episodes that can occur in a tabular problem, and the
+results are weighted by the batches' probabilities. Tests use this to compare the update's
+expectation with the exact gradient.
 
-In the shapes, S is the number of states, A that of actions, T the horizon, N the number of episodes
-that can occur, B that of episodes in a batch, and P the number of components of θ.
+In the shapes, S is the number of states, A the number of actions, T the horizon, N the number of
+possible episodes, B the number of episodes in a batch, and P the number of components of θ.
 """
 
 import itertools
@@ -24,21 +24,24 @@ Estimator = Callable[[Episodes], Sequence[tf.Tensor]]
 
 
 class PossibleEpisodes(NamedTuple):
-    """Every episode that can occur."""
+    """All episodes that can occur."""
 
     probabilities: np.ndarray  # [N], their sum is 1
     states: np.ndarray  # [N, T] int, 0 on padding
-    episodes: Episodes  # [N, T, …] in float64, `observations` are the features
+    episodes: Episodes  # [N, T, …] in float64; `observations` are the states' features
 
 
 def enumerate_episodes(mdp: TabularMDP, policy: tf.Tensor) -> PossibleEpisodes:
-    """Every episode that can occur under a policy `[S, A]`, with its probability.
+    """Enumerate all episodes that can occur under a policy `[S, A]`, with their probabilities.
 
     Raises:
         ValueError: If the problem has no horizon.
     """
     if mdp.horizon is None:
-        raise ValueError("Expected a problem with a horizon: without, episodes are infinitely many")
+        raise ValueError(
+            "Expected a problem with a horizon, since there are infinitely many episodes without "
+            "one. Received: horizon=None"
+        )
     table = np.asarray(policy)
     probabilities, paths = zip(*_paths(mdp, table), strict=True)
     lengths = np.array([len(path) for path in paths])
@@ -69,9 +72,9 @@ def enumerate_episodes(mdp: TabularMDP, policy: tf.Tensor) -> PossibleEpisodes:
 
 
 def _paths(mdp: TabularMDP, policy: np.ndarray) -> Iterator[tuple[float, list[Step]]]:
-    """Probability and steps of every episode that can occur."""
+    """Yield the probability and the steps of every episode that can occur."""
 
-    def extended(
+    def extend(
         probability: float, path: list[Step], state: int
     ) -> Iterator[tuple[float, list[Step]]]:
         if mdp.terminal[state] or len(path) == mdp.horizon:
@@ -80,16 +83,14 @@ def _paths(mdp: TabularMDP, policy: np.ndarray) -> Iterator[tuple[float, list[St
         choices = policy[state][:, np.newaxis] * mdp.transitions[state]  # [A, S]
         for action, next_state in np.argwhere(choices > 0).tolist():
             step = (state, action, next_state)
-            yield from extended(
-                probability * choices[action, next_state], [*path, step], next_state
-            )
+            yield from extend(probability * choices[action, next_state], [*path, step], next_state)
 
     for state in np.flatnonzero(mdp.start):
-        yield from extended(mdp.start[state], [], int(state))
+        yield from extend(mdp.start[state], [], int(state))
 
 
 class Moments(NamedTuple):
-    """Mean and covariance of an estimator of the gradient."""
+    """Mean and covariance of a gradient estimator."""
 
     mean: np.ndarray  # [P]
     covariance: np.ndarray  # [P, P]
@@ -103,18 +104,18 @@ class Moments(NamedTuple):
 def estimator_moments(
     possible: PossibleEpisodes, estimator: Estimator, num_episodes: int
 ) -> Moments:
-    """Exact mean and covariance of what an estimator makes of independent episodes.
+    """Compute the exact mean and covariance of an estimator for batches of independent episodes.
 
-    Every batch that can occur is given to the estimator: N^B of them, so B is to be small.
+    The estimator is applied to all N^B batches that can occur, so B must be small.
 
     Args:
-        possible: The episodes that can occur.
-        estimator: Batches of B episodes → gradients, one tensor for each variable. Traced by
-            TensorFlow, once for all batches.
+        possible: All episodes that can occur.
+        estimator: Maps a batch of B episodes to gradients, one tensor per variable. TensorFlow
+            traces it once for all batches.
         num_episodes: B.
 
     Returns:
-        The moments; the components are those of the gradients, flattened, one after the other.
+        The moments of the gradients, flattened and concatenated.
     """
     indices = itertools.product(range(len(possible.probabilities)), repeat=num_episodes)
     batches = np.array(list(indices))  # [N^B, B]
@@ -138,22 +139,28 @@ def estimator_moments(
 def optimal_constant_baseline(
     mdp: TabularMDP, policy: Callable[[], tf.Tensor], variables: Sequence[tf.Variable], gamma: float
 ) -> float:
-    """The constant b that gives Σ_t ∇log π(a_t|s_t) (G_t − b) the least total variance.
+    """Compute the constant b that minimizes the total variance of Σ_t ∇log π(a_t|s_t) (G_t − b).
 
-    With X = Σ_t ∇log π(a_t|s_t) G_t and the score Y = Σ_t ∇log π(a_t|s_t), whose mean is 0, the
-    variance of X − bY is least at b = E[X·Y] / E[Y·Y]: for one step, the mean reward weighted by
-    the squared norm of the score.
+        b = E[X·Y] / E[Y·Y]
+        X = Σ_t ∇log π(a_t|s_t) G_t
+        Y = Σ_t ∇log π(a_t|s_t)
+
+    Since E Y = 0, this b minimizes the variance of X − bY. For a single step, it is the mean reward
+    weighted by the squared norm of the score Y.
 
     Args:
         mdp: The problem; it must have a horizon.
         policy: Computes `[S, A]` from `variables`.
-        variables: θ, of TensorFlow or of Keras.
+        variables: θ, TensorFlow or Keras variables.
         gamma: Discount factor γ.
+
+    Returns:
+        b.
 
     Raises:
         ValueError: If the problem has no horizon.
 
-    Source: Greensmith, Bartlett & Baxter (2004), theorem 8; Williams (1992) leaves the choice open.
+    Source: Greensmith, Bartlett & Baxter (2004), theorem 8. Williams (1992) leaves the choice open.
     """
     possible = enumerate_episodes(mdp, policy())
     episodes = possible.episodes

@@ -1,9 +1,9 @@
-"""The exact objective J(θ) and its exact gradient, by dynamic programming, in float64.
+"""The exact objective J(θ) and its exact gradient, by dynamic programming in float64.
 
-What REINFORCE estimates from sampled episodes is computed here from the tables of a problem.
+REINFORCE estimates them from sampled episodes; here they are computed from a problem's tables.
 
-In the shapes, S is the number of states, A that of actions and T the horizon. A policy is the table
-of its action probabilities, `[S, A]`.
+In the shapes, S is the number of states, A the number of actions and T the horizon. A policy is the
+table of its action probabilities, `[S, A]`.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,9 @@ from reinforce.exact.tabular import TabularMDP
 
 
 def action_values(mdp: TabularMDP, policy: tf.Tensor, gamma: float) -> tf.Tensor:
-    """q_t(s, a) = Σ_s' p(s'|s, a) [r(s, a, s') + γ Σ_a' π(a'|s') q_{t+1}(s', a')].
+    """Compute the expected return of every action, in every state and at every step.
+
+        q_t(s, a) = Σ_s' p(s'|s, a) [r(s, a, s') + γ Σ_a' π(a'|s') q_{t+1}(s', a')]
 
     Args:
         mdp: The problem.
@@ -23,18 +25,17 @@ def action_values(mdp: TabularMDP, policy: tf.Tensor, gamma: float) -> tf.Tensor
         gamma: Discount factor γ.
 
     Returns:
-        `[T, S, A]`: the expected return of action a in state s at step t. Without a horizon it is
-        the same at every step, and T is 1.
+        q_t(s, a), `[T, S, A]`. Without a horizon it is the same at every step, and T is 1.
 
     Raises:
-        tf.errors.InvalidArgumentError: Without a horizon and with γ = 1, if the policy's episodes
-            need not end.
+        tf.errors.InvalidArgumentError: If γ = 1, the problem has no horizon and episodes of the
+            policy may never end.
 
     Source: Sutton & Barto (2018), equations 3.14 and 4.4.
     """
     rewards = tf.reduce_sum(mdp.continuing * mdp.rewards, axis=-1)  # [S, A]
     if mdp.horizon is None:
-        # (1 − γ P) v = r. The rows of terminal states are those of 1: their value is 0.
+        # Solve (1 − γ P) v = r. A terminal state has a zero row in P and r = 0, hence v = 0.
         state_rewards = tf.reduce_sum(policy * rewards, axis=-1, keepdims=True)  # [S, 1]
         values = tf.linalg.solve(_one_minus(gamma, _chain(mdp, policy)), state_rewards)
         return (rewards + gamma * tf.linalg.matvec(mdp.continuing, values[:, 0]))[tf.newaxis]
@@ -47,18 +48,20 @@ def action_values(mdp: TabularMDP, policy: tf.Tensor, gamma: float) -> tf.Tensor
 
 
 def visits(mdp: TabularMDP, policy: tf.Tensor, discount: float) -> tf.Tensor:
-    """Probability of being in state s at step t, times discount^t.
+    """Compute the discounted probability of visiting each state at each step.
+
+        d_t(s) = discount^t Pr(S_t = s)
 
     Args:
         mdp: The problem.
         policy: `[S, A]`.
-        discount: γ for the exact gradient; 1 for the probabilities themselves.
+        discount: γ for the exact gradient; 1 for undiscounted probabilities.
 
     Returns:
-        `[T, S]`. Without a horizon, the sum over all steps, and T is 1.
+        d_t(s), `[T, S]`. Without a horizon, it is summed over all steps, and T is 1.
 
     Raises:
-        tf.errors.InvalidArgumentError: As `action_values` does.
+        tf.errors.InvalidArgumentError: See `action_values`.
 
     Source: Sutton, McAllester, Singh & Mansour (2000), d^π of section 1.
     """
@@ -73,15 +76,20 @@ def visits(mdp: TabularMDP, policy: tf.Tensor, discount: float) -> tf.Tensor:
 
 
 def objective(mdp: TabularMDP, policy: tf.Tensor, gamma: float) -> tf.Tensor:
-    """J = E[Σ_t γ^t r_t] = Σ_s p_0(s) Σ_a π(a|s) q_0(s, a), a scalar that can be differentiated.
+    """Compute the objective, the expected discounted return of an episode.
+
+        J = E[Σ_t γ^t r_t] = Σ_s p_0(s) Σ_a π(a|s) q_0(s, a)
 
     Args:
         mdp: The problem.
         policy: `[S, A]`.
         gamma: Discount factor γ.
 
+    Returns:
+        J, a scalar that is differentiable with respect to `policy`.
+
     Raises:
-        tf.errors.InvalidArgumentError: As `action_values` does.
+        tf.errors.InvalidArgumentError: See `action_values`.
     """
     first = action_values(mdp, policy, gamma)[0]
     return tf.reduce_sum(mdp.start * tf.reduce_sum(policy * first, axis=-1))
@@ -94,23 +102,26 @@ def policy_gradient(
     gamma: float,
     visit_discount: float | None = None,
 ) -> list[tf.Tensor]:
-    """∇J by the policy gradient theorem: Σ_t γ^t Σ_s Pr(S_t = s) Σ_a ∇π(a|s) q_t(s, a).
+    """Compute the gradient of the objective by the policy gradient theorem.
 
-    Neither the visits nor the values are differentiated: that is what the theorem says.
+        ∇J = Σ_t γ^t Σ_s Pr(S_t = s) Σ_a ∇π(a|s) q_t(s, a)
+
+    The theorem says that neither the visits Pr(S_t = s) nor the values q_t need to be
+    differentiated.
 
     Args:
         mdp: The problem.
         policy: Computes `[S, A]` from `variables`.
-        variables: θ, of TensorFlow or of Keras.
+        variables: θ, TensorFlow or Keras variables.
         gamma: Discount factor γ of the returns.
-        visit_discount: Takes the place of γ in the factor γ^t; 1 leaves that out, as REINFORCE is
-            mostly used. Defaults to `gamma`, with which this is the gradient of the objective.
+        visit_discount: Replaces γ in the factor γ^t. With 1 the factor is omitted, as in most uses
+            of REINFORCE. Defaults to `gamma`, which gives the gradient of the objective.
 
     Returns:
-        One tensor for each of `variables`.
+        One tensor per variable.
 
     Raises:
-        tf.errors.InvalidArgumentError: As `action_values` does.
+        tf.errors.InvalidArgumentError: See `action_values`.
 
     Source: Sutton, McAllester, Singh & Mansour (2000), theorem 1.
     """
@@ -125,7 +136,7 @@ def policy_gradient(
 
 
 def _chain(mdp: TabularMDP, policy: tf.Tensor) -> tf.Tensor:
-    """P_π(s'|s), `[S, S]`; a terminal state has a row of zeros."""
+    """Compute P_π(s'|s), `[S, S]`; terminal states have rows of zeros."""
     return tf.einsum("sa,sat->st", policy, mdp.continuing)
 
 

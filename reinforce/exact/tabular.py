@@ -1,7 +1,7 @@
-"""Problems and policies small enough to be written out as tables.
+"""Problems and policies given by tables.
 
-In the shapes, S is the number of states and A that of actions. A policy is the table of its action
-probabilities, `[S, A]`.
+In the shapes, S is the number of states and A the number of actions. A policy is the table of its
+action probabilities, `[S, A]`.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,19 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class TabularMDP:
-    """A Markov decision process given by its tables. Every array is float64 but for `terminal`.
+    """A Markov decision process given by its tables. All arrays except `terminal` are float64.
 
     Raises:
-        ValueError: If the shapes do not fit each other, or probabilities do not sum to 1.
+        ValueError: If shapes are inconsistent, probabilities do not sum to 1, or an episode could
+            start in a terminal state.
     """
 
-    start: np.ndarray  # [S] probability of each state to be the first; 0 for terminal ones
-    transitions: np.ndarray  # [S, A, S] p(s'|s, a); what is said of terminal states is not used
-    rewards: np.ndarray  # [S, A, S] r(s, a, s')
+    start: np.ndarray  # [S], probability that an episode starts in each state; 0 if terminal
+    transitions: np.ndarray  # [S, A, S], p(s'|s, a); ignored for terminal s
+    rewards: np.ndarray  # [S, A, S], r(s, a, s')
     terminal: np.ndarray  # [S] bool, states in which an episode ends
-    features: np.ndarray  # [S, …] what the policy sees; states of equal features are aliased
-    horizon: int | None  # steps after which an episode is cut off; None: it goes on until it ends
+    features: np.ndarray  # [S, …], the policy's input; equal features make states aliased
+    horizon: int | None  # time limit in steps; None: there is none
 
     def __post_init__(self) -> None:
         num_states, num_actions = self.transitions.shape[:2]
@@ -54,22 +55,23 @@ class TabularMDP:
 
     @property
     def continuing(self) -> np.ndarray:
-        """p(s'|s, a), and 0 for terminal s: `[S, A, S]`. Nothing follows a terminal state."""
+        """p(s'|s, a), with 0 for terminal s, which no state follows: `[S, A, S]`."""
         return self.transitions * ~self.terminal[:, None, None]
 
 
 def bandit(
     rewards: np.ndarray, probabilities: np.ndarray, features: np.ndarray | None = None
 ) -> TabularMDP:
-    """A bandit: one step, whose reward is one of K with the probabilities of the arm.
+    """Create a bandit: one step, in which the chosen arm determines the reward's distribution.
 
     Args:
-        rewards: `[K]`.
-        probabilities: `[A, K]`, of each reward under each arm.
-        features: `[A, …]` of the arms, for `softmax_policy`. Defaults to one logit for each arm.
+        rewards: `[K]`, the possible rewards.
+        probabilities: `[A, K]`, probability of each reward for each arm.
+        features: `[A, …]`, features of the arms for `softmax_policy`. Defaults to one-hot vectors,
+            which give one logit per arm.
 
     Returns:
-        The MDP: state 0 is where the arm is chosen, state 1 + k where reward k has been given.
+        The MDP. In state 0 the arm is chosen; state 1 + k is reached with reward k.
     """
     num_arms, num_rewards = probabilities.shape
     num_states = 1 + num_rewards
@@ -87,14 +89,16 @@ def bandit(
 
 
 def softmax_policy(features: np.ndarray, theta: tf.Tensor) -> tf.Tensor:
-    """π(a|s) ∝ exp(θ · x(s, a)), linear in features of the state and the action.
+    """Compute a softmax policy whose logits are linear in features of state and action.
+
+        π(a|s) ∝ exp(θ · x(s, a))
 
     Args:
         features: x(s, a), `[S, A, …]`.
         theta: θ, `[…]`.
 
     Returns:
-        `[S, A]`.
+        π(a|s), `[S, A]`.
 
     Source: Sutton & Barto (2018), equations 13.2 and 13.3.
     """

@@ -1,1 +1,1 @@
-"""The noise of the gradient: how it varies from batch to batch, with each baseline."""
+"""Gradient noise: the variation of the gradient estimate between batches, for each baseline."""

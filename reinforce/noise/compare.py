@@ -1,7 +1,7 @@
-"""The gradients of the same batches of episodes with each baseline.
+"""Comparison of baselines: each one's gradients of the same batches of episodes.
 
-In the shapes, K is the number of batches, B that of episodes in each, T that of steps, J that of
-baselines and P that of the policy's weights.
+In the shapes, K is the number of batches, B the number of episodes in each, T the number of steps,
+J the number of baselines and P the number of the policy's weights.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,21 +14,21 @@ from reinforce.baselines import BASELINES, Baseline
 from reinforce.chunks import Chunk
 from reinforce.episodes import Episodes
 from reinforce.gradient import sum_gradients
-from reinforce.learner import Learner, advantages_of
+from reinforce.learner import Learner, compute_advantages
 from reinforce.loss import policy_loss
 from reinforce.noise.estimate import gram_matrix
 from reinforce.signature import episodes_signature
 
-COMPARED = (*BASELINES, "value")  # the J baselines, in this order throughout
+COMPARED = (*BASELINES, "value")  # the J baselines, in the order of every axis J
 
 
 class ComparedGradients(NamedTuple):
-    """A batch's gradients, and sums over its valid steps that tell how well baselines predict."""
+    """A batch's gradients, and sums over valid steps from which explained variance is computed."""
 
-    gradients: tf.Tensor  # [J, P] of the loss: −ĝ, one variable's components after the other's
-    squared_advantages: tf.Tensor  # [J] float64 Σ (G_t − b_t)²
-    returns: tf.Tensor  # [] float64 Σ G_t
-    num_steps: tf.Tensor  # [] int64
+    gradients: tf.Tensor  # [J, P] of the loss, −ĝ, with all variables flattened and concatenated
+    squared_advantages: tf.Tensor  # [J] float64, Σ (G_t − b_t)²
+    returns: tf.Tensor  # [] float64, Σ G_t
+    num_steps: tf.Tensor  # [] int64, number of valid steps
 
 
 Compare = Callable[[Episodes], ComparedGradients]
@@ -37,25 +37,30 @@ Compare = Callable[[Episodes], ComparedGradients]
 class Probe(NamedTuple):
     """Measurements of each baseline on K batches of one policy's episodes."""
 
-    gram: np.ndarray  # [J, K, K] inner products of the batches' gradients
-    explained_variance: np.ndarray  # [J] of the returns; see `probe`
+    gram: np.ndarray  # [J, K, K], inner products of the batches' gradients
+    explained_variance: np.ndarray  # [J], of the returns; see `probe`
 
 
 def compare_baselines(learner: Learner, value: Baseline, episodes: Episodes) -> ComparedGradients:
-    """Compute −ĝ = −(1/B) Σ_b Σ_t ∇log π(a_t|s_t) · (G_t − b_t) under each baseline of `COMPARED`.
+    """Compute the gradient of the loss with each baseline of `COMPARED`.
 
-    Each is what `Learner.gradient` gives with that baseline and no option switched on: advantages
-    are not normalized, there is no entropy bonus, and nothing is clipped. The policy and its
-    log-probabilities are computed once for all.
+        −ĝ = −(1/B) Σ_b Σ_t ∇log π(a_t|s_t) · (G_t − b_t)
+
+    Each equals the result of `Learner.gradient` with that baseline and all options disabled:
+    advantages are not normalized, there is no entropy bonus, and gradients are not clipped. The
+    log-probabilities are computed only once, for all baselines together.
 
     Args:
-        learner: Has the policy, γ and the factor of rewards.
-        value: The baseline of this name.
+        learner: Provides the policy, γ and the reward scale.
+        value: The baseline `value`.
         episodes: `[B, T, …]`, B ≥ 2.
+
+    Returns:
+        The gradients, and the sums for the explained variance.
     """
     returns = learner.returns(episodes)
     baselines = [*BASELINES.values(), value]
-    advantages = [advantages_of(episodes, returns, baseline) for baseline in baselines]
+    advantages = [compute_advantages(episodes, returns, baseline) for baseline in baselines]
     advantages = tf.stack(advantages, axis=-1)  # [B, T, J]
     advantages = tf.where(episodes.valid[..., tf.newaxis], advantages, 0)
     policy = learner.policy
@@ -73,9 +78,9 @@ def compare_baselines(learner: Learner, value: Baseline, episodes: Episodes) -> 
     )
     num_episodes = tf.cast(tf.shape(episodes.valid)[0], returns.dtype)
     return ComparedGradients(
-        gradients=tf.stack([_flat(of_loss) for of_loss in gradients]) / num_episodes,
+        gradients=tf.stack([_flatten(parts) for parts in gradients]) / num_episodes,
         squared_advantages=tf.reduce_sum(tf.cast(advantages, tf.float64) ** 2, axis=[0, 1]),
-        returns=tf.reduce_sum(tf.cast(returns, tf.float64)),  # which are 0 on padding
+        returns=tf.reduce_sum(tf.cast(returns, tf.float64)),  # returns are 0 on padding
         num_steps=tf.math.count_nonzero(episodes.valid),
     )
 
@@ -92,16 +97,25 @@ def compile_comparison(learner: Learner, value: Baseline) -> Compare:
 def probe(compare: Compare, batches: Iterable[Episodes]) -> Probe:
     """Compare the baselines on batches of one policy's episodes.
 
-    The explained variance is 1 − E (G_t − b_t)² / Var G_t over all steps: 1 for a baseline that
-    knows the returns, 0 for their mean, below 0 for what predicts worse than that, and NaN where
-    all returns are equal but for a millionth, which is rounding.
+        explained variance = 1 − E (G_t − b_t)² / Var G_t, over all valid steps
+
+    It is 1 for a perfect prediction, 0 for the mean return, and negative for anything worse. It is
+    NaN if the standard deviation of the returns is below a millionth of their mean: that is
+    rounding.
+
+    Args:
+        compare: Compiled by `compile_comparison`.
+        batches: K batches.
+
+    Returns:
+        The Gram matrix and the explained variance for each baseline.
 
     Raises:
         FloatingPointError: If a gradient is not finite.
     """
     compared = [[values.numpy() for values in compare(episodes)] for episodes in batches]
     gradients, squares, returns, num_steps = map(np.stack, zip(*compared, strict=True))
-    gram = np.stack([gram_matrix(of_baseline) for of_baseline in gradients.swapaxes(0, 1)])
+    gram = np.stack([gram_matrix(estimates) for estimates in gradients.swapaxes(0, 1)])
     if not np.isfinite(gram).all():
         raise FloatingPointError("the gradients are not finite")
     mean_squares = squares.sum(axis=0) / num_steps.sum()  # [J]
@@ -112,5 +126,5 @@ def probe(compare: Compare, batches: Iterable[Episodes]) -> Probe:
     return Probe(gram, 1 - mean_squares / variance_of_returns)
 
 
-def _flat(gradients: list[tf.Tensor]) -> tf.Tensor:
+def _flatten(gradients: list[tf.Tensor]) -> tf.Tensor:
     return tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)

@@ -1,1 +1,1 @@
-"""Sampling complete episodes, in copies of a Gymnasium environment or in an XLA program."""
+"""Sampling of complete episodes, in copies of a Gymnasium environment or in an XLA program."""

@@ -1,4 +1,4 @@
-"""A policy compiled to be asked for actions step by step."""
+"""A policy compiled for sampling step by step."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ from reinforce.sampling.protocol import Actor
 
 
 class CompiledActor(Actor):
-    """A policy that samples, compiled for any number of observations."""
+    """A policy compiled for any number of observations."""
 
     def __init__(self, policy: Policy) -> None:
         sample = tf.function(policy.sample, input_signature=policy.sample_signature)

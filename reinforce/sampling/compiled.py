@@ -1,7 +1,7 @@
-"""Sampling complete episodes in an XLA program.
+"""Sampling of complete episodes in an XLA program.
 
-In the shapes, B is the number of episodes, T the time limit in env steps and E the number of copies
-of the environment.
+In the shapes, B is the number of episodes, T the time limit in env steps and E the number of
+environment copies.
 """
 
 import math
@@ -22,16 +22,16 @@ from reinforce.sampling.protocol import Sampler
 from reinforce.signature import episodes_signature
 from reinforce.tuning import tuning
 
-MAX_ROWS = 2**31 - 1  # which int32 numbers, one beyond the last row included
+MAX_ROWS = 2**31 - 1  # so that int32 can index all rows, and one beyond the last
 
 
 class CompiledSampler(Sampler):
-    """Sample in an environment written in TensorFlow; compiled by XLA once.
+    """A sampler for environments written in TensorFlow. XLA compiles it once.
 
     Args:
         environment: Written in TensorFlow.
-        policy: The policy.
-        num_episodes: B, episodes of a batch.
+        policy: Chooses the actions.
+        num_episodes: B, episodes per batch.
     """
 
     def __init__(self, environment: CompiledEnvironment, policy: Policy, num_episodes: int) -> None:
@@ -53,7 +53,7 @@ class CompiledSampler(Sampler):
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        """There is nothing to close."""
+        """Do nothing; there are no environments to close."""
 
     def sample(self, seed: np.random.SeedSequence) -> Episodes:
         """See `Sampler`."""
@@ -69,26 +69,26 @@ class CompiledSampler(Sampler):
 
 
 def stateless_seeds(seeds: Sequence[np.random.SeedSequence]) -> tf.Tensor:
-    """Make seeds for TensorFlow's stateless operations: `[K, 2]` int32."""
+    """Convert K seeds for TensorFlow's stateless operations: `[K, 2]` int32."""
     states = np.stack([seed.generate_state(2) for seed in seeds])
     return tf.constant(states.view(np.int32))
 
 
 def empty_episodes(policy: Policy, num_episodes: int, num_steps: int) -> Episodes:
-    """Make room for B episodes of at most T steps: zeros, none of them valid."""
+    """Allocate B episodes of up to T steps: zeros, none of them valid."""
     signature = episodes_signature(policy, num_episodes, num_steps)
     return Episodes(*(tf.zeros(spec.shape, spec.dtype) for spec in signature))
 
 
 def step_bytes(policy: Policy) -> int:
-    """Count the bytes of one env step in `Episodes`, but for its three flags."""
+    """Return the size of one env step in `Episodes` in bytes, without its three flags."""
     head = policy.head
     action = math.prod(head.action_shape) * head.action_dtype.size
     return 4 * policy.input_size + action + 4 + 4
 
 
 class _Rows(NamedTuple):
-    """Fields of Episodes with a row for each step: step t of episode b is row b T + t."""
+    """Fields of Episodes with one row per step: step t of episode b is row b T + t."""
 
     observations: tf.Tensor  # [B T, O]
     actions: tf.Tensor  # [B T, *action_shape]
@@ -97,14 +97,14 @@ class _Rows(NamedTuple):
 
 
 class _Running(NamedTuple):
-    """E copies of the environment, and what they have sampled."""
+    """E environment copies, and the steps they have sampled."""
 
     state: State  # tensors [E, …]
-    episode: tf.Tensor  # [E] int32, number of the episode in each copy; B or more: none
-    step: tf.Tensor  # [E] int32, its next step
-    num_started: tf.Tensor  # [] int32, episodes
+    episode: tf.Tensor  # [E] int32, number of each copy's episode; B or more: it has none
+    step: tf.Tensor  # [E] int32, number of the episode's next step
+    num_started: tf.Tensor  # [] int32, number of episodes started
     rows: _Rows
-    num_steps: tf.Tensor  # [B] int32, of each episode so far
+    num_steps: tf.Tensor  # [B] int32, number of steps of each episode so far
     terminated: tf.Tensor  # [B] bool
 
 
@@ -115,19 +115,19 @@ def sample_into(
     seed: tf.Tensor,
     wanted: tf.Tensor | bool = True,
 ) -> Episodes:
-    """Sample B complete episodes in the memory of another batch.
+    """Sample B complete episodes into the memory of another batch.
 
     Episodes are numbered as they start: the first E at once, each later one in the first copy to
-    become free. Which are kept is thus decided before any has run. Nothing needs the host: the
-    caller compiles this.
+    become free. Which episodes are kept is thus decided before any of them has run, so short
+    episodes are not over-represented. No step needs the host; the caller compiles this function.
 
     Args:
-        into: `[B, T, …]`, where they are written. What is not overwritten stays, as padding: where
+        into: `[B, T, …]`, overwritten by the new episodes. Old values remain on padding: when
             episodes are much shorter than the limit, clearing it would take longer than sampling.
         environment: Written in TensorFlow.
-        policy: The policy.
+        policy: Chooses the actions.
         seed: `[2]` int32, determines initial states and actions.
-        wanted: Whether to sample. Otherwise `into` is returned. Defaults to True.
+        wanted: Whether to sample. If False, `into` is returned. Defaults to True.
 
     Returns:
         The episodes `[B, T, …]`.
@@ -135,12 +135,12 @@ def sample_into(
     num_episodes, limit = into.valid.shape
     sizes = tuning()
     num_envs = sizes.num_copies(num_episodes)
-    initial = environment.reset(num_episodes, seed + tf.constant([1, 0]))  # not the noise's
-    no_row = num_episodes * limit  # of a copy that has no episode left
+    initial = environment.reset(num_episodes, seed + tf.constant([1, 0]))  # unlike the noise's seed
+    no_row = num_episodes * limit  # for a copy that has no episode left; `write_rows` ignores it
 
     def step(index: tf.Tensor, noise: tf.Tensor, running: _Running) -> _Running:
         has_episode = running.episode < num_episodes  # [E]
-        # What a copy without an episode does may overflow; 0 does in no network.
+        # The state of a copy without an episode may overflow; 0 is safe for every network.
         observations = environment.observe(running.state)  # [E, O]
         observations = tf.where(has_episode[:, tf.newaxis], observations, 0)
         action = policy.act(observations, noise[index])
@@ -155,7 +155,7 @@ def sample_into(
             state = _restart(state, initial, ended, following)
             steps_so_far = write_rows(running.num_steps, running.episode, num_steps)
             terminated = write_rows(running.terminated, running.episode, terminated)
-        else:  # all have started at once: copy b has episode b, or none
+        else:  # all episodes start at once: copy b has episode b, or none once it has ended
             following, num_started = tf.constant(num_episodes), running.num_started
             steps_so_far = tf.where(has_episode, num_steps, running.num_steps)
             terminated = tf.where(has_episode, terminated, running.terminated)
@@ -175,7 +175,7 @@ def sample_into(
             terminated=terminated,
         )
 
-    def goes_on(running: _Running) -> tf.Tensor:
+    def is_unfinished(running: _Running) -> tf.Tensor:
         return wanted & tf.reduce_any(running.episode < num_episodes)
 
     def steps_with_noise(number: tf.Tensor, running: _Running) -> tuple[tf.Tensor, _Running]:
@@ -183,7 +183,8 @@ def sample_into(
         noise = policy.head.noise(shape, _seed_of_noise(seed, number + 1), algorithm())
         _, running = tf.while_loop(
             lambda index, running: (
-                (index < sizes.noise_steps) & (goes_on(running) if sizes.checks_each_step else True)
+                (index < sizes.noise_steps)
+                & (is_unfinished(running) if sizes.checks_each_step else True)
             ),
             lambda index, running: (index + 1, step(index, noise, running)),
             (tf.constant(0), running),
@@ -191,7 +192,7 @@ def sample_into(
         return number + 1, running
 
     _, running = tf.while_loop(
-        lambda _, running: goes_on(running),
+        lambda _, running: is_unfinished(running),
         steps_with_noise,
         (
             tf.constant(0),
@@ -222,7 +223,7 @@ def sample_into(
 
 
 def _restart(state: State, initial: State, ended: tf.Tensor, episode: tf.Tensor) -> State:
-    """Put the initial state of `episode` into each copy that has `ended`, `[E]`."""
+    """Assign the initial state of `episode` `[E]` to each copy that has `ended` `[E]`."""
 
     def restart(values: tf.Tensor, fresh: tf.Tensor) -> tf.Tensor:
         chosen = tf.gather(fresh, tf.minimum(episode, fresh.shape[0] - 1))
@@ -232,10 +233,10 @@ def _restart(state: State, initial: State, ended: tf.Tensor, episode: tf.Tensor)
 
 
 def _seed_of_noise(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
-    """Make a seed `[2]` for the noise of each `noise_steps` steps of a batch.
+    """Return the seed `[2]` for the noise of one group of `noise_steps` steps, by its number.
 
-    Seeds are keys of counter-based generators, which give unrelated numbers under neighbouring keys
-    (Salmon et al. 2011). Those of batches are 64 random bits, so that they do not meet;
-    folding the number in would be one generator more to compile.
+    Seeds are keys of counter-based generators, which produce unrelated numbers for neighboring keys
+    (Salmon et al. 2011). The seeds of batches are 64 random bits, so their ranges do not overlap in
+    practice. Folding the number in instead would require compiling another generator.
     """
     return seed + tf.stack([tf.constant(0), number])

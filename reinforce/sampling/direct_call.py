@@ -1,4 +1,4 @@
-"""Calls of compiled functions at half the cost, for policies that are asked at every step."""
+"""Cheaper calls of compiled functions, for policies that are called at every step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +10,17 @@ import tensorflow as tf
 def direct_call(
     function: tf.types.experimental.ConcreteFunction,
 ) -> Callable[..., list[np.ndarray]]:
-    """Call a function's graph without the checks and conversions around it, at half the cost.
+    """Make a function callable without TensorFlow's checks and conversions, at half the cost.
 
     Args:
         function: Its arguments and results are tensors.
 
     Returns:
-        A function of NumPy arrays of the right types and shapes, in the order of `function`'s
-        inputs. It returns arrays in the order of its outputs: by name, if it returns a dictionary.
+        A function of NumPy arrays, which must have the right dtypes and shapes, in the order of
+        `function`'s inputs. It returns arrays in the order of the outputs; the outputs of a
+        dictionary are sorted by name.
     """
-    captured = function.captured_inputs  # the variables, which may change
+    captured = function.captured_inputs  # the variables, so later assignments take effect
     dtypes = [output.dtype for output in function.outputs]
 
     def call(*arguments: Any) -> list[np.ndarray]:

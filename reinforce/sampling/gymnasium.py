@@ -1,6 +1,6 @@
-"""Sampling complete episodes in copies of a Gymnasium environment.
+"""Sampling of complete episodes in copies of a Gymnasium environment.
 
-In the shapes, E is the number of copies, N the number of those that take a step, B the number of
+In the shapes, E is the number of copies, N the number of copies that take a step, B the number of
 episodes and T the length of the longest.
 """
 
@@ -16,16 +16,16 @@ from models.action import Action
 from reinforce.episodes import Episodes
 from reinforce.sampling.protocol import Actor, Sampler
 
-TOGETHER = 2**20  # numbers of the steps that are written, or scored, at a time: 4 MiB
+BUFFER_SIZE = 2**20  # numbers of buffered steps that are written or scored at a time: 4 MiB
 
 
 class GymnasiumSampler(Sampler):
-    """Sample in copies of a Gymnasium environment; see `sample_episodes`.
+    """A sampler for copies of a Gymnasium environment; see `sample_episodes`.
 
     Args:
-        make_environments: Makes the copies, each time that the sampler is entered.
+        make_environments: Creates the copies, each time the sampler is entered.
         actor: The policy.
-        num_episodes: B, episodes of a batch.
+        num_episodes: B, episodes per batch.
     """
 
     def __init__(
@@ -56,10 +56,9 @@ def sample_episodes(
     """Sample exactly `num_episodes` complete episodes.
 
     Episodes are numbered as they start: the first E at once, each later one in the first copy to
-    become free. Those numbered below `num_episodes` are all finished and kept. Which episodes are
-    kept is thus decided before any of them has run, so short episodes are not over-represented. A
-    copy with no episode left takes no more steps, and the policy is asked only for actions that are
-    taken.
+    become free. All episodes numbered below `num_episodes` are finished and kept. Which episodes
+    are kept is thus decided before any of them has run, so short episodes are not over-represented.
+    Copies without an episode take no steps, and the policy computes no actions for them.
 
     Args:
         environments: E copies.
@@ -68,7 +67,11 @@ def sample_episodes(
         seed: Determines initial states, transitions and actions, together with E.
 
     Returns:
-        See `Sampler.sample`, as are the errors.
+        See `Sampler.sample`.
+
+    Raises:
+        FloatingPointError: See `Sampler.sample`.
+        EnvironmentFault: See `Sampler.sample`. The message names the episode and the step.
     """
     batch = _Batch(num_episodes, actor)
     _run(environments, actor, batch, np.random.default_rng(seed))
@@ -81,21 +84,21 @@ def sample_episodes(
 
 
 class _Batch:
-    """The batch while it is sampled.
+    """A batch that is being sampled.
 
-    Many steps at a time are written to their places, and scored: step by step it would cost a
-    multiple.
+    Steps are buffered, then written to their positions and scored many at a time. Doing this at
+    every step would cost several times as much.
     """
 
     def __init__(self, num_episodes: int, actor: Actor) -> None:
         self.num_episodes = num_episodes
         self._actor = actor
-        self._fields: dict[str, np.ndarray] = {}  # of Episodes, [B, room, …]
-        self._longest = 0  # episode so far, in steps
+        self._fields: dict[str, np.ndarray] = {}  # of Episodes, [B, capacity, …]
+        self._longest = 0  # number of steps of the longest episode so far
         self._unwritten: list[tuple[np.ndarray, ...]] = []
-        self._num_unwritten = 0  # numbers in their observations
+        self._num_unwritten = 0  # total size of the observations
         self._unscored: list[tuple[np.ndarray, ...]] = []
-        self._num_unscored = 0  # numbers in the policy's outputs
+        self._num_unscored = 0  # total size of the policy's outputs
 
     def add(
         self,
@@ -105,18 +108,26 @@ class _Batch:
         action: Action,
         outcome: StepOutcome,
     ) -> None:
-        """Add a step of each of N episodes: `[N]`, `[N]`, `[N, O]` and so on."""
+        """Add one step to each of N episodes.
+
+        Args:
+            episode: `[N]`, numbers of the episodes.
+            step: `[N]`, numbers of the steps.
+            observations: `[N, O]`.
+            action: `[N, …]`.
+            outcome: `[N]`.
+        """
         self._unwritten.append((episode, step, observations, action.raw_action, *outcome))
         self._num_unwritten += observations.size
-        if self._num_unwritten >= TOGETHER:
+        if self._num_unwritten >= BUFFER_SIZE:
             self._write()
         self._unscored.append((episode, step, action.outputs, action.raw_action))
         self._num_unscored += action.outputs.size
-        if self._num_unscored >= TOGETHER:
+        if self._num_unscored >= BUFFER_SIZE:
             self._score()
 
     def finish(self) -> Episodes:
-        """Write and score what is left; return the batch, padded to the longest episode."""
+        """Write and score the buffered steps; return the batch, padded to the longest episode."""
         if self._unwritten:
             self._write()
         if self._unscored:
@@ -126,7 +137,7 @@ class _Batch:
     def _write(self) -> None:
         columns = map(np.concatenate, zip(*self._unwritten, strict=True))
         episode, step, observations, actions, rewards, terminated, truncated = columns
-        self._place(
+        self._store(
             episode,
             step,
             observations=observations,
@@ -139,18 +150,19 @@ class _Batch:
         self._unwritten, self._num_unwritten = [], 0
 
     def _score(self) -> None:
-        episode, step, *answers = map(np.concatenate, zip(*self._unscored, strict=True))
-        self._place(episode, step, log_probs=self._actor.log_prob(*answers))
+        columns = map(np.concatenate, zip(*self._unscored, strict=True))
+        episode, step, outputs, raw_actions = columns
+        self._store(episode, step, log_probs=self._actor.log_prob(outputs, raw_actions))
         self._unscored, self._num_unscored = [], 0
 
-    def _place(self, episode: np.ndarray, step: np.ndarray, **fields: np.ndarray) -> None:
+    def _store(self, episode: np.ndarray, step: np.ndarray, **fields: np.ndarray) -> None:
         self._longest = max(self._longest, int(step.max()) + 1)
         for name, values in fields.items():
             field = self._fields.get(name)
             if field is None or field.shape[1] < self._longest:
-                room = self._longest if field is None else 2 * self._longest
+                capacity = self._longest if field is None else 2 * self._longest
                 self._fields[name] = np.zeros(
-                    (self.num_episodes, room, *values.shape[1:]), values.dtype
+                    (self.num_episodes, capacity, *values.shape[1:]), values.dtype
                 )
                 if field is not None:
                     self._fields[name][:, : field.shape[1]] = field
@@ -163,35 +175,35 @@ def _run(
     batch: _Batch,
     generator: np.random.Generator,
 ) -> None:
-    """Step all environments together until the last of the episodes has ended."""
+    """Step the environment copies in parallel until all episodes have ended."""
     num_episodes = batch.num_episodes
     num_started = environments.num_envs
-    episode = np.arange(num_started)  # number of the episode in each copy
-    step = np.zeros_like(episode)  # its next step
+    episode = np.arange(num_started)  # [E], number of each copy's episode
+    step = np.zeros_like(episode)  # [E], number of the episode's next step
     none = episode[:0]
     try:
         environments.reset(int(generator.integers(2**31)))
     except CopyFault as fault:
-        raise _located(fault, episode, step, acting=none, waiting=episode) from fault
+        raise _locate(fault, episode, step, acting=none, waiting=episode) from fault
     seeds = _stateless_seeds(generator)
     acting = np.flatnonzero(episode < num_episodes)
-    waiting = none  # copies whose episode begins with the next step
+    waiting = none  # copies whose episode starts with the next step
     while acting.size or waiting.size:
         if acting.size:
-            seen = environments.observations[acting].astype(np.float32, copy=False)
-            action = actor.act(seen, next(seeds))
-            # An action of floats shows whether its outputs are finite, a discrete one does not.
-            telling = action.raw_action if action.raw_action.dtype.kind == "f" else action.outputs
-            if not np.isfinite(telling).all():
-                _require_finite_observations(seen, episode[acting], step[acting])
+            observations = environments.observations[acting].astype(np.float32, copy=False)
+            action = actor.act(observations, next(seeds))
+            # Outputs that are not finite make float actions NaN or infinite, but not discrete ones.
+            is_float = action.raw_action.dtype.kind == "f"
+            if not np.isfinite(action.raw_action if is_float else action.outputs).all():
+                _require_finite_observations(observations, episode[acting], step[acting])
                 raise FloatingPointError("the policy's outputs are not finite")
             actions = action.action.astype(environments.action_dtype)  # a copy
         try:
             outcome = environments.step(acting, actions[: acting.size])
         except CopyFault as fault:
-            raise _located(fault, episode, step, acting, waiting) from fault
+            raise _locate(fault, episode, step, acting, waiting) from fault
         if acting.size:
-            batch.add(episode[acting], step[acting], seen, action, outcome)
+            batch.add(episode[acting], step[acting], observations, action, outcome)
         step[acting] += 1
         ended = acting[outcome.terminated | outcome.truncated]
         if ended.size or waiting.size:
@@ -202,44 +214,46 @@ def _run(
             try:
                 waiting = environments.begin(beginning)
             except CopyFault as fault:
-                raise _located(fault, episode, step, acting=none, waiting=beginning) from fault
+                raise _locate(fault, episode, step, acting=none, waiting=beginning) from fault
             has_begun = episode < num_episodes
             has_begun[waiting] = False
             acting = np.flatnonzero(has_begun)
         if (limit := environments.max_episode_steps) is not None and step.max() >= limit:
             raise EnvironmentFault(
-                f"episode {episode[step.argmax()]}, step {limit - 1}: expected the last step of an "
-                f"episode, by max_episode_steps: {limit}, received one that goes on"
+                f"episode {episode[step.argmax()]}, step {limit - 1}: expected the episode to end "
+                f"by max_episode_steps: {limit}, received a step that does not end it"
             )
 
 
-def _located(
+def _locate(
     fault: CopyFault,
     episode: np.ndarray,
     step: np.ndarray,
     acting: np.ndarray,
     waiting: np.ndarray,
 ) -> EnvironmentFault:
-    """Say where a copy was that failed while it acted or waited for an episode to begin."""
-    copy, beside = fault.copy, ""
+    """Add the episode and the step to the fault of a copy that was acting or being reset."""
+    copy, alternatives = fault.copy, ""
     if copy is None:
         copy = [*acting, *waiting][0]
-        if num_others := len(episode) - 1:
-            beside = f" (or one of the {num_others} beside it)"
+        if len(episode) > 1:
+            alternatives = f" (or another of the {len(episode)} running)"
     where = "reset" if copy in waiting else f"step {step[copy]}"
-    return EnvironmentFault(f"episode {episode[copy]}{beside}, {where}: {fault}")
+    return EnvironmentFault(f"episode {episode[copy]}{alternatives}, {where}: {fault}")
 
 
-def _require_finite_observations(seen: np.ndarray, episode: np.ndarray, step: np.ndarray) -> None:
+def _require_finite_observations(
+    observations: np.ndarray, episode: np.ndarray, step: np.ndarray
+) -> None:
     """Raise EnvironmentFault if observations `[N, O]` are not finite."""
-    for row in np.flatnonzero(~np.isfinite(seen).all(axis=1)):
+    for row in np.flatnonzero(~np.isfinite(observations).all(axis=1)):
         raise EnvironmentFault(
             f"episode {episode[row]}, step {step[row]}: expected a finite observation, received "
-            f"{seen[row]}"
+            f"{observations[row]}"
         )
 
 
 def _stateless_seeds(generator: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield seeds `[2]` int32 without end."""
+    """Yield an endless sequence of seeds `[2]` int32."""
     while True:
         yield from generator.integers(-(2**31), 2**31, size=(1024, 2), dtype=np.int32)

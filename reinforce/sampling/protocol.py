@@ -1,4 +1,4 @@
-"""The protocols of sampling: what samples a batch of episodes, and the policy that it asks."""
+"""The protocols of sampling: samplers, and the policies that they call."""
 
 from types import TracebackType
 from typing import Protocol, Self
@@ -10,14 +10,14 @@ from reinforce.episodes import Episodes
 
 
 class Sampler(Protocol):
-    """Sample batches of complete episodes with one policy, as it is when `sample` is called.
+    """A source of complete episodes, sampled with the current weights of one policy.
 
-    A context: it makes environments when it is entered and closes them when it is left. It may be
-    entered again.
+    A sampler is a context manager that creates environments on entry and closes them on exit. It
+    can be entered again.
     """
 
     def __enter__(self) -> Self:
-        """Make the environments."""
+        """Create the environments."""
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         """Close the environments."""
@@ -29,23 +29,23 @@ class Sampler(Protocol):
             seed: Determines initial states, transitions and actions.
 
         Returns:
-            `[B, T, …]`, NumPy arrays, padded to the longest.
+            `[B, T, …]`, NumPy arrays, padded to the longest episode.
 
         Raises:
             FloatingPointError: If the policy's outputs or log-probabilities are not finite.
-            EnvironmentFault: If an environment raises anything, returns what it should not or what
-                is not finite, or goes beyond its own time limit.
+            EnvironmentFault: If an environment raises any error, returns invalid or non-finite
+                values, or exceeds its own time limit.
         """
 
 
 class Actor(Protocol):
-    """A policy, as sampling in Gymnasium's environments asks it: all are NumPy arrays."""
+    """A policy that samples actions in Gymnasium environments. All arrays are NumPy arrays."""
 
     def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
-        """Choose actions: observations `[N, O]` float32, stateless seed `[2]` int32 → `[N, …]`.
+        """Sample actions: observations `[N, O]` float32, stateless seed `[2]` int32 → `[N, …]`.
 
-        Its `outputs` may be whatever `log_prob` needs.
+        The field `outputs` may contain any array that `log_prob` needs.
         """
 
     def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
-        """Compute log-probabilities `[N]` float32 of what `act` answered, in one call or many."""
+        """Compute log-probabilities `[N]` float32 of actions from one or several calls of `act`."""

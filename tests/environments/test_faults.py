@@ -195,7 +195,7 @@ def test_the_first_reset_is_named():
     environments.reset = fail
     with pytest.raises(
         EnvironmentFault,
-        match=r"^episode 0 \(or one of the 1 beside it\), reset: RuntimeError: the rope broke",
+        match=r"^episode 0 \(or another of the 2 running\), reset: RuntimeError: the rope broke",
     ):
         sample(VectorizedEnvironments(environments))
 
@@ -212,7 +212,7 @@ def test_a_fault_in_a_step_that_a_copy_waits_for_names_the_reset():
 
     environments.step = failing
     with pytest.raises(
-        EnvironmentFault, match=r"^episode 2 \(or one of the 1 beside it\), reset: RuntimeError"
+        EnvironmentFault, match=r"^episode 2 \(or another of the 2 running\), reset: RuntimeError"
     ):
         sample(VectorizedEnvironments(environments))
 
@@ -243,7 +243,7 @@ def test_a_fault_of_a_vector_environment_is_named():
     environments = SyncVectorEnv([lambda: Misbehaving(does=fail)] * 2)
     with pytest.raises(
         EnvironmentFault,
-        match=r"^episode 2 \(or one of the 1 beside it\), step 1: RuntimeError: the rope broke",
+        match=r"^episode 2 \(or another of the 2 running\), step 1: RuntimeError: the rope broke",
     ):
         sample(VectorizedEnvironments(environments))
 
@@ -316,8 +316,8 @@ def test_an_episode_beyond_the_time_limit_is_named():
     environments.max_episode_steps = 2
     with pytest.raises(
         EnvironmentFault,
-        match="^episode 0, step 1: expected the last step of an episode, by max_episode_steps: 2, "
-        "received one that goes on",
+        match="^episode 0, step 1: expected the episode to end by max_episode_steps: 2, "
+        "received a step that does not end it",
     ):
         sample(environments)
 

@@ -27,7 +27,7 @@ def training(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(module, "updates_of_next_call", lambda *_: 32)
+        monkeypatch.setattr(module, "choose_updates_per_call", lambda *_: 32)
         task = prepared(folder, request.param)
         checkpoints = Checkpoints(folder / "runs", key="any", seconds=0)
         yield request.param, checkpoints, prepare_training(task, checkpoints, folder / "logs")

@@ -12,10 +12,10 @@ from environments.faults import EnvironmentFault
 from models.normalization import RunningNormalization
 from reinforce.baselines import BASELINES
 from reinforce.best import BestPolicy
-from reinforce.records import DivergenceError, UpdateStatistics, records_of
+from reinforce.records import DivergenceError, UpdateStatistics, make_records
 from reinforce.sampling.compiled import CompiledSampler
 from reinforce.sampling.protocol import Sampler
-from reinforce.train import CompiledTrainer, SampledTrainer, updates_of_next_call
+from reinforce.train import CompiledTrainer, SampledTrainer, choose_updates_per_call
 from tests.reinforce.examples import (
     SEED,
     make_environment,
@@ -419,7 +419,7 @@ def test_a_policy_that_has_diverged_is_not_blamed_on_its_environment():
     nan = np.float32(np.nan)
     statistics = UpdateStatistics(np.int32(3), nan, nan, nan, nan, nan, nan, np.full(2, nan))
     with pytest.raises(DivergenceError, match="^the loss is nan"):
-        next(records_of(iter([[statistics]]), 1))
+        next(make_records(iter([[statistics]]), 1))
 
 
 @pytest.mark.parametrize("env_id", ["Acrobot-v1", "MountainCarContinuous-v0", "Pendulum-v1"])
@@ -434,8 +434,8 @@ def test_the_program_needs_no_host_and_names_no_device(env_id):
 
 
 def test_calls_last_half_a_second_however_many_updates_that_is():
-    assert updates_of_next_call(10, 0.4) == 12
-    assert updates_of_next_call(10, 1.0) == 5
-    assert updates_of_next_call(1, 60.0) == 1
-    assert updates_of_next_call(4, 0.0) == 8  # never more than twice as many
-    assert updates_of_next_call(256, 0.001) == 256
+    assert choose_updates_per_call(10, 0.4) == 12
+    assert choose_updates_per_call(10, 1.0) == 5
+    assert choose_updates_per_call(1, 60.0) == 1
+    assert choose_updates_per_call(4, 0.0) == 8  # never more than twice as many
+    assert choose_updates_per_call(256, 0.001) == 256

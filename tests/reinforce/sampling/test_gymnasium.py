@@ -98,7 +98,7 @@ def test_exactly_the_episodes_that_were_asked_for_and_each_whole(num_envs, num_e
 def test_a_batch_grows_with_its_episodes(together, monkeypatch):
     # Written a step or 20 numbers at a time, it grows often for 200 steps, while a short episode
     # and the one after it run in the other copy. What there is no room for yet is not lost.
-    monkeypatch.setattr(sampling, "TOGETHER", together)
+    monkeypatch.setattr(sampling, "BUFFER_SIZE", together)
     lengths = iter([200, 3, 70])
     actor = Choosing(
         lambda seen, _: np.array([0 if number else next(lengths) for number in seen[:, 0]])
@@ -250,7 +250,7 @@ def test_log_probabilities_are_asked_for_many_steps_together(together, monkeypat
             asked.append(len(outputs))
             return -raw_actions.astype(np.float32)
 
-    monkeypatch.setattr(sampling, "TOGETHER", together)
+    monkeypatch.setattr(sampling, "BUFFER_SIZE", together)
     episodes = sample_episodes(corridors(2), Scored(choose([1, 2, 5]).choose), 5, SEED)
     np.testing.assert_array_equal(episodes.log_probs, -episodes.actions * episodes.valid)
     assert sum(asked) == episodes.valid.sum()
