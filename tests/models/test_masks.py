@@ -1,4 +1,4 @@
-"""Masks of illegal actions: the policy is that of the legal ones alone."""
+"""Action masks: the policy is a distribution over legal actions only."""
 
 import itertools
 
@@ -22,7 +22,7 @@ SPACES = {
 
 
 def components(space):
-    """Of each component of an action, its values and where they are among the mask's entries."""
+    """Return, for each component of an action, its values and the slice of its mask entries."""
     if isinstance(space, spaces.Discrete):
         sizes, starts = [int(space.n)], [int(space.start)]
     else:
@@ -35,18 +35,18 @@ def components(space):
 
 
 def random_masks(space, num):
-    """Masks `[num, A]`, with at least one legal value of each component."""
+    """Return masks `[num, A]` with at least one legal value for each component."""
     generator = np.random.default_rng(0)
     masks = np.concatenate(
         [generator.random((num, len(values))) < 0.4 for values, _ in components(space)], axis=1
     )
-    for row, (values, place) in itertools.product(masks, components(space)):
-        row[place][generator.integers(len(values))] = True
+    for row, (values, entries) in itertools.product(masks, components(space)):
+        row[entries][generator.integers(len(values))] = True
     return masks
 
 
 def masked_softmax(logits, mask):
-    """Probabilities, slowly: of the legal actions, in proportion to exp(logit)."""
+    """Compute the probabilities in a slow loop: proportional to exp(logit) for legal actions."""
     weights = np.zeros(len(logits))
     for action in np.flatnonzero(mask):
         weights[action] = np.exp(logits[action] - logits.max())
@@ -73,7 +73,7 @@ def space(request):
 
 
 def all_actions(space):
-    """Every action that there is, `[…, *action_shape]`."""
+    """Return every action of the space, `[…, *action_shape]`."""
     actions = itertools.product(*(values for values, _ in components(space)))
     return np.array(list(actions)).reshape(-1, *space.shape)
 
@@ -85,7 +85,7 @@ def test_it_is_the_softmax_over_legal_actions(space):
     outputs = policy.outputs(inputs)
     logits = policy.network(inputs[:, :SIZE]).numpy().astype(float)
     for output, logit, mask in zip(outputs, logits, masks, strict=True):
-        parts = [masked_softmax(logit[place], mask[place]) for _, place in components(space)]
+        parts = [masked_softmax(logit[entries], mask[entries]) for _, entries in components(space)]
         probabilities = np.concatenate(parts)
         parameters = policy.head.parameters(output)
         np.testing.assert_allclose(parameters, probabilities, rtol=1e-5)
@@ -99,8 +99,8 @@ def test_it_is_the_softmax_over_legal_actions(space):
         assert policy.head.mode(output).numpy().ravel().tolist() == best
         for action in all_actions(space):
             probability = 1.0
-            of_values = zip(components(space), parts, np.ravel(action), strict=True)
-            for (values, _), part, value in of_values:
+            chosen = zip(components(space), parts, np.ravel(action), strict=True)
+            for (values, _), part, value in chosen:
                 probability *= part[value - values[0]]
             log_prob = policy.head.log_prob(output, tf.constant(action, tf.int64))
             expected = np.log(probability) if probability else -np.inf
@@ -110,13 +110,13 @@ def test_it_is_the_softmax_over_legal_actions(space):
 def test_no_illegal_action_is_sampled_however_much_it_is_preferred(space):
     policy = make_policy(space)
     mask = random_masks(space, 1)
-    # The logits of illegal actions: 1e6 above those of legal ones, which no noise makes good.
+    # The logits of illegal actions are 1e6 above those of legal ones: no noise makes up for that.
     policy.network.layers[-1].bias.assign(np.where(mask[0], -1e6, 0.0))
     inputs = tf.tile(make_inputs(mask), (10_000, 1))
     action = policy.sample(inputs, tf.constant([3, 5]))
     samples = action.action.numpy().reshape(10_000, -1)
-    for column, (values, place) in enumerate(components(space)):
-        legal = {value for value, m in zip(values, mask[0, place], strict=True) if m}
+    for column, (values, entries) in enumerate(components(space)):
+        legal = {value for value, m in zip(values, mask[0, entries], strict=True) if m}
         assert set(samples[:, column].tolist()) <= legal
         assert policy.greedy(inputs[:1]).numpy().reshape(1, -1)[0, column] in legal
     assert np.isfinite(policy.head.log_prob(action.outputs, action.raw_action)).all()
@@ -148,13 +148,13 @@ def test_no_gradient_reaches_the_logits_of_illegal_actions(space):
         assert gradient[masks].any(), name
 
 
-def test_where_all_is_legal_it_is_the_policy_without_a_mask(space):
+def test_if_all_actions_are_legal_it_is_the_policy_without_a_mask(space):
     masked, plain = make_policy(space), make_policy(space, masked=False)
     inputs = make_inputs(np.ones((9, sum(masked.head.mask_sizes))))
     seed = tf.constant([4, 4])
     np.testing.assert_array_equal(masked.outputs(inputs), plain.outputs(inputs[:, :SIZE]))
-    of_both = zip(masked.sample(inputs, seed), plain.sample(inputs[:, :SIZE], seed), strict=True)
-    for one, other in of_both:
+    pairs = zip(masked.sample(inputs, seed), plain.sample(inputs[:, :SIZE], seed), strict=True)
+    for one, other in pairs:
         np.testing.assert_array_equal(one, other)
 
 
@@ -171,28 +171,28 @@ def load_saved(policy, folder):
     return tf.saved_model.load(str(folder)).signatures
 
 
-def test_the_savedmodel_takes_the_mask_beside_the_observation(space, tmp_path):
+def test_the_savedmodel_takes_observation_and_mask(space, tmp_path):
     policy = make_policy(space)
     masks = random_masks(space, 6)
     inputs = make_inputs(masks)
     signatures = load_saved(policy, tmp_path)
-    seen = {"observation": inputs[:, :SIZE], "action_mask": tf.constant(masks)}
+    observed = {"observation": inputs[:, :SIZE], "action_mask": tf.constant(masks)}
     seed = tf.constant([5, 8])
     outputs = policy.outputs(inputs)
-    greedy = signatures["serving_default"](**seen)["action"]
+    greedy = signatures["serving_default"](**observed)["action"]
     np.testing.assert_array_equal(greedy, policy.greedy(inputs))
-    sample = signatures["sample"](**seen, seed=seed)
+    sample = signatures["sample"](**observed, seed=seed)
     np.testing.assert_array_equal(sample["action"], policy.sample(inputs, seed).action)
-    parameters = signatures["distribution"](**seen)
+    parameters = signatures["distribution"](**observed)
     for column, name in enumerate(policy.head.parameter_names):
         expected = policy.head.parameters(outputs)[:, column]
         np.testing.assert_allclose(parameters[name], expected, rtol=1e-6)
         assert (parameters[name].numpy() == 0).tolist() == (~masks[:, column]).tolist()
     for action in all_actions(space):
         raw = tf.constant(np.broadcast_to(action, (6, *space.shape)), tf.int64)
-        log_prob = signatures["log_prob"](**seen, action=raw)["log_prob"]
+        log_prob = signatures["log_prob"](**observed, action=raw)["log_prob"]
         expected = policy.head.log_prob(outputs, raw)
-        np.testing.assert_allclose(log_prob, expected, rtol=1e-5, atol=1e-6)  # −∞ among them
+        np.testing.assert_allclose(log_prob, expected, rtol=1e-5, atol=1e-6)  # some are −∞
 
 
 def test_the_savedmodel_refuses_other_masks(tmp_path):
@@ -219,7 +219,7 @@ def test_the_savedmodel_refuses_other_masks(tmp_path):
     ).all()
 
 
-def test_without_a_mask_the_signatures_are_as_ever(tmp_path):
+def test_without_a_mask_the_signatures_take_none(tmp_path):
     signatures = load_saved(make_policy(SPACES["discrete"], masked=False), tmp_path)
     inputs = {name: set(f.structured_input_signature[1]) for name, f in signatures.items()}
     assert inputs == {

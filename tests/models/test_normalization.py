@@ -14,7 +14,7 @@ def make_layer(size=2):
 
 
 def batches(num, seed=0):
-    """Batches of `[B, T, 2]`, with what of them is valid."""
+    """Yield batches of values `[B, T, 2]` and their masks `[B, T]`."""
     generator = np.random.default_rng(seed)
     for _ in range(num):
         values = generator.normal([5.0, -300.0], [2.0, 0.1], size=(3, 7, 2)).astype(np.float32)
@@ -24,27 +24,27 @@ def batches(num, seed=0):
 
 
 def test_it_is_the_identity_before_the_first_update():
-    values = tf.constant([[1e5, -3.25], [0.0, 1e-30]])  # beyond where normalized ones are clipped
+    values = tf.constant([[1e5, -3.25], [0.0, 1e-30]])  # normalized values would be clipped to ±10
     np.testing.assert_array_equal(make_layer()(values), values)
 
 
-def test_statistics_are_those_of_all_valid_values_together():
+def test_statistics_are_those_of_all_valid_values():
     layer = make_layer()
-    seen = []
+    parts = []
     for values, valid in batches(5):
         layer.update(tf.constant(values), tf.constant(valid))
-        seen.append(values[valid])
-        together = np.concatenate(seen).astype(np.float64)
-        np.testing.assert_allclose(layer.mean, together.mean(axis=0), rtol=1e-12)
-        np.testing.assert_allclose(layer.variance, together.var(axis=0), rtol=1e-9)
-        assert float(layer.count) == len(together)
-    normalized = layer(tf.constant(together.astype(np.float32))).numpy()
+        parts.append(values[valid])
+        all_values = np.concatenate(parts).astype(np.float64)
+        np.testing.assert_allclose(layer.mean, all_values.mean(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(layer.variance, all_values.var(axis=0), rtol=1e-9)
+        assert float(layer.count) == len(all_values)
+    normalized = layer(tf.constant(all_values.astype(np.float32))).numpy()
     np.testing.assert_allclose(normalized.mean(axis=0), [0, 0], atol=1e-3)
     np.testing.assert_allclose(normalized.std(axis=0), [1, 1], rtol=1e-3)
 
 
 def test_a_small_spread_far_from_zero_is_not_lost_to_rounding():
-    # Sums of float32 squares would lose the variance of 1e5 ± 0.01 altogether.
+    # Sums of float32 squares would lose the variance of 1e5 ± 0.01 completely.
     layer = make_layer(1)
     values = 1e5 + 0.01 * np.random.default_rng(0).normal(size=(4, 100, 1))
     for part in values:
@@ -69,7 +69,7 @@ def test_compiled_updates_are_the_same(jit_compile):
         np.testing.assert_allclose(one, other, rtol=1e-9)
 
 
-def test_nothing_of_it_is_trained():
+def test_statistics_are_not_trainable():
     assert not make_layer().trainable_variables
 
 

@@ -21,7 +21,8 @@ def make_policy(action_space, observation_size=4, hidden_sizes=(64, 64), seed=0,
 def test_initial_weights_are_orthogonal_and_the_last_layer_is_small():
     policy = make_policy(spaces.Discrete(2))
     first, b1, second, b2, last, b3 = policy.network.get_weights()
-    # √2 times a matrix with orthonormal rows, hence W Wᵀ = 2 I; 0.01 times one with such columns.
+    # W is √2 times a matrix with orthonormal rows, so W Wᵀ = 2 I. The last layer's kernel is 0.01
+    # times a matrix with orthonormal columns.
     np.testing.assert_allclose(first @ first.T, 2 * np.eye(4), atol=1e-5)
     np.testing.assert_allclose(second @ second.T, 2 * np.eye(64), atol=1e-5)
     np.testing.assert_allclose(last.T @ last, 1e-4 * np.eye(2), atol=1e-9)
@@ -48,7 +49,7 @@ def test_the_seed_determines_the_weights():
 
 
 @pytest.mark.parametrize("space", [spaces.Discrete(3), spaces.Box(-0.1, 0.1, (2,))])
-def test_a_sample_is_scored_as_it_was_drawn(space):
+def test_a_sample_is_scored_before_clipping(space):
     policy = make_policy(space)
     observations = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
     sample = policy.sample(observations, tf.constant([1, 2]))
@@ -56,7 +57,7 @@ def test_a_sample_is_scored_as_it_was_drawn(space):
     log_prob = policy.head.log_prob(sample.outputs, sample.raw_action)
     np.testing.assert_allclose(log_prob, expected, rtol=1e-6)
     if isinstance(space, spaces.Box):
-        # Nearly all samples lie outside such narrow bounds: clipped, they have another density.
+        # Nearly all samples lie outside these narrow bounds, so clipping changes their density.
         clipped = policy.distribution(observations).log_prob(sample.action)
         assert np.abs(log_prob - clipped).max() > 1
         assert np.abs(sample.action).max() <= np.float32(0.1)
@@ -82,7 +83,7 @@ def test_outputs_keep_the_leading_dimensions():
         (spaces.Box(-1, 1, (2,)), {"squash": True}, 2),
     ],
 )
-def test_the_last_layer_is_told_of_training(space, options, units, leading):
+def test_the_last_layer_receives_the_training_flag(space, options, units, leading):
     policy = make_policy(space, **options)
     for training, expected in [(True, [8, 64]), (False, [64, units])]:
         *_, last = kernels(lambda x, t=training: policy.outputs(x, training=t), [*leading, 4])

@@ -1,4 +1,4 @@
-"""The SavedModel: the same policy, in TensorFlow alone, with the same bytes."""
+"""The SavedModel: same policy, same bytes, and no dependency except TensorFlow."""
 
 import os
 import subprocess
@@ -50,7 +50,7 @@ def make_policy(name):
     head = make_head(space, **options)
     normalizer = RunningNormalization(name="normalization") if normalize else None
     network = make_policy_network(4, [8], activation, head, np.random.SeedSequence(0), normalizer)
-    generator = np.random.default_rng(1)  # far from indifferent
+    generator = np.random.default_rng(1)  # gives weights with strong preferences
     for variable in network.trainable_variables:
         variable.assign(generator.normal(size=variable.shape))
     if normalizer is not None:
@@ -60,7 +60,7 @@ def make_policy(name):
 
 @pytest.fixture(scope="module", params=POLICIES)
 def saved(request, tmp_path_factory):
-    """A policy, its action space, and the folder of its SavedModel."""
+    """Return a policy, its action space, and the folder of its SavedModel."""
     policy = make_policy(request.param)
     folder = tmp_path_factory.mktemp("policy")
     save(policy, folder)
@@ -109,10 +109,10 @@ def test_inputs_of_other_shapes_are_refused(saved):
 
 
 MASKED = [spaces.Discrete(3), spaces.MultiDiscrete([2, 3])]
-OPERATIONS: list[set[str]] = []  # of each policy that has been looked at
+OPERATIONS: list[set[str]] = []  # of each policy that has been checked
 
 
-def look_at_operations(folder):
+def check_operations(folder):
     require_policy_graph(folder)
     (graph,) = SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs
     functions = graph.graph_def.library.function
@@ -120,35 +120,35 @@ def look_at_operations(folder):
     OPERATIONS.append({node.op for node in nodes})
 
 
-def test_the_graph_holds_the_operations_of_policies(saved):
-    look_at_operations(saved[-1])
+def test_the_graph_contains_only_allowed_operations(saved):
+    check_operations(saved[-1])
 
 
 @pytest.mark.parametrize("space", MASKED)
-def test_so_does_that_of_a_masked_policy(space, tmp_path):
+def test_a_masked_policys_graph_contains_only_allowed_operations(space, tmp_path):
     head = make_head(space, masked=True)
     network = make_policy_network(4, [], "tanh", head, np.random.SeedSequence(0))
     save(Policy(network, head, 4), tmp_path)
-    look_at_operations(tmp_path)
+    check_operations(tmp_path)
 
 
-def test_no_other_operations_are_allowed():
+def test_every_allowed_operation_is_needed():
     if len(OPERATIONS) < len(POLICIES) + len(MASKED):
-        pytest.skip("not all policies have been looked at")
+        pytest.skip("not all policies have been checked")
     activations = {options.get("activation", "tanh") for _, options in POLICIES.values()}
     assert activations == set(get_args(Activation))
     assert set().union(*OPERATIONS) == ACTING | SAVING
     assert not ACTING & SAVING
 
 
-def test_nothing_acts_on_an_observation_of_nan_unnoticed(saved):
+def test_an_observation_of_nan_gives_log_probs_of_nan(saved):
     policy, _, folder = saved
     sample = tf.saved_model.load(str(folder)).signatures["sample"]
     observation = tf.constant(OBSERVATIONS * [[np.nan, 1, 1, 1]], tf.float32)
-    answer = sample(observation=observation, seed=tf.constant(SEED))
-    assert np.isnan(answer["log_prob"]).all()
+    outputs = sample(observation=observation, seed=tf.constant(SEED))
+    assert np.isnan(outputs["log_prob"]).all()
     if policy.head.action_dtype.is_floating:
-        assert np.isnan(answer["action"]).all()
+        assert np.isnan(outputs["action"]).all()
 
 
 def test_statistics_of_observations_are_not_trained(tmp_path):
@@ -175,7 +175,7 @@ def test_any_number_of_observations(name, tmp_path):
         assert sample["log_prob"].shape == (num_observations,)
 
 
-def test_one_servable_saves_the_weights_of_the_moment(tmp_path):
+def test_one_servable_saves_the_current_weights(tmp_path):
     policy = make_policy("all options")
     servable = ServablePolicy(policy)
     for name in ("before", "after"):
@@ -227,14 +227,14 @@ assert not {"tensorflow_probability", "gymnasium", "models", "pipeline"} & set(s
 """
 
 
-def test_it_needs_tensorflow_alone(tmp_path):
+def test_it_needs_only_tensorflow(tmp_path):
     policy = make_policy("all options")
     save(policy, tmp_path / "policy")
     output = run([sys.executable, "-c", LOAD, tmp_path / "policy"], tmp_path)
     assert output.strip() == str(tf.TensorShape([1, *policy.head.action_shape]))
 
 
-def test_saved_model_cli_runs_it_and_so_does_whatever_loads_it_in_cpp(tmp_path):
+def test_saved_model_cli_runs_it_and_therefore_the_cpp_loader_does(tmp_path):
     policy = make_policy("all options")
     save(policy, tmp_path / "policy")
     np.save(tmp_path / "observation.npy", OBSERVATIONS)

@@ -22,7 +22,7 @@ def test_log_prob_is_the_sum_over_the_components():
 
 
 def test_a_component_is_one_where_a_uniform_draw_is_below_its_probability():
-    # Such draws do not depend on the number of threads.
+    # Uniform draws do not depend on the number of threads.
     logits = np.random.default_rng(0).normal(size=(600, 6)).astype(np.float32)
     uniform = tf.random.stateless_uniform((600, 2, 3), SEED).numpy()
     samples = sample(make_head(spaces.MultiBinary([2, 3])), tf.constant(logits), SEED)
@@ -38,7 +38,7 @@ def test_samples_follow_the_probabilities():
     assert stats.chisquare(counts, 20_000 * np.array([0.08, 0.72, 0.02, 0.18])).pvalue > 0.01
 
 
-def test_mode_is_one_where_that_is_more_probable():
+def test_mode_is_one_where_the_probability_is_above_one_half():
     head = make_head(spaces.MultiBinary([2, 2]))
     mode = head.mode(tf.constant([[-0.1, 0.1, 5.0, -5.0]]))
     assert mode.numpy().tolist() == [[[0, 1], [1, 0]]]

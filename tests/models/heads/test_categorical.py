@@ -14,8 +14,8 @@ SEED = tf.constant([3, 5], tf.int32)
 
 
 def test_categorical_samples_are_gumbel_max():
-    # argmax(z_a − log(−log u_a)) over uniform u: Gumbel-max, whose draws do not depend on the
-    # number of threads, as those of Categorical.sample do from 512 rows on.
+    # Gumbel-max: argmax(z_a − log(−log u_a)) for uniform u. These samples do not depend on the
+    # number of threads; those of Categorical.sample do, with 512 rows or more.
     logits = tf.constant(np.random.default_rng(0).normal(size=(600, 4)), tf.float32)
     tiny = np.finfo(np.float32).tiny
     uniform = tf.random.stateless_uniform((600, 4), SEED, minval=tiny).numpy()
@@ -84,7 +84,7 @@ def test_components_of_unequal_size_are_sampled_independently():
 
 
 def test_multi_categorical_samples_are_gumbel_max():
-    # As of one Categorical: draws that do not depend on the number of threads.
+    # As with one Categorical, the samples must not depend on the number of threads.
     logits = np.random.default_rng(0).normal(size=(600, 2, 4)).astype(np.float32)
     tiny = np.finfo(np.float32).tiny
     uniform = tf.random.stateless_uniform((600, 2, 4), SEED, minval=tiny).numpy()
@@ -94,14 +94,14 @@ def test_multi_categorical_samples_are_gumbel_max():
 
 
 def test_a_value_that_does_not_exist_is_never_chosen():
-    # However unlikely those are that do exist: here the first component's logits are −1e6.
+    # Not even when all existing values have very low logits: here −1e6 in the first component.
     head = make_head(RAGGED)
     outputs = tf.tile([[-1e6, -1e6, 0.0, 0.0, 0.0]], (10_000, 1))
     assert set(sample(head, outputs, SEED)[:, 0].numpy().tolist()) == {0, 1}
     assert head.mode(outputs)[0, 0] == 0
 
 
-def test_the_entropy_of_components_is_the_sum_of_theirs():
+def test_the_entropy_is_the_sum_over_the_components():
     # H(¼, ¾) + H(½, ⅜, ⅛)
     expected = stats.entropy([1 / 4, 3 / 4]) + stats.entropy([1 / 2, 3 / 8, 1 / 8])
     entropy = make_head(RAGGED).entropy(tf.constant([RAGGED_LOGITS]))
@@ -129,7 +129,8 @@ def test_components_of_a_matrix_are_taken_row_by_row():
     outputs = tf.constant([[0.0, 9.0, 0.0, 0.0, 9.0, 0.0, 9.0, 0.0]])
     assert head.mode(outputs).numpy().tolist() == [[[1, 2], [7, 0]]]
     assert head.parameter_names[5] == "probability_2_7"
-    # e⁹ to each value that does not have it; the component of one value is certain.
+    # One value of each component has weight e⁹, the others 1; the component with one value is
+    # certain.
     p, q = np.exp(9) / (np.exp(9) + 1), np.exp(9) / (np.exp(9) + 2)
     log_prob = head.log_prob(outputs, tf.constant([[[1, 2], [7, 1]]], tf.int64))
     np.testing.assert_allclose(log_prob, [np.log(p) + np.log(q) + np.log(1 - p)], rtol=1e-5)

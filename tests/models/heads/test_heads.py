@@ -1,4 +1,4 @@
-"""What holds for every action head, and which space gets which."""
+"""Properties of all action heads, and the head of each space."""
 
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ MIXED = spaces.Box(
 
 
 class Case(NamedTuple):
-    """A space, how its head is made, and what is expected of it."""
+    """A space, the options of its head, and the expected head."""
 
     space: spaces.Space
     options: dict[str, Any]
@@ -102,7 +102,7 @@ def test_any_leading_dimensions(case, head, leading):
     assert distribution.event_shape == case.space.shape
     log_probs, entropies = head.log_prob(outputs, actions), head.entropy(outputs)
     assert log_probs.shape == entropies.shape == leading
-    # Each row by itself gives what it gives among the others.
+    # Each row gives the same result alone and in a batch.
     for row in np.ndindex(*leading):
         alone = head.log_prob(outputs[row], actions[row])
         np.testing.assert_allclose(log_probs[row], alone, rtol=1e-5, atol=1e-5)
@@ -146,7 +146,7 @@ def test_compiled_for_any_leading_dimensions(name, jit_compile):
     outputs = random_outputs(case, 2, 3)
     actions = sample(head, outputs, SEED)
     drawn, log_prob_of_sample, *others = compiled(outputs, actions)
-    # XLA may draw other numbers from the same seed; they are scored alike.
+    # XLA may draw different numbers from the same seed, but the log-probabilities must agree.
     expected = (
         head.log_prob(outputs, drawn),
         head.log_prob(outputs, actions),
@@ -160,13 +160,13 @@ def test_compiled_for_any_leading_dimensions(name, jit_compile):
         np.testing.assert_allclose(received, value, rtol=1e-5, atol=1e-5)
 
 
-def test_what_the_environment_is_given_lies_in_its_space(case, head):
+def test_converted_actions_lie_in_the_environments_space(case, head):
     outputs = random_outputs(case, 200, scale=3)  # far beyond the bounds
     for actions in (sample(head, outputs, SEED), head.mode(outputs)):
         assert actions.dtype == head.action_dtype
-        given = head.for_environment(actions).numpy()
-        assert given.dtype == case.space.dtype
-        for action in given:
+        converted = head.for_environment(actions).numpy()
+        assert converted.dtype == case.space.dtype
+        for action in converted:
             assert case.space.contains(np.asarray(action))
 
 
@@ -184,7 +184,8 @@ def test_gradients_are_finite(case, head):
 
 
 def test_entropy_is_the_mean_of_minus_log_prob(case, head):
-    # The definition. Four standard errors of the mean of 20,000 samples; fixed seeds.
+    # This is the definition of entropy. The tolerance is four standard errors of the mean of 20,000
+    # samples; the seeds are fixed.
     outputs = tf.tile(random_outputs(case, 1), (20_000, 1))
     surprise = -head.log_prob(outputs, sample(head, outputs, SEED)).numpy()
     tolerance = 4 * surprise.std() / np.sqrt(20_000) + 1e-4

@@ -1,3 +1,5 @@
+"""The narrow last layer: same outputs and gradients as Dense, other matrix products."""
+
 import keras
 import numpy as np
 import pytest
@@ -38,14 +40,14 @@ def test_training_changes_neither_outputs_nor_gradients(units, jit_compile):
 @pytest.mark.parametrize(
     ("units", "training", "expected"),
     [
-        (2, True, [8, 16]),  # the kernel, lying on its side
+        (2, True, [8, 16]),  # the transposed kernel, padded to 8 rows
         (7, True, [8, 16]),
         (2, False, [16, 2]),
         (1, True, [16, 1]),
         (8, True, [16, 8]),
     ],
 )
-def test_what_is_multiplied(units, training, expected):
+def test_the_kernel_is_transposed_and_padded_in_training_only(units, training, expected):
     inputs = keras.Input((16,))
     model = keras.Model(inputs, NarrowDense(units)(inputs))
     assert kernels(lambda x: model(x, training=training), [4, 16]) == [expected]

@@ -1,4 +1,4 @@
-"""Normals: Box actions, clipped for the environment alone."""
+"""Normals: Box actions, clipped only for the environment."""
 
 import keras
 import numpy as np
@@ -17,7 +17,8 @@ def test_samples_follow_mean_and_standard_deviation():
     head = make_head(spaces.Box(-1, 1, (2,)))
     outputs = tf.tile([[1.0, -2.0, np.log(0.5), np.log(3)]], (20_000, 1))
     actions = sample(head, outputs, SEED).numpy()
-    # Standard errors: 0.5 / √20,000 = 0.0035 and 3 / √20,000 = 0.021; of the deviations less.
+    # Standard errors of the means: 0.5 / √20,000 = 0.0035 and 3 / √20,000 = 0.021. Those of the
+    # standard deviations are smaller.
     np.testing.assert_allclose(actions.mean(axis=0), [1, -2], atol=0.08)
     np.testing.assert_allclose(actions.std(axis=0), [0.5, 3], rtol=0.03)
 
@@ -40,7 +41,7 @@ def test_entropy_by_hand():
     np.testing.assert_allclose(make_head(spaces.Box(-1, 1, (2,))).entropy(outputs), [expected])
 
 
-def test_actions_are_clipped_for_the_environment_alone():
+def test_actions_are_clipped_only_for_the_environment():
     low = np.array([-1, -np.inf, 0], np.float32)
     high = np.array([1, np.inf, np.inf], np.float32)
     head = make_head(spaces.Box(low, high))
@@ -50,11 +51,11 @@ def test_actions_are_clipped_for_the_environment_alone():
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_actions_are_clipped_to_the_bounds_in_their_own_type(dtype):
-    # As float32, 0.1 is 0.100000001…, outside a space of float64; float16 knows yet another 0.1.
+def test_actions_are_clipped_to_the_bounds_in_the_spaces_dtype(dtype):
+    # float32(0.1) is 0.100000001…, outside a float64 space; float16 rounds 0.1 differently.
     head = make_head(spaces.Box(-0.1, 0.1, (2,), dtype))
-    given = head.for_environment(tf.constant([[-9.0, 9.0]])).numpy()
-    np.testing.assert_array_equal(given, np.array([[-0.1, 0.1]], dtype), strict=True)
+    clipped = head.for_environment(tf.constant([[-9.0, 9.0]])).numpy()
+    np.testing.assert_array_equal(clipped, np.array([[-0.1, 0.1]], dtype), strict=True)
 
 
 def test_parameters_have_a_column_for_each_name():

@@ -1,4 +1,4 @@
-"""Squashed Normals: the change of variables, its accuracy, and what the environment is given."""
+"""Squashed Normals: the change of variables, its accuracy, and the actions sent to environments."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def squashed(low, high, dtype=np.float32):
     return make_head(box(low, high, dtype), squash=True)
 
 
-# Slow and obvious, one component at a time: g and log g′ for each kind of bounds.
+# A slow reference for one component at a time: g and log g′ for each kind of bounds.
 
 
 def squash(u, low, high):
@@ -42,7 +42,7 @@ def log_derivative(u, low, high):
 
 
 KINDS = {"both": (-1.0, 3.0), "low": (0.5, INF), "high": (-INF, 2.0), "neither": (-INF, INF)}
-# All kinds in one space, and the components of a kind not next to each other.
+# All kinds in one space, with components of the same kind apart from each other.
 MIXED_LOW = np.array([[-1, 0.5, -INF], [-INF, 0, -INF]])
 MIXED_HIGH = np.array([[3, INF, 2], [INF, 0.25, 1]])
 
@@ -58,7 +58,7 @@ def outputs_of(means, scales):
     return tf.constant(np.concatenate([means, np.log(scales)], axis=-1), tf.float32)
 
 
-def test_actions_of_mixed_bounds_are_squashed_each_in_its_way():
+def test_components_are_squashed_according_to_their_bounds():
     _, _, samples = mixed_outputs(5)
     received = squashed(MIXED_LOW, MIXED_HIGH).for_environment(tf.constant(samples)).numpy()
     for index in np.ndindex(5, 2, 3):
@@ -66,7 +66,7 @@ def test_actions_of_mixed_bounds_are_squashed_each_in_its_way():
         np.testing.assert_allclose(received[index], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_log_prob_is_that_of_the_normals_without_what_squashing_stretches():
+def test_log_prob_is_that_of_the_normals_minus_the_log_jacobian():
     means, scales, samples = mixed_outputs(5)
     expected = stats.norm.logpdf(samples.reshape(5, 6), means, scales).sum(axis=1)
     for index in np.ndindex(5, 2, 3):
@@ -83,20 +83,20 @@ def test_log_prob_of_a_sample_is_the_density_of_its_action():
     means, scales, samples = mixed_outputs(200)
     head = squashed(MIXED_LOW, MIXED_HIGH)
     outputs = outputs_of(means, scales)
-    # Through NumPy: TFP remembers which sample gave a tensor, and would not invert anything.
+    # Convert to NumPy and back: otherwise TFP would look up the sample instead of inverting g.
     actions = tf.constant(head.for_environment(tf.constant(samples)).numpy())
     moderate = np.abs(samples).max(axis=(1, 2)) < 3
     assert moderate.sum() > 50
     np.testing.assert_allclose(
         head.log_prob(outputs, tf.constant(samples))[moderate],
         head.distribution(outputs).log_prob(actions)[moderate],
-        atol=2e-3,  # of the inversion of float32 actions close to a bound
+        atol=2e-3,  # the error of inverting g for float32 actions close to a bound
     )
 
 
-def test_the_density_has_a_gradient_by_the_action_whatever_the_bounds():
-    # Also where the formula of other bounds has none: the slope of atanh is ∞ at 1, and that of
-    # softplus's inverse at 0.
+def test_the_density_has_a_finite_gradient_by_the_action_for_all_bounds():
+    # Also where the formula for other bounds does not: the slope of atanh is ∞ at 1, that of the
+    # inverse of softplus at 0.
     actions = tf.constant([[[1.0, 1, -3], [0, 0.1, -3]]])
     with tf.GradientTape() as tape:
         tape.watch(actions)
@@ -104,7 +104,7 @@ def test_the_density_has_a_gradient_by_the_action_whatever_the_bounds():
     assert np.isfinite(tape.gradient(log_prob, actions)).all()
 
 
-def test_actions_have_a_gradient_by_the_sample_whatever_the_bounds():
+def test_actions_have_the_right_gradient_by_the_sample_for_all_bounds():
     _, _, samples = mixed_outputs(5)
     samples = tf.constant(samples)
     with tf.GradientTape() as tape:
@@ -121,7 +121,7 @@ def test_actions_have_a_gradient_by_the_sample_whatever_the_bounds():
 def test_the_density_integrates_to_1(kind):
     low, high = KINDS[kind]
     head = squashed([low], [high])
-    # Gauss–Legendre on what holds all but 1e-9 of the mass, u from −3 to 5 for N(1, ⅔).
+    # Gauss–Legendre on u from −3 to 5, which for N(1, ⅔) contains all but 1e-9 of the mass.
     ends = sorted(squash(u, low, high) for u in (-3.0, 5.0))
     nodes, weights = np.polynomial.legendre.leggauss(400)
     half = (ends[1] - ends[0]) / 2
@@ -133,7 +133,7 @@ def test_the_density_integrates_to_1(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sample", [-50.0, 50.0])
-def test_log_prob_is_exact_where_actions_have_reached_the_bounds(kind, sample):
+def test_log_prob_is_exact_for_actions_rounded_to_the_bounds(kind, sample):
     # tanh(50) is 1 in float32, and atanh(1) is ∞; log tanh′(50) = 2 log 2 − 100.
     low, high = KINDS[kind]
     expected = stats.norm.logpdf(sample) - log_derivative(sample, low, high)
@@ -154,8 +154,9 @@ def test_actions_follow_the_squashed_normal():
     assert stats.kstest(actions, distribution_function).pvalue > 0.01
 
 
-def test_the_mode_is_given_to_the_environment_as_the_median():
-    # Half of the samples are below g(μ) in each component; standard error 0.5 / √20,000 = 0.0035.
+def test_the_squashed_mode_is_the_median_of_the_actions():
+    # In each component, half of the samples are below g(μ), with a standard error of
+    # 0.5 / √20,000 = 0.0035.
     head = squashed(MIXED_LOW, MIXED_HIGH)
     means, scales, _ = mixed_outputs(1)
     outputs = tf.tile(outputs_of(means, scales), (20_000, 1))
@@ -165,13 +166,13 @@ def test_the_mode_is_given_to_the_environment_as_the_median():
     np.testing.assert_allclose(below, np.full((2, 3), 0.5), atol=0.014)
 
 
-# (σ, error allowed): the docstring's, and what float32 adds to numbers up to 40.
+# (σ, tolerance): the docstring's error bound, plus float32 rounding of numbers up to 40.
 QUADRATURE = [(0.05, 1e-5), (0.5, 1e-5), (2.0, 1e-5), (3.0, 1.5e-5), (5.0, 4e-4)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("scale", "error"), QUADRATURE)
-def test_entropy_is_that_of_the_normal_and_the_mean_of_what_squashing_stretches(kind, scale, error):
+def test_entropy_is_that_of_the_normal_plus_the_expected_log_jacobian(kind, scale, error):
     low, high = KINDS[kind]
     means = np.array([-20.0, -2.0, -0.3, 0.0, 0.5, 1.7, 20.0])
     expected = [
@@ -199,7 +200,8 @@ def test_entropy_of_mixed_bounds_is_the_sum_over_the_components():
 
 
 def test_the_gradient_of_the_entropy_is_that_of_its_expectation():
-    # d/dμ E[log tanh′(μ + σz)] = −2 E[tanh u]; d/dlog σ gives 1 (the Normal's) − 2 E[tanh(u) σz].
+    # d/dμ E[log tanh′(μ + σz)] = −2 E[tanh u]. d/dlog σ of the entropy is 1 (from the Normal)
+    # − 2 E[tanh(u) σz].
     mean, scale = 0.4, 1.5
     z = np.linspace(-10, 10, 20_001)
     density, tanh = stats.norm.pdf(z) * 1e-3, np.tanh(mean + scale * z)
@@ -213,7 +215,8 @@ def test_the_gradient_of_the_entropy_is_that_of_its_expectation():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_rounding_never_leaves_the_bounds(dtype):
-    # 0.1 lies above its float64 in float32; 0.7 below. The middle and half the width round too.
+    # float32(0.1) is above the float64 0.1, float32(0.7) below 0.7. Center and half-width are
+    # rounded too.
     low, high = [-0.7, 0.1, -INF, -0.1], [0.1, INF, 0.1, 0.7]
     space = box(low, high, dtype)
     head = make_head(space, squash=True)
@@ -224,8 +227,8 @@ def test_rounding_never_leaves_the_bounds(dtype):
 
 
 def test_the_largest_bounds():
-    # The sum of float32's largest bounds would not be finite, nor would their difference; beyond
-    # float32 there is no bound.
+    # Neither the sum nor the difference of float32's largest numbers is finite. Bounds beyond the
+    # range of float32 count as unbounded.
     largest = np.finfo(np.float32).max
     head = squashed([-largest], [largest])
     assert head.for_environment(tf.constant([0.0])) == 0
