@@ -22,7 +22,7 @@ from pipeline.train import train
 from reinforce.sampling.gymnasium import sample_episodes
 from tests.pipeline.small_task import BANDIT, write_params
 from tests.pipeline.test_stages import run_stages
-from tests.reinforce.actors import Choosing
+from tests.reinforce.actors import FunctionActor
 
 
 class Misbehaving(gymnasium.Env):
@@ -80,7 +80,7 @@ def panic(*_):
     raise PanicException("index out of bounds")
 
 
-class Policy(Choosing):
+class Policy(FunctionActor):
     """Outputs are not finite if an observation is not."""
 
     def __init__(self):
@@ -166,7 +166,7 @@ def test_a_step_is_named(does, message):
 def test_an_observation_that_the_policy_ignores_is_checked():
     environments = serial(does=lambda o, r, *rest: (o * np.inf, r, *rest))
 
-    indifferent = Choosing(lambda observations, _: np.zeros(len(observations), int))
+    indifferent = FunctionActor(lambda observations, _: np.zeros(len(observations), int))
     with pytest.raises(EnvironmentFault, match="^episode 2, step 2: expected a finite observation"):
         sample_episodes(environments, indifferent, 4, np.random.SeedSequence(0))
 

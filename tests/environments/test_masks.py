@@ -23,7 +23,7 @@ from tests.environments.count_to_seven import (
     CountState,
     CountToSeven,
 )
-from tests.reinforce.actors import Choosing
+from tests.reinforce.actors import FunctionActor
 
 IN_INFO = pytest.mark.parametrize("in_info", [False, True])
 SEED = np.random.SeedSequence(0)
@@ -67,7 +67,7 @@ def test_each_copy_observes_its_own_mask(in_info, num_counters):
         return actions[0] if num_counters is None else np.stack(actions, axis=1)
 
     environments = make_environments(specification, 30, max_copies=4)
-    episodes = sample_episodes(environments, Choosing(choose), 30, SEED)
+    episodes = sample_episodes(environments, FunctionActor(choose), 30, SEED)
     seen = episodes.observations[episodes.valid]
     counts, masks = seen[:, :size], seen[:, size:].reshape(-1, size, LARGEST)
     legal = counts[..., np.newaxis] + np.arange(1, LARGEST + 1) <= GOAL
@@ -103,7 +103,7 @@ def test_a_bad_mask_is_named_with_its_episode_and_step(in_info, name):
 
     copies = [CountToSeven(in_info, mask=changed) for _ in range(2)]
     environments = SerialEnvironments([specification.with_vectors(copy) for copy in copies])
-    actor = Choosing(lambda seen, _: np.zeros(len(seen), int))
+    actor = FunctionActor(lambda seen, _: np.zeros(len(seen), int))
     with pytest.raises(EnvironmentFault, match=rf"^episode [01], step \d: {message}"):
         sample_episodes(environments, actor, 2, SEED)
 
@@ -125,7 +125,7 @@ def test_a_mask_missing_from_info_is_named():
             return *super().step(action)[:4], {}
 
     environments = SerialEnvironments([inspect(in_info=True).with_vectors(Forgetful(in_info=True))])
-    actor = Choosing(lambda seen, _: np.zeros(len(seen), int))
+    actor = FunctionActor(lambda seen, _: np.zeros(len(seen), int))
     message = "^episode 0, step 0: expected the action mask 'action_mask' in info, found none"
     with pytest.raises(EnvironmentFault, match=message):
         sample_episodes(environments, actor, 1, SEED)

@@ -1,4 +1,4 @@
-"""Policies that are functions."""
+"""Policies given by functions."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from models.action import Action
 LOG_PROB = -0.5  # of every action
 
 
-class Choosing:
-    """Takes the actions that a function of observations `[N, O]` and seed chooses.
+class FunctionActor:
+    """A policy whose actions are chosen by a function of observations `[N, O]` and a seed.
 
     Args:
-        choose: Returns the actions, or them and the raw actions that they came from.
-        outputs: Of the policy, in every state.
+        choose: Returns the actions, or a tuple of actions and raw actions.
+        outputs: The policy's outputs in every state.
     """
 
     def __init__(self, choose, outputs=0.0):

@@ -1,4 +1,4 @@
-"""Policies, baselines, learners and batches of episodes, small and made up."""
+"""Small examples of policies, baselines, learners and batches of episodes."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def make_policy(action_space, observation_size=1, hidden_sizes=(), normalizer=No
 def make_environment(
     env_id, hidden_sizes=(8,), max_episode_steps=None, normalizer=None, seed=3, **kwargs
 ):
-    """A compiled environment and a policy for it."""
+    """Create a compiled environment and a policy for it."""
     specification = inspect_environment(env_id, kwargs, max_episode_steps)
     space, size = specification.action_space, specification.observation_size
     return make_compiled(specification), make_policy(space, size, hidden_sizes, normalizer, seed)
@@ -69,7 +69,7 @@ def make_learner(policy, optimizer=None, **changed):
 
 
 def make_episodes(observations, actions, rewards, valid=None):
-    """Episodes of nested lists, `[B, T, …]`."""
+    """Create episodes `[B, T, …]` from nested lists."""
     rewards = np.array(rewards, np.float32)
     observations, actions = np.array(observations, np.float32), np.array(actions)
     return Episodes(
@@ -98,8 +98,8 @@ def random_episodes(policy, num_episodes, num_steps, seed=0):
     return make_episodes(observations, actions, rewards, valid)
 
 
-def padded_with_rubbish(episodes):
-    """The same episodes with five more steps of padding, all of it rubbish."""
+def pad_with_garbage(episodes):
+    """Add five steps of padding, and fill all padding with garbage."""
     padded = Episodes(*(np.pad(v, [(0, 0), (0, 5)] + [(0, 0)] * (v.ndim - 2)) for v in episodes))
     padded.rewards[~padded.valid] = 1e3
     padded.observations[~padded.valid] = -7

@@ -1,4 +1,4 @@
-"""Baselines, held against numbers worked out by hand, and the protocol that all of them have."""
+"""Baselines, compared with numbers worked out by hand, and their common protocol."""
 
 import keras
 import numpy as np
@@ -28,21 +28,21 @@ def test_none_is_zero():
 
 
 def test_leave_one_out_is_the_mean_of_the_others_at_step_0():
-    # (3 + 9) / 2 = 6; (6 + 9) / 2 = 7.5; (6 + 3) / 2 = 4.5; the same at every step.
+    # (3 + 9) / 2 = 6, (6 + 9) / 2 = 7.5, (6 + 3) / 2 = 4.5, the same at every step.
     expected = [[6.0] * 3, [7.5] * 3, [4.5] * 3]
     np.testing.assert_allclose(leave_one_out(tf.constant(RETURNS)), expected, strict=True)
 
 
 def test_per_step_counts_an_episode_that_has_ended_as_zero():
     # Step 1: (1 + 0) / 2, (4 + 0) / 2, (4 + 1) / 2. Step 2: (0 + 0) / 2, (2 + 0) / 2, (2 + 0) / 2.
-    # Over the episodes that still run alone it would be 1, 4, 2.5 and nan, 2, 2.
+    # Averages over only the episodes still running would be 1, 4, 2.5 and nan, 2, 2.
     expected = [[6.0, 0.5, 0.0], [7.5, 2.0, 1.0], [4.5, 2.5, 1.0]]
     np.testing.assert_allclose(per_step(tf.constant(RETURNS)), expected)
 
 
 @pytest.mark.parametrize("name", sorted(BASELINES))
-def test_no_baseline_sees_the_episode_that_it_judges(name):
-    # Whatever happens in episode 1, what it is compared with stays the same.
+def test_an_episodes_baseline_does_not_depend_on_its_own_returns(name):
+    # The baseline of episode 1 stays the same when its returns change.
     other = RETURNS.copy()
     other[1] = [100, -50, 7]
     episodes = make_episodes(np.zeros((3, 3)), np.zeros((3, 3), int), RETURNS)
@@ -54,14 +54,14 @@ def test_no_baseline_sees_the_episode_that_it_judges(name):
 @pytest.mark.parametrize("baseline", [leave_one_out, per_step])
 @pytest.mark.parametrize("num_episodes", [2, 3, 7, 11, 16])
 def test_equal_episodes_have_an_advantage_of_exactly_zero(baseline, num_episodes):
-    # In float32 the plain (sum − own) / (B − 1) misses 99.34 by a rounding error for B = 7 and 11,
-    # which normalizing would blow up to a full-sized gradient on a solved task.
+    # In float32, (sum − own) / (B − 1) misses 99.34 by a rounding error for B = 7
+    # and 11. On a solved task, normalizing would amplify it to a full-size gradient.
     returns = tf.fill((num_episodes, 5), tf.constant(99.342957, tf.float32))
     np.testing.assert_array_equal(returns - baseline(returns), np.zeros((num_episodes, 5)))
 
 
 @pytest.mark.parametrize("baseline", [leave_one_out, per_step])
-def test_returns_of_episodes_alone_are_refused(baseline):
+def test_one_return_per_episode_is_refused(baseline):
     with pytest.raises(ValueError, match="invalid shape for `returns`"):
         baseline(tf.constant(RETURNS[:, 0]))
 
@@ -75,7 +75,7 @@ def make_baseline(name):
     return make_value(3, (4,), keras.optimizers.Adam(0.1), normalize_targets=True, chunk_size=4)
 
 
-def copied_state(baseline):
+def copy_state(baseline):
     return {part: [v.numpy() for v in variables] for part, variables in baseline.state.items()}
 
 
@@ -87,7 +87,7 @@ def test_all_baselines_have_one_protocol(name):
     returns = learner.returns(episodes)
     baseline.reset(SEED)
     fresh, first = (
-        copied_state(baseline),
+        copy_state(baseline),
         baseline.predict(episodes.observations, returns, episodes.valid),
     )
     assert first.shape == (4, 6)
@@ -95,9 +95,9 @@ def test_all_baselines_have_one_protocol(name):
     for _ in range(2):
         error = baseline.fit(episodes.observations, returns, episodes.valid)
         assert error.shape == ()
-    assert (float(error) > 0) == bool(fresh)  # what has a state learns
+    assert (float(error) > 0) == bool(fresh)  # a baseline with a state learns
     baseline.reset(SEED)
-    for part, values in copied_state(baseline).items():
+    for part, values in copy_state(baseline).items():
         for before, after in zip(fresh[part], values, strict=True):
             np.testing.assert_array_equal(after, before)
     np.testing.assert_array_equal(
@@ -106,7 +106,7 @@ def test_all_baselines_have_one_protocol(name):
 
 
 class PreviousMean(Baseline):
-    """The mean return of all steps of the batch before; 0 for the first batch."""
+    """The mean return over all steps of the previous batch; 0 for the first batch."""
 
     def __init__(self):
         self.mean = tf.Variable(0.0)
@@ -128,9 +128,9 @@ class PreviousMean(Baseline):
         return tf.reduce_sum(errors**2) / num_valid
 
 
-def test_a_baseline_of_ones_own_needs_no_change_elsewhere():
-    # Returns 3 and 2 of one episode, 4 of the other, which has one step: their mean is 3, their
-    # mean square (9 + 4 + 16) / 3; compared with the mean 3 it is (0 + 1 + 1) / 3.
+def test_a_custom_baseline_needs_no_change_elsewhere():
+    # One episode has the returns 3 and 2, the other 4 at its only step. Their mean is 3, their mean
+    # square (9 + 4 + 16) / 3. The mean square of their differences from 3 is (0 + 1 + 1) / 3.
     policy = make_policy(spaces.Discrete(2))
     learner = make_learner(policy, baseline=PreviousMean())
     environment, _ = make_environment("Bandit-v0")

@@ -1,4 +1,4 @@
-"""The policy that is kept."""
+"""The best policy of a run."""
 
 import keras
 import numpy as np
@@ -16,59 +16,60 @@ def make_network():
     return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
 
 
-def judged(network, best, returns):
-    """Judges one policy after the other, whose weights all are its number."""
-    for number, of_policy in enumerate(returns):
+def judge_all(network, best, returns):
+    """Judge policies 0, 1, … by their returns. All weights of a policy equal its number."""
+    for number, episode_returns in enumerate(returns):
         network.set_weights([np.full(w.shape, number) for w in network.get_weights()])
-        best.judge(tf.constant(of_policy, tf.float32))
+        best.judge(tf.constant(episode_returns, tf.float32))
 
 
-def kept(returns, episodes_per_update=64):
+def find_best(returns, episodes_per_update=64):
     network = make_network()
     best = BestPolicy(network, episodes_per_update)
-    judged(network, best, returns)
+    judge_all(network, best, returns)
     best.restore()
     return best.kept_update, [float(np.unique(weight)[0]) for weight in network.get_weights()]
 
 
 def scattered(mean, deviation):
-    """64 returns with this mean and standard deviation (that of a sample)."""
+    """Return 64 returns with this mean and sample standard deviation."""
     signs = np.resize([-1.0, 1.0], 64)
     return mean + deviation * np.sqrt(63 / 64) * signs
 
 
-def test_the_best_is_kept_and_the_collapse_after_it_is_not():
-    assert kept([scattered(m, 1) for m in (1, 5, 9, 2, 0)]) == (2, [2, 2])
+def test_the_best_policy_survives_a_later_collapse():
+    assert find_best([scattered(m, 1) for m in (1, 5, 9, 2, 0)]) == (2, [2, 2])
 
 
 def test_a_mean_of_scattered_returns_counts_for_less():
-    # x̄ − z s / √64: 10 − 1.645 · 8 / 8 = 8.355 against 9 − 1.645 / 8 = 8.79.
-    assert kept([scattered(9, 1), scattered(10, 8)])[0] == 0
-    # The sign turns where the deviations make up for the difference of 1: 8 (1 / z) + 1 = 5.863.
-    assert kept([scattered(9, 1), scattered(10, 8 / Z + 0.9)])[0] == 1
-    assert kept([scattered(9, 1), scattered(10, 8 / Z + 1.1)])[0] == 0
+    # x̄ − z s / √64: 10 − 1.645 · 8 / 8 = 8.355, compared with 9 − 1.645 / 8 = 8.79.
+    assert find_best([scattered(9, 1), scattered(10, 8)])[0] == 0
+    # The two bounds are equal for a standard deviation of 8 / z + 1 = 5.863.
+    assert find_best([scattered(9, 1), scattered(10, 8 / Z + 0.9)])[0] == 1
+    assert find_best([scattered(9, 1), scattered(10, 8 / Z + 1.1)])[0] == 0
 
 
 def test_of_equal_policies_the_latest_is_kept():
-    assert kept([scattered(500, 0)] * 4)[0] == 3
+    assert find_best([scattered(500, 0)] * 4)[0] == 3
 
 
-def test_few_episodes_are_judged_with_those_just_before():
-    # 16 at a time: the last four updates together. The single high one in the middle is no best.
+def test_few_episodes_are_judged_together_with_preceding_ones():
+    # With 16 episodes per update, the last four updates count together. The single high mean in the
+    # middle is not the best.
     means = [0, 0, 0, 0, 8, 0, 0, 0, 3, 3, 3, 3, 0]
-    assert kept([np.resize(scattered(m, 0.1), 16) for m in means], 16)[0] == 11
+    assert find_best([np.resize(scattered(m, 0.1), 16) for m in means], 16)[0] == 11
 
 
 def test_without_enough_episodes_the_last_policy_stays():
-    assert kept([np.resize(scattered(m, 1), 16) for m in (5, 4, 3)], 16) == (None, [2, 2])
+    assert find_best([np.resize(scattered(m, 1), 16) for m in (5, 4, 3)], 16) == (None, [2, 2])
 
 
-def test_another_run_begins_anew():
+def test_reset_forgets_earlier_runs():
     network = make_network()
     best = BestPolicy(network, 64)
-    judged(network, best, [scattered(100, 1)])
+    judge_all(network, best, [scattered(100, 1)])
     best.reset()
-    judged(network, best, [scattered(1, 1), scattered(2, 1), scattered(0, 1)])
+    judge_all(network, best, [scattered(1, 1), scattered(2, 1), scattered(0, 1)])
     assert best.kept_update == 1
 
 

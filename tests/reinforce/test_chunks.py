@@ -1,4 +1,4 @@
-"""The valid steps of a batch, a chunk at a time."""
+"""Iteration over the valid steps of a batch, in chunks."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from reinforce.chunks import fold_chunks
 LENGTHS = np.array([3, 1, 7, 1, 1, 2])
 
 
-def steps_seen(lengths, num_steps, chunk_size, jit_compile=False, known_shape=True):
-    """The numbers, valid and not, of the steps that each chunk takes, `[N, C]`."""
+def collect_steps(lengths, num_steps, chunk_size, jit_compile=False, known_shape=True):
+    """Return the step numbers of each chunk `[N, C]`, their validity `[N, C]`, and the mask."""
     valid = np.arange(num_steps) < lengths[:, None]
     numbers = np.arange(valid.size).reshape(valid.shape)
     num_chunks = -(-lengths.sum() // min(chunk_size, valid.size))
@@ -20,7 +20,7 @@ def steps_seen(lengths, num_steps, chunk_size, jit_compile=False, known_shape=Tr
         input_signature=[tf.TensorSpec(shape, tf.bool), tf.TensorSpec(shape, tf.int64)],
         jit_compile=jit_compile,
     )
-    def seen(valid, numbers):
+    def collect(valid, numbers):
         def step(chunk, state):
             index, taken, are_valid = state
             taken = taken.write(index, chunk.take(numbers)[0])
@@ -30,19 +30,19 @@ def steps_seen(lengths, num_steps, chunk_size, jit_compile=False, known_shape=Tr
         _, taken, are_valid = fold_chunks(step, (0, *arrays), valid, chunk_size)
         return taken.stack(), are_valid.stack()
 
-    return *(values.numpy() for values in seen(tf.constant(valid), tf.constant(numbers))), valid
+    return *(values.numpy() for values in collect(tf.constant(valid), tf.constant(numbers))), valid
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("chunk_size", [1, 2, 4, 15, 16, 256])
-def test_every_valid_step_is_seen_once_and_in_order(chunk_size, jit_compile):
-    taken, are_valid, valid = steps_seen(LENGTHS, 8, chunk_size, jit_compile)
+def test_every_valid_step_is_taken_once_and_in_order(chunk_size, jit_compile):
+    taken, are_valid, valid = collect_steps(LENGTHS, 8, chunk_size, jit_compile)
     np.testing.assert_array_equal(taken[are_valid], np.flatnonzero(valid))
     assert taken.shape[1] == min(chunk_size, 48)
 
 
-def test_what_is_left_over_repeats_the_last_valid_step():
-    taken, are_valid, valid = steps_seen(LENGTHS, 8, 4)
+def test_the_last_chunk_is_padded_with_the_last_valid_step():
+    taken, are_valid, valid = collect_steps(LENGTHS, 8, 4)
     assert are_valid.sum() == 15
     assert are_valid[-1].tolist() == [True, True, True, False]
     assert taken[-1, -1] == np.flatnonzero(valid)[-1]
@@ -52,5 +52,5 @@ def test_what_is_left_over_repeats_the_last_valid_step():
 def test_any_lengths_of_any_number_of_episodes(seed):
     generator = np.random.default_rng(seed)
     lengths = generator.integers(1, 21, generator.integers(1, 40))
-    taken, are_valid, valid = steps_seen(lengths, 20, 16, known_shape=False)
+    taken, are_valid, valid = collect_steps(lengths, 20, 16, known_shape=False)
     np.testing.assert_array_equal(taken[are_valid], np.flatnonzero(valid))

@@ -1,4 +1,4 @@
-"""Batches of episodes: rows written where they belong, and shapes that are checked."""
+"""Batches of episodes: writing rows, and checking shapes and dtypes."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from reinforce.episodes import check_layout, write_rows
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_rows_are_written_and_an_index_beyond_them_is_not(jit_compile):
+def test_rows_are_written_and_indices_out_of_range_are_ignored(jit_compile):
     write = tf.function(write_rows, jit_compile=jit_compile)
     rows = np.arange(8.0).reshape(4, 2)
     values = np.array([[10.0, 11.0], [20.0, 21.0], [30.0, 31.0]])
@@ -36,7 +36,7 @@ def test_steps_of_another_dtype_are_refused(name, dtype, expected):
         check_layout(**steps | {name: steps[name].astype(dtype)})
 
 
-def test_the_rank_is_checked_where_no_size_is_known():
+def test_the_rank_is_checked_even_if_no_size_is_known():
     check = tf.function(lambda rewards: check_layout(rewards=rewards))
     check.get_concrete_function(tf.TensorSpec([None, None]))
     with pytest.raises(ValueError, match=r"invalid shape for `rewards`, expected \[B, T\]"):

@@ -1,4 +1,4 @@
-"""One update: gradients, statistics, and what is forgotten."""
+"""One update: gradients, statistics, and resets."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from tests.reinforce.examples import (
     make_episodes,
     make_learner,
     make_policy,
-    padded_with_rubbish,
+    pad_with_garbage,
     random_episodes,
 )
 
@@ -40,7 +40,7 @@ def test_gradient_of_a_softmax_policy_by_hand():
 
 
 def test_gradient_of_a_normal_policy_by_hand():
-    # μ = w x + b = 0.5 · 1, σ = 1; the sample 3 lies outside the bounds ±1 and is scored as it is:
+    # μ = w x + b = 0.5 · 1, σ = 1. The sample 3 is outside the bounds ±1 but is scored unclipped:
     # ∂ log N / ∂μ = (a − μ) / σ² = 2.5 and ∂ log N / ∂ log σ = (a − μ)² / σ² − 1 = 5.25; G = 2.
     policy = make_policy(spaces.Box(-1, 1, (1,)))
     policy.network.set_weights([np.array([[0.5]]), np.zeros(1), np.zeros(1)])
@@ -58,26 +58,26 @@ def test_padding_changes_nothing(action_space, baseline, normalize):
         policy, baseline=baseline, normalize_advantages=normalize, entropy_coefficient=0.1
     )
     episodes = random_episodes(policy, num_episodes=4, num_steps=6)
-    padded = learner.gradient(padded_with_rubbish(episodes))
+    padded = learner.gradient(pad_with_garbage(episodes))
     for plain, other in zip(learner.gradient(episodes)[0], padded[0], strict=True):
         np.testing.assert_allclose(other, plain, rtol=1e-4, atol=1e-6)
 
 
-def test_work_follows_the_env_steps_and_memory_the_chunk():
-    # Counts what the policy is asked: 6 chunks of 4 steps for 21 steps, though 2,000 are there.
+def test_work_depends_on_the_env_steps_and_memory_on_the_chunk():
+    # The batch has 21 valid steps among 2,000. The policy is called for 6 chunks of 4 steps.
     policy = make_policy(spaces.Discrete(2), observation_size=3)
-    seen, outputs = [], policy.outputs
+    calls, outputs = [], policy.outputs
 
-    def counted(observations, training):
-        seen.append((*observations.shape, training))
+    def record_call(observations, training):
+        calls.append((*observations.shape, training))
         return outputs(observations, training)
 
-    policy.outputs = counted
+    policy.outputs = record_call
     valid = np.arange(1000) < np.array([[3], [18]])
     zeros = np.zeros((2, 1000))
     episodes = make_episodes(np.zeros((2, 1000, 3)), zeros.astype(int), zeros, valid)
     make_learner(policy, chunk_size=4).gradient(episodes)
-    assert seen == [(1, 4, 3, True)] * 6
+    assert calls == [(1, 4, 3, True)] * 6
 
 
 def test_an_update_raises_the_probability_of_what_was_rewarded():
@@ -93,7 +93,7 @@ def test_clipping_scales_the_gradient_and_reports_the_norm_before():
     policy = make_policy(spaces.Discrete(2))
     policy.network.set_weights([np.zeros((1, 2)), np.zeros(2)])
     learner = make_learner(policy, keras.optimizers.SGD(1.0), max_gradient_norm=0.5)
-    # π = (½, ½), reward 8 for action 0: ĝ = 8 (½, −½) for w and for b, of norm 8 · √(4 · ¼) = 8.
+    # π = (½, ½), reward 8 for action 0: ĝ = 8 (½, −½) for w and b, with norm 8 · √(4 · ¼) = 8.
     statistics = learner.update(make_episodes([[1]], [[0]], [[8]]))
     np.testing.assert_allclose(statistics.gradient_norm, 8, rtol=1e-6)
     # The step has norm 0.5: each of its four components is ± 0.25.
@@ -119,8 +119,8 @@ def test_reset_forgets_the_past():
 
 def test_statistics_by_hand():
     # Episodes of 2 and 1 steps, γ = 0.5, rewards (1, 2) and (4): G_0 = 2 and 4, their mean 3.
-    # Logits (0, x log 3) at x = 1: π = (¼, ¾), of entropy log 4 − ¾ log 3; at x = 0: (½, ½), of
-    # entropy log 2. The padding, where x = 0 too, does not enter the means over the 3 valid steps.
+    # Logits (0, x log 3). At x = 1, π = (¼, ¾) with entropy log 4 − ¾ log 3; at x = 0, (½, ½) with
+    # entropy log 2. The padding also has x = 0, but only the 3 valid steps enter the means.
     policy = make_policy(spaces.Discrete(2))
     policy.network.set_weights([np.array([[0, np.log(3)]]), np.zeros(2)])
     episodes = make_episodes(
@@ -158,8 +158,8 @@ def test_advantages_by_hand(options, expected):
 
 
 @pytest.mark.parametrize("num_steps", [1, 2, 3])
-def test_a_baseline_of_one_number_for_each_episode_is_refused(num_steps):
-    # Of two steps too, where [2] would be broadcast to [2, 2]: the numbers of episodes to steps.
+def test_a_baseline_with_one_number_per_episode_is_refused(num_steps):
+    # Even with two steps, where [2] would be broadcast to [2, 2]: episodes would become steps.
     policy = make_policy(spaces.Discrete(2))
     baseline = BatchBaseline(lambda returns: returns[:, 0])
     learner = make_learner(policy, baseline=baseline)
@@ -167,8 +167,8 @@ def test_a_baseline_of_one_number_for_each_episode_is_refused(num_steps):
         learner.advantages(random_episodes(policy, 2, num_steps))
 
 
-def test_the_entropy_bonus_draws_the_policy_towards_indifference():
-    # No reward, logits (0, 1): the bonus alone raises the logit of the less probable action.
+def test_the_entropy_bonus_makes_the_policy_more_uniform():
+    # No reward, logits (0, 1): only the bonus raises the logit of the less probable action.
     policy = make_policy(spaces.Discrete(2))
     policy.network.set_weights([np.zeros((1, 2)), np.array([0.0, 1.0])])
     learner = make_learner(policy, entropy_coefficient=0.5)
@@ -180,14 +180,14 @@ def test_the_entropy_bonus_draws_the_policy_towards_indifference():
     np.testing.assert_allclose(bias, expected, rtol=1e-5)
 
 
-def test_the_policy_scores_with_tfp():
+def test_the_policys_distribution_is_tfps():
     policy = make_policy(spaces.Discrete(3), observation_size=2)
     distribution = policy.distribution(tf.zeros((4, 5, 2)))
     assert isinstance(distribution, tfp.distributions.Categorical)
     assert distribution.batch_shape == (4, 5)
 
 
-def test_rewards_are_scaled_but_the_objective_is_reported_as_it_is():
+def test_rewards_are_scaled_but_the_reported_objective_is_not():
     policy = make_policy(spaces.Discrete(2), observation_size=2)
     episodes = random_episodes(policy, 3, 4)
     plain, scaled = make_learner(policy), make_learner(policy, reward_scale=0.25)

@@ -1,4 +1,4 @@
-"""The loss and the normalized advantages."""
+"""The loss, and the normalization of advantages."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_sum_over_steps_and_mean_over_episodes():
     assert loss_of(log_probs, advantages, [[True, True], [True, False]]).numpy() == 14
 
 
-def test_padding_counts_for_nothing_not_even_when_it_is_not_finite():
+def test_padding_is_ignored_even_if_it_is_not_finite():
     advantages = np.array([[2.0, np.inf]])
     assert loss_of([[-1, -np.inf]], advantages, [[True, False]]).numpy() == 2
 
@@ -33,7 +33,7 @@ def test_minimizing_it_makes_rewarded_actions_more_likely():
 
 
 def test_no_gradient_flows_through_the_advantages():
-    # Else the policy's loss would train whatever made the baseline.
+    # Otherwise the policy loss would train the baseline.
     baseline = tf.Variable(1.0, dtype=tf.float64)
     with tf.GradientTape() as tape:
         loss = loss_of([[-1.0]], tf.reshape(5 - baseline, (1, 1)), [[True]])
@@ -47,8 +47,8 @@ def test_entropy_is_rewarded():
     np.testing.assert_allclose(loss, 1.6)
 
 
-def test_normalize_over_valid_steps_alone():
-    # Valid: 1, 3, 5; mean 3, population variance 8/3. The 100 of the padding does not count.
+def test_normalize_over_valid_steps_only():
+    # Valid: 1, 3, 5; mean 3, population variance 8/3. The padding's 100 does not count.
     advantages = np.array([[1.0, 3.0], [5.0, 100.0]])
     valid = np.array([[True, True], [True, False]])
     scale = np.sqrt(8 / 3)
@@ -60,15 +60,15 @@ def test_normalize_of_a_single_step_is_zero_and_not_nan():
     assert normalize(np.array([[4.0]]), np.array([[True]])).numpy() == 0
 
 
-def test_normalize_does_not_blow_up_rounding_errors():
-    # The float32 mean of 8,000 equal advantages is not quite theirs, and their deviation as small:
-    # divided by one another they would be a gradient of full size out of nothing.
+def test_normalize_does_not_amplify_rounding_errors():
+    # The float32 mean of 8,000 equal advantages differs from them by a rounding error. Their
+    # standard deviation is as small, so the quotient would be a full-size gradient without cause.
     advantages = np.full((8, 1000), 99.342957, np.float32)
     assert np.mean(advantages) != advantages[0, 0]
     np.testing.assert_array_equal(normalize(advantages, np.ones((8, 1000), bool)), 0)
 
 
-def test_arguments_without_steps_are_refused():
+def test_arguments_without_a_step_axis_are_refused():
     # [2] would be broadcast to [2, 2].
     steps, valid = np.ones((2, 2)), np.ones((2, 2), bool)
     for a, b, c, mask in [

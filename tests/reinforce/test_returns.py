@@ -1,4 +1,4 @@
-"""Discounted returns, held against numbers worked out by hand and a slow loop."""
+"""Discounted returns, compared with numbers worked out by hand and with a slow loop."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from reinforce.tuning import CPU, GPU, tuned_for
 
 
 def slow_returns(rewards, valid, gamma):
-    """The recurrence G_t = r_t + γ G_{t+1}, one step at a time, for testing only."""
+    """Compute the recurrence G_t = r_t + γ G_{t+1} one step at a time, for testing only."""
     returns = np.zeros(rewards.shape)
     for episode in range(rewards.shape[0]):
         following = 0.0
@@ -20,8 +20,8 @@ def slow_returns(rewards, valid, gamma):
 
 
 def test_three_steps_by_hand():
-    # G_2 = 3; G_1 = 2 + 0.9 · 3 = 4.7; G_0 = 1 + 0.9 · 4.7 = 5.23.
-    # G_2 = 0; G_1 = 0; G_0 = 1: the unlucky episode, less than a quarter of the first.
+    # First episode: G_2 = 3, G_1 = 2 + 0.9 · 3 = 4.7, G_0 = 1 + 0.9 · 4.7 = 5.23.
+    # Second episode: G_2 = 0, G_1 = 0, G_0 = 1.
     rewards = np.array([[1, 2, 3], [1, 0, 0]], np.float32)
     returns = discounted_returns(rewards, np.ones((2, 3), bool), 0.9)
     np.testing.assert_allclose(returns, [[5.23, 4.7, 3.0], [1.0, 0.0, 0.0]], rtol=1e-6)
@@ -41,7 +41,7 @@ def test_agrees_with_a_slow_loop(gamma, num_steps, sizes):
 
 
 def test_padding_does_not_count():
-    # A reward of 7 that stands where the episode is over must not reach the steps before it.
+    # A reward of 7 after the end of the episode must not affect earlier steps.
     rewards, valid = np.array([[1.0, 7.0]]), np.array([[True, False]])
     np.testing.assert_array_equal(discounted_returns(rewards, valid, 1.0), [[1, 0]])
 
@@ -49,11 +49,11 @@ def test_padding_does_not_count():
 @pytest.mark.parametrize(
     ("rewards", "valid"), [(np.ones(3), np.ones(3, bool)), (np.ones((3, 3)), np.ones(3, bool))]
 )
-def test_arguments_without_steps_are_refused(rewards, valid):
+def test_arguments_without_a_step_axis_are_refused(rewards, valid):
     with pytest.raises(ValueError, match="invalid shape"):
         discounted_returns(rewards, valid, 0.9)
 
 
-def test_whole_numbers_are_refused():
+def test_integer_rewards_are_refused():
     with pytest.raises(TypeError, match="invalid dtype for `rewards`"):
         discounted_returns(np.ones((1, 3), int), np.ones((1, 3), bool), 0.9)

@@ -1,4 +1,4 @@
-"""Runs of REINFORCE, on episodes of a sampler and in one XLA program."""
+"""Runs of REINFORCE, with a sampler and in one XLA program."""
 
 from itertools import chain
 
@@ -29,8 +29,8 @@ from tests.reinforce.examples import (
 PER_STEP = BASELINES["per_step"]
 
 
-class Answering(Sampler):
-    """Gives the episodes that a function makes of the number that is the seed."""
+class FunctionSampler(Sampler):
+    """A sampler whose episodes are returned by a function of the seed's number."""
 
     def __init__(self, sample):
         self._sample = sample
@@ -49,17 +49,17 @@ class Answering(Sampler):
 
 
 def make_trainer(learner, sample=None, **options):
-    return SampledTrainer(learner, Answering(sample), **options)
+    return SampledTrainer(learner, FunctionSampler(sample), **options)
 
 
 def run(trainer, first, num_updates):
-    """Records of a run that begins now, with the number of each update for a seed."""
+    """Start a run and return its records. The seed of each update is its number."""
     trainer.reset(SEED)
     return chain.from_iterable(trainer.run(first, np.random.SeedSequence, num_updates))
 
 
 def bandit_episodes(policy, arms, rewards):
-    """One-step episodes with the log-probabilities of `policy` as it stands."""
+    """Create one-step episodes, with log-probabilities under the current policy."""
     episodes = make_episodes(
         np.ones((len(arms), 1)), np.array(arms)[:, None], np.array(rewards)[:, None]
     )
@@ -68,17 +68,17 @@ def bandit_episodes(policy, arms, rewards):
 
 
 def operations(function):
-    """Every node of a compiled function's graph."""
+    """Return every node of a compiled function's graph."""
     graph = function.get_concrete_function().graph.as_graph_def()
     return [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
 
 
 HOST_ONLY = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "Print", "PrintV2", "Assert"}
 
-# Episodes of a sampler --------------------------------------------------------------------------
+# Training with a sampler ------------------------------------------------------------------------
 
 
-def test_every_update_learns_from_episodes_of_the_policy_as_it_is_then():
+def test_every_update_learns_from_episodes_of_the_current_policy():
     policy = make_policy(spaces.Discrete(2))
     learner = make_learner(policy, keras.optimizers.SGD(1.0))
     first = bandit_episodes(policy, [0, 1], [0.0, 1.0])
@@ -91,10 +91,10 @@ def test_every_update_learns_from_episodes_of_the_policy_as_it_is_then():
 
     records = list(run(make_trainer(learner, sample), first, 4))
     assert [update for update, _ in sampled] == [1, 2, 3]
-    # Each update has made the rewarded arm more probable before the next batch was sampled …
+    # Each update made the rewarded arm more probable before the next batch was sampled …
     scores = [first.log_probs[1, 0]] + [episodes.log_probs[1, 0] for _, episodes in sampled]
     assert np.all(np.diff(scores) > 0)
-    # … and learned from that batch: (0 + reward) / 2, the first batch's reward being 1.
+    # … and learned from that batch, whose mean is (0 + reward) / 2. The first batch's reward is 1.
     assert [record.mean_return for record in records] == [0.5, 0.5, 1.0, 1.5]
 
 
@@ -155,7 +155,7 @@ def test_the_update_names_no_device_and_needs_no_host():
     assert not {node.op for node in nodes} & HOST_ONLY
 
 
-# What is counted beside the update --------------------------------------------------------------
+# Chunks, observation statistics and the best policy ---------------------------------------------
 
 
 @pytest.mark.parametrize("baseline", ["per_step", "value"])
@@ -190,14 +190,14 @@ def test_how_steps_are_divided_into_chunks_changes_nothing(baseline):
             np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 
 
-def test_statistics_of_observations_stand_still_until_the_batch_has_been_learned_from():
+def test_observation_statistics_change_only_after_the_update():
     normalizer = RunningNormalization()
     policy = make_policy(spaces.Discrete(2), 2, (4,), normalizer)
     plain = make_policy(spaces.Discrete(2), 2, (4,))
     learner = make_learner(policy, keras.optimizers.SGD(0.0))
     trainer = make_trainer(learner, normalizer=normalizer)
     first, second = random_episodes(policy, 3, 4), random_episodes(policy, 3, 5, seed=1)
-    # The first update is that of a policy that sees observations as they are.
+    # In the first update, the policy receives unnormalized observations.
     expected = make_learner(plain).gradient(first)[0]
     actual = learner.gradient(first)[0]
     for one, other in zip(actual, expected, strict=True):
@@ -205,20 +205,20 @@ def test_statistics_of_observations_stand_still_until_the_batch_has_been_learned
     statistics = trainer.compiled_update(first)
     norm = tf.linalg.global_norm(expected)
     np.testing.assert_allclose(statistics.gradient_norm, norm, rtol=1e-5)
-    seen = first.observations[first.valid]
-    np.testing.assert_allclose(normalizer.mean, seen.mean(axis=0), rtol=1e-5)
-    # The second one is that of a policy which sees them by the first batch's statistics.
-    normalized = (second.observations - seen.mean(axis=0)) / seen.std(axis=0)
+    counted = first.observations[first.valid]
+    np.testing.assert_allclose(normalizer.mean, counted.mean(axis=0), rtol=1e-5)
+    # In the second update, they are normalized by the first batch's statistics.
+    normalized = (second.observations - counted.mean(axis=0)) / counted.std(axis=0)
     expected = make_learner(plain).gradient(second._replace(observations=normalized))[0]
     for one, other in zip(learner.gradient(second)[0], expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
     trainer.compiled_update(second)
-    seen = np.concatenate([seen, second.observations[second.valid]])
-    np.testing.assert_allclose(normalizer.mean, seen.mean(axis=0), rtol=1e-5)
+    counted = np.concatenate([counted, second.observations[second.valid]])
+    np.testing.assert_allclose(normalizer.mean, counted.mean(axis=0), rtol=1e-5)
 
 
 def test_the_best_policy_is_judged_by_undiscounted_returns_without_padding():
-    # Rewards (1, 2) and (4), and 9 on padding: returns 3 and 4, whatever γ is.
+    # Rewards (1, 2) and (4), and 9 on padding. The returns are 3 and 4 for every γ.
     policy = make_policy(spaces.Discrete(2))
     best = BestPolicy(policy.network, episodes_per_update=2)
     episodes = make_episodes(
@@ -232,8 +232,8 @@ def test_the_best_policy_is_judged_by_undiscounted_returns_without_padding():
 # The state --------------------------------------------------------------------------------------
 
 
-def make_trainer_of_everything(kind):
-    """With all that has a state, and episodes of its policy."""
+def make_stateful_trainer(kind):
+    """Create a trainer with every part that has a state, and episodes of its policy."""
     normalizer = RunningNormalization()
     environment, policy = make_environment(
         "CartPole-v1", (4,), max_episode_steps=12, normalizer=normalizer
@@ -259,13 +259,8 @@ def make_trainer_of_everything(kind):
     return trainer, sampler.sample(SEED)
 
 
-def copied_state(trainer):
+def copy_state(trainer):
     return {name: variable.numpy() for name, variable in trainer.state.items()}
-
-
-def all_that_was_learned(trainer):
-    judgment = [variable.numpy() for variable in trainer.best.variables]
-    return judgment, copied_state(trainer)
 
 
 @pytest.mark.parametrize(
@@ -273,22 +268,22 @@ def all_that_was_learned(trainer):
 )
 def test_the_state_is_that_after_the_last_record_yielded(kind, yielded):
     seeds = [np.random.SeedSequence([7, update]) for update in range(7)]
-    trainer, first = make_trainer_of_everything(kind)
-    points = []  # at which to go on
+    trainer, first = make_stateful_trainer(kind)
+    points = []  # from which to resume
     for records in trainer.run(first, seeds.__getitem__, 7):
-        points.append((records[-1], copied_state(trainer)))
+        points.append((records[-1], copy_state(trainer)))
     assert [record.update for record, _ in points] == yielded
     final_record, _ = points[-1]
-    other, _ = make_trainer_of_everything(kind)
+    other, _ = make_stateful_trainer(kind)
     for after, state in points[:-1]:
         for name, variable in other.state.items():
             variable.assign(state[name])
         *_, records = other.run(first, seeds.__getitem__, 7, after)
         np.testing.assert_equal(records[-1]._asdict(), final_record._asdict())
-        np.testing.assert_equal(all_that_was_learned(other), all_that_was_learned(trainer))
+        np.testing.assert_equal(copy_state(other), copy_state(trainer))
 
 
-# One program ------------------------------------------------------------------------------------
+# Training in one program ------------------------------------------------------------------------
 
 
 def make_compiled_learner(policy, optimizer=None, **changed):
@@ -301,7 +296,7 @@ def sample(environment, policy, num_episodes, seed=SEED):
 
 
 def train(trainer, weights, first, num_updates, seed=7):
-    """Records of a run from `weights`, whose update u has the seed `[seed, u]`."""
+    """Return the records of a run that starts from `weights`. Update u has the seed `[seed, u]`."""
     trainer.learner.policy.network.set_weights(weights)
     trainer.reset(SEED)
     streams = [np.random.SeedSequence([seed, update]) for update in range(num_updates)]
@@ -312,7 +307,7 @@ def train(trainer, weights, first, num_updates, seed=7):
     ("env_id", "baseline"),
     [("CartPole-v1", "per_step"), ("CartPole-v1", "value"), ("Pendulum-v1", "leave_one_out")],
 )
-def test_an_update_is_the_one_that_the_same_episodes_get_from_a_sampler(env_id, baseline):
+def test_both_trainers_make_the_same_update_from_the_same_episodes(env_id, baseline):
     environment, policy = make_environment(env_id, max_episode_steps=22)
     first = sample(environment, policy, 6)
     weights = policy.network.get_weights()
@@ -345,8 +340,8 @@ def test_an_update_is_the_one_that_the_same_episodes_get_from_a_sampler(env_id, 
     assert not np.allclose(results[0][0], weights[0], rtol=0, atol=1e-4)
 
 
-def test_every_update_samples_anew_with_the_policy_as_it_is():
-    # The last episodes of a run of 5 updates are those that the policy after 4 of them samples.
+def test_every_update_samples_new_episodes_with_the_current_policy():
+    # The last episodes of a run with 5 updates equal those that the policy after 4 updates samples.
     environment, policy = make_environment("Bandit-v0", hidden_sizes=())
     weights = policy.network.get_weights()
     first = sample(environment, policy, 32)
@@ -369,7 +364,7 @@ def test_runs_do_not_depend_on_each_other_nor_on_how_updates_are_grouped():
     weights = policy.network.get_weights()
     first = sample(environment, policy, 4)
     results = []
-    for updates_per_call in (None, 3):  # as many as there is time for: 1, 2, 4, 1 of 8
+    for updates_per_call in (None, 3):  # None: chosen by time, 1, 2, 4 and 1 of 8
         learner = make_compiled_learner(policy, entropy_coefficient=0.1)
         trainer = CompiledTrainer(learner, environment, 4, updates_per_call=updates_per_call)
         trainer.compile()
@@ -398,13 +393,13 @@ def test_it_learns_to_balance():
 @pytest.mark.parametrize(
     ("payout", "error", "message"),
     [
-        # Learning scales rewards by 10, and four of these are beyond float32.
+        # The sum of four rewards fits into float32, but not after the learner scales it by 10.
         (5e37, FloatingPointError, "the loss is inf"),
-        # Four of these are, before learning has seen them.
+        # The sum of four rewards overflows float32 even before scaling.
         (3e38, EnvironmentFault, "^update 0: expected finite rewards .* a mean return of inf$"),
     ],
 )
-def test_what_is_not_finite_stops_the_program_and_is_named(payout, error, message):
+def test_a_number_that_is_not_finite_stops_the_program_and_is_named(payout, error, message):
     certain = {"probabilities": [1.0, 1.0], "payouts": [payout, payout]}
     environment, policy = make_environment("Bandit-v0", hidden_sizes=(), **certain)
     first = sample(environment, policy, 4)
@@ -414,8 +409,8 @@ def test_what_is_not_finite_stops_the_program_and_is_named(payout, error, messag
         train(trainer, policy.network.get_weights(), first, 2)
 
 
-def test_a_policy_that_has_diverged_is_not_blamed_on_its_environment():
-    # By NaN for an action, Pendulum's reward is NaN, too.
+def test_divergence_of_the_policy_is_not_blamed_on_the_environment():
+    # If the action is NaN, so is Pendulum's reward.
     nan = np.float32(np.nan)
     statistics = UpdateStatistics(np.int32(3), nan, nan, nan, nan, nan, nan, np.full(2, nan))
     with pytest.raises(DivergenceError, match="^the loss is nan"):
@@ -433,9 +428,9 @@ def test_the_program_needs_no_host_and_names_no_device(env_id):
     assert not [node.op for node in nodes if "Dataset" in node.op or "Summary" in node.op]
 
 
-def test_calls_last_half_a_second_however_many_updates_that_is():
+def test_the_number_of_updates_is_chosen_for_calls_of_half_a_second():
     assert choose_updates_per_call(10, 0.4) == 12
     assert choose_updates_per_call(10, 1.0) == 5
     assert choose_updates_per_call(1, 60.0) == 1
-    assert choose_updates_per_call(4, 0.0) == 8  # never more than twice as many
+    assert choose_updates_per_call(4, 0.0) == 8  # at most doubles
     assert choose_updates_per_call(256, 0.001) == 256

@@ -1,4 +1,4 @@
-"""The update's expected gradient, over all batches that can occur, held to the exact gradient."""
+"""The expected update, over all possible batches, compared with the exact gradient."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ from tests.reinforce.examples import make_value
 
 
 def exact_gradient(mdp, theta, gamma, visit_discount=None):
-    """∇J, flattened."""
+    """Return ∇J, flattened."""
     (gradient,) = policy_gradient(
         mdp, lambda: softmax_policy(mdp.features, theta), [theta], gamma, visit_discount
     )
@@ -41,7 +41,7 @@ def exact_gradient(mdp, theta, gamma, visit_discount=None):
 
 
 def expected_ascent(mdp, theta, learner, num_episodes=2):
-    """What the update climbs along on average: the expectation of minus the loss's gradient."""
+    """Return the expected ascent direction of the update, −E ∇L."""
     possible = possible_episodes(mdp, theta)
     return -estimator_moments(possible, lambda e: learner.gradient(e)[0], num_episodes).mean
 
@@ -57,7 +57,7 @@ def test_the_expected_update_is_the_gradient_of_the_undiscounted_objective(probl
     np.testing.assert_allclose(expected_ascent(mdp, theta, learner), expected, atol=1e-10)
 
 
-def test_a_single_episode_is_as_unbiased():
+def test_a_single_episode_is_unbiased_too():
     mdp = stop_or_go()
     theta = random_theta(mdp)
     learner = make_learner(mdp, theta)
@@ -70,7 +70,7 @@ def test_a_single_episode_is_as_unbiased():
 
 @pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES)
 @pytest.mark.parametrize("aliased", [False, True])
-def test_with_the_factor_put_back_so_it_is_of_the_discounted_objective(aliased, baseline):
+def test_with_the_factor_it_is_the_gradient_of_the_discounted_objective(aliased, baseline):
     mdp = stop_or_go(aliased)
     theta = random_theta(mdp)
     learner = make_learner(mdp, theta, gamma=0.7, baseline=baseline, kind=ExactlyDiscounted)
@@ -81,7 +81,7 @@ def test_with_the_factor_put_back_so_it_is_of_the_discounted_objective(aliased, 
 
 @pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES)
 def test_without_the_factor_visits_are_not_discounted(baseline):
-    # What is climbed instead: Σ_t Pr(S_t = s) Σ_a ∇π(a|s) q_t(s, a), the theorem without its γ^t.
+    # The direction is Σ_t Σ_s Pr(S_t = s) Σ_a ∇π(a|s) q_t(s, a): the theorem without its γ^t.
     mdp = stop_or_go()
     theta = random_theta(mdp)
     actual = expected_ascent(mdp, theta, make_learner(mdp, theta, gamma=0.7, baseline=baseline))
@@ -92,7 +92,7 @@ def test_without_the_factor_visits_are_not_discounted(baseline):
 
 @pytest.mark.parametrize(("visit_discount", "symmetric"), [(0.7, True), (1.0, False)])
 def test_without_the_factor_it_is_the_gradient_of_no_function(visit_discount, symmetric):
-    # The derivative of a gradient, the Hessian, is symmetric (Nota & Thomas 2020).
+    # The derivative of a gradient is a Hessian, which is symmetric (Nota & Thomas 2020).
     mdp = stop_or_go()
     theta = random_theta(mdp)
     with tf.GradientTape(persistent=True) as tape:
@@ -117,14 +117,14 @@ def test_without_the_factor_it_is_the_gradient_of_no_function(visit_discount, sy
         ("stop or go", 2),
     ],
 )
-def test_a_mean_with_the_judged_episode_shrinks_the_gradient(problem, num_episodes, kind):
-    # Its own share of the mean is G_t / B: a part 1/B of the gradient is subtracted again.
+def test_a_mean_that_includes_the_episode_shrinks_the_gradient(problem, num_episodes, kind):
+    # The episode's own return contributes G_t / B to the mean, which cancels 1/B of the gradient.
     mdp = PROBLEMS[problem]()
     theta = random_theta(mdp)
 
     def mean_of_all(returns):
-        of_kind = returns[:, :1] if kind == "first return" else returns
-        return tf.broadcast_to(tf.reduce_mean(of_kind, axis=0), tf.shape(returns))
+        averaged = returns[:, :1] if kind == "first return" else returns
+        return tf.broadcast_to(tf.reduce_mean(averaged, axis=0), tf.shape(returns))
 
     learner = make_learner(mdp, theta, baseline=BatchBaseline(mean_of_all))
     np.testing.assert_allclose(
@@ -135,7 +135,10 @@ def test_a_mean_with_the_judged_episode_shrinks_the_gradient(problem, num_episod
 
 
 def preferences(mdp, policy):
-    """Pr(an arm's reward beats another draw of the policy's) − Pr(it is beaten), `[A]`."""
+    """Return Pr(reward > reward') − Pr(reward < reward') for each arm, `[A]`.
+
+    `reward'` is an independent sample of the policy.
+    """
     rewards, probabilities = mdp.rewards[0, 0, 1:], mdp.transitions[0, :, 1:]
     beats = np.sign(rewards[:, None] - rewards)  # [K, K]
     return probabilities @ beats @ probabilities.T @ policy[0].numpy()
@@ -143,22 +146,22 @@ def preferences(mdp, policy):
 
 @pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES)
 def test_normalizing_two_episodes_leaves_only_which_of_them_was_better(baseline):
-    # Two advantages d and −d become 1 and −1. What is climbed is the policy gradient of another
-    # problem, in which an arm is worth Pr(better than another draw) − Pr(worse).
+    # Two advantages d and −d become 1 and −1. The update follows the policy gradient of another
+    # problem, in which the value of an arm is Pr(better than another sample) − Pr(worse).
     mdp = three_armed_bandit()
     theta = random_theta(mdp)
     learner = make_learner(mdp, theta, baseline=baseline, normalize_advantages=True)
     with tf.GradientTape() as tape:
         policy = softmax_policy(mdp.features, theta)
-        worth = tf.reduce_sum(policy[0] * preferences(mdp, policy))
+        value = tf.reduce_sum(policy[0] * preferences(mdp, policy))
     np.testing.assert_allclose(
-        expected_ascent(mdp, theta, learner), tape.gradient(worth, theta), atol=1e-10
+        expected_ascent(mdp, theta, learner), tape.gradient(value, theta), atol=1e-10
     )
 
 
 def test_normalized_advantages_can_lead_to_the_worse_arm():
-    # Arm A pays 0.6. Arm B pays 1 with probability 0.55, which is less, but wins 0.55 of the duels:
-    # ∇J = p (1 − p) (0.55 − 0.6), the update climbs along p (1 − p) (0.55 − 0.45).
+    # Arm A pays 0.6. Arm B pays 1 with probability 0.55: a lower mean, but it beats A with 0.55.
+    # ∇J = p (1 − p) (0.55 − 0.6), but the update follows p (1 − p) (0.55 − 0.45).
     mdp = bandit(
         np.array([0.0, 0.6, 1.0]),
         np.array([[0.0, 1.0, 0.0], [0.45, 0.0, 0.55]]),
@@ -173,7 +176,7 @@ def test_normalized_advantages_can_lead_to_the_worse_arm():
 
 
 def test_normalized_advantages_ignore_the_scale_of_rewards():
-    # So the step does not shrink with what is left to gain: it is no gradient of J.
+    # The step does not shrink as less remains to be gained, so it is not the gradient of J.
     arms = one_logit_bandit()
     theta = random_theta(arms)
     ascents = []
@@ -184,8 +187,8 @@ def test_normalized_advantages_ignore_the_scale_of_rewards():
     np.testing.assert_allclose(ascents[1], ascents[0], atol=1e-10)
 
 
-def test_the_entropy_bonus_does_not_see_that_actions_change_what_is_visited():
-    # It adds c Σ_t Σ_s Pr(S_t = s) ∇H(π(·|s)): entropy now, not entropy still to come.
+def test_the_entropy_bonus_ignores_that_actions_change_the_visited_states():
+    # It adds c Σ_t Σ_s Pr(S_t = s) ∇H(π(·|s)): the entropy at this step, not at later steps.
     mdp = stop_or_go()
     theta = random_theta(mdp)
     learner = make_learner(mdp, theta, baseline=BASELINES["per_step"], entropy_coefficient=0.3)
@@ -199,8 +202,8 @@ def test_the_entropy_bonus_does_not_see_that_actions_change_what_is_visited():
 
 
 def test_a_baseline_that_depends_on_the_policy_is_a_constant_to_the_gradient():
-    # b = v_0(s_t) of the policy itself. Were the advantages differentiated, the update would also
-    # climb along E Σ_t log π(a_t|s_t) ∇A_t.
+    # The baseline is the policy's own value v_0(s_t). If the advantages were differentiated, the
+    # update would also contain E Σ_t log π(a_t|s_t) ∇A_t.
     mdp = stop_or_go()
     theta = random_theta(mdp)
     policy = make_learner(mdp, theta).policy
@@ -232,7 +235,7 @@ def test_a_baseline_that_depends_on_the_policy_is_a_constant_to_the_gradient():
 
 
 def fitted_value():
-    """A value network that has been fitted to other episodes: V is not the true one."""
+    """Create a value network that is fitted to other episodes, so V is not the true value."""
     value = make_value(3, (4,), normalize_targets=True, chunk_size=2)
     generator = np.random.default_rng(1)
     weights = [generator.normal(size=w.shape) for w in value.network.get_weights()]
@@ -242,22 +245,22 @@ def fitted_value():
 
 
 def make_normalizer():
-    """Statistics of earlier observations."""
+    """Create a normalizer with statistics of earlier observations."""
     normalizer = RunningNormalization()
     normalizer.build((None, 3))
     normalizer.update(tf.constant([[1.0, 0, 0], [0, 1, 0], [0, 1, 0]]), tf.constant([True] * 3))
     return normalizer
 
 
-ACTED_IN = [(b, normalizing, False) for b in [*BASELINES, "value"] for normalizing in (False, True)]
+UNMASKED = [(b, normalizing, False) for b in [*BASELINES, "value"] for normalizing in (False, True)]
 
 
 @pytest.mark.parametrize(
-    ("baseline", "normalizing", "masked"), [*ACTED_IN, ("none", False, True), ("value", True, True)]
+    ("baseline", "normalizing", "masked"), [*UNMASKED, ("none", False, True), ("value", True, True)]
 )
-def test_the_policy_of_the_pipeline_in_its_own_precision(baseline, normalizing, masked):
-    # A network with a hidden layer, float32, that sees which of the states it is in. Masked, it
-    # cannot choose action 0 in state 1: the table that is differentiated has a probability of 0.
+def test_a_float32_network_like_the_pipelines_is_unbiased(baseline, normalizing, masked):
+    # The network has a hidden layer and observes the state. With a mask, it cannot choose action 0
+    # in state 1: the differentiated table then contains a probability of 0.
     mdp = stop_or_go()
     observations = np.eye(3, dtype=np.float32)
     if masked:

@@ -1,4 +1,4 @@
-"""The baseline that a network predicts."""
+"""The learned baseline `value`."""
 
 import keras
 import numpy as np
@@ -16,8 +16,8 @@ from tests.reinforce.examples import (
 )
 
 
-def make_seen(observations, valid=None):
-    """Episodes of which only the observations `[B, T, O]` matter."""
+def make_observed(observations, valid=None):
+    """Create episodes for tests in which only the observations `[B, T, O]` matter."""
     observations = np.asarray(observations)
     zeros = np.zeros(observations.shape[:2])
     return make_episodes(observations, zeros.astype(int), zeros, valid)
@@ -25,11 +25,11 @@ def make_seen(observations, valid=None):
 
 def test_a_step_by_hand():
     # V(s) = w s + b = 2 s. Two valid steps, s = (1, 3), returns (4, 5): errors e = V − G = (−2, 1),
-    # mean square 2.5. ∂/∂w = (2/2) Σ e s = −2 + 3 = 1, ∂/∂b = −2 + 1 = −1. At rate 0.1 the step
-    # leads to w = 1.9, b = 0.1.
+    # mean square 2.5. ∂/∂w = (2/2) Σ e s = −2 + 3 = 1, ∂/∂b = −2 + 1 = −1. With learning rate 0.1,
+    # the step leads to w = 1.9, b = 0.1.
     value = make_value()
     value.network.set_weights([np.array([[2.0]]), np.zeros(1)])
-    episodes = make_seen([[[1.0], [7.0]], [[3.0], [9.0]]], [[True, False], [True, False]])
+    episodes = make_observed([[[1.0], [7.0]], [[3.0], [9.0]]], [[True, False], [True, False]])
     returns = tf.constant([[4.0, 50.0], [5.0, 60.0]])
     error = value.fit(episodes.observations, returns, episodes.valid)
     np.testing.assert_allclose(error, 2.5)
@@ -40,8 +40,8 @@ def test_a_step_by_hand():
     )
 
 
-def test_it_takes_as_many_steps_as_it_is_told():
-    # V = b, target 1: each step of rate 0.1 leaves 0.8 of the error, 0.8³ = 0.512.
+def test_it_takes_as_many_steps_as_specified():
+    # V = b, target 1: each step with learning rate 0.1 leaves 0.8 of the error; 0.8³ = 0.512.
     value = make_value(steps_per_update=3)
     value.network.set_weights([np.zeros((1, 1)), np.zeros(1)])
     value.fit(tf.zeros((1, 1, 1)), tf.ones((1, 1)), tf.constant([[True]]))
@@ -50,7 +50,8 @@ def test_it_takes_as_many_steps_as_it_is_told():
 
 @pytest.mark.parametrize("normalize_targets", [False, True])
 def test_it_learns_what_returns_depend_on(normalize_targets):
-    # Returns of −1,000 ± 100, as Pendulum's are: without normalization the same steps get nowhere.
+    # Returns are −1,000 ± 100, as in Pendulum. Without normalization, the same number of steps is
+    # far from enough.
     generator = np.random.default_rng(0)
     observations = generator.normal(size=(16, 20, 2)).astype(np.float32)
     returns = -1000 + 100 * observations[..., 0] * observations[..., 1]
@@ -70,12 +71,12 @@ def test_it_learns_what_returns_depend_on(normalize_targets):
 def test_predictions_are_in_the_units_of_the_returns():
     value = make_value(normalize_targets=True)
     value.network.set_weights([np.ones((1, 1)), np.zeros(1)])
-    episodes, returns = make_seen([[[0.0], [1.0]]]), tf.constant([[10.0, 30.0]])
+    episodes, returns = make_observed([[[0.0], [1.0]]]), tf.constant([[10.0, 30.0]])
     np.testing.assert_allclose(
         value.predict(episodes.observations, returns, episodes.valid), [[0, 1]]
     )
     value.optimizer.learning_rate = 0.0
-    # Returns 10 and 30: mean 20, deviation 10. Outputs 0 and 1 now mean 20 and 30.
+    # Returns 10 and 30: mean 20, standard deviation 10. Outputs 0 and 1 now stand for 20 and 30.
     value.fit(episodes.observations, returns, episodes.valid)
     np.testing.assert_allclose(
         value.predict(episodes.observations, returns, episodes.valid), [[20, 30]], rtol=1e-6
@@ -87,7 +88,7 @@ def test_reset_forgets_the_past_and_draws_the_weights_from_the_seed():
         hidden_sizes=(4,), optimizer=keras.optimizers.Adam(0.1), normalize_targets=True
     )
     generator = np.random.default_rng(0)
-    episodes = make_seen(generator.normal(size=(3, 4, 1)))
+    episodes = make_observed(generator.normal(size=(3, 4, 1)))
     returns = tf.constant(generator.normal(size=(3, 4)), tf.float32)
 
     def train(seed):
@@ -104,8 +105,9 @@ def test_reset_forgets_the_past_and_draws_the_weights_from_the_seed():
     assert np.abs(other[1] - trained).max() > 1e-6
 
 
-def test_the_update_judges_by_the_value_before_it_is_fitted():
-    # V = 0 before and, at rate ½, G after one step: fitted first, every advantage would be 0.
+def test_the_update_uses_the_value_before_it_is_fitted():
+    # V = 0 before. With learning rate ½, V = G after one step: if V were fitted first, every
+    # advantage would be 0.
     policy = make_policy(spaces.Discrete(2))
     policy.network.set_weights([np.zeros((1, 2)), np.zeros(2)])
     value = make_value(optimizer=keras.optimizers.SGD(0.5))
@@ -119,13 +121,13 @@ def test_the_update_judges_by_the_value_before_it_is_fitted():
         value.predict(episodes.observations, learner.returns(episodes), episodes.valid), [[8]]
     )
     np.testing.assert_allclose(statistics.value_loss, 64)
-    # Now it is predicted, so there is nothing left to learn.
+    # Now V predicts the return exactly, so there is nothing left to learn.
     statistics = learner.update(episodes)
     np.testing.assert_allclose(policy.network.get_weights()[1], [4, -4])
     np.testing.assert_allclose([statistics.value_loss, statistics.gradient_norm], [0, 0])
 
 
-def test_the_policys_loss_never_trains_the_value():
+def test_the_policy_loss_never_trains_the_value():
     policy = make_policy(spaces.Discrete(2), observation_size=3, hidden_sizes=(8,))
     value = make_value(3, (8,), keras.optimizers.SGD(0.0))
     learner = make_learner(policy, baseline=value, normalize_advantages=True)
@@ -138,13 +140,13 @@ def test_the_policys_loss_never_trains_the_value():
     assert tape.gradient(loss, value.variables) == [None] * len(value.variables)
 
 
-def test_padding_does_not_enter():
+def test_padding_changes_nothing():
     policy = make_policy(spaces.Discrete(2), observation_size=3, hidden_sizes=(8,))
     episodes = random_episodes(policy, num_episodes=4, num_steps=6)
     results = []
-    for rubbish in (0.0, 1e3):
-        episodes.observations[~episodes.valid] = rubbish
-        episodes.rewards[~episodes.valid] = rubbish
+    for garbage in (0.0, 1e3):
+        episodes.observations[~episodes.valid] = garbage
+        episodes.rewards[~episodes.valid] = garbage
         value = make_value(3, (8,), steps_per_update=3, normalize_targets=True)
         learner = make_learner(policy, keras.optimizers.SGD(0.0), baseline=value)
         error = learner.update(episodes).value_loss
@@ -153,7 +155,7 @@ def test_padding_does_not_enter():
 
 
 def test_minibatches_fit_it_to_steps_in_any_order():
-    # Returns 3 s − 1, which a linear V can reach. The same draws give the same bits.
+    # Returns are 3 s − 1, which a linear V can represent. The same draws give identical results.
     generator = np.random.default_rng(0)
     observations = generator.normal(size=(500, 1)).astype(np.float32)
     returns = 3 * observations[:, 0] - 1
@@ -168,8 +170,8 @@ def test_minibatches_fit_it_to_steps_in_any_order():
     assert first == second
 
 
-def test_minibatches_are_of_the_steps_that_are_given_and_as_many_as_told():
-    # 30 minibatches are rounded up to 100; the running mean counts the 8 steps of each.
+def test_minibatches_have_the_specified_number_and_size():
+    # 30 minibatches are rounded up to 100. The running mean counts the 8 steps of each.
     value = make_value(normalize_targets=True)
     fit = compile_fit(value, num_minibatches=30, minibatch_size=8)
     fit(np.zeros((5, 1), np.float32), np.full(5, 7, np.float32), np.random.default_rng(0))

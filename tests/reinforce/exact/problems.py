@@ -1,4 +1,4 @@
-"""Problems small enough to be solved exactly, and the product's learner on their policies."""
+"""Problems small enough to be solved exactly, and learners for their policies."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from reinforce.learner import Learner
 
 
 def one_logit_bandit():
-    """Arms A and B of 30 % and 70 %; π(B) = p is the logistic function of one parameter."""
+    """Create arms A and B with 30 % and 70 %; π(B) = p is the logistic function of one logit."""
     probabilities = np.array([[0.7, 0.3], [0.3, 0.7]])
     return bandit(np.array([0.0, 1.0]), probabilities, features=np.array([[0.0], [1.0]]))
 
@@ -26,7 +26,7 @@ def three_armed_bandit():
 
 
 def stop_or_go(aliased=False, horizon=3):
-    """Two states and an end. Episodes of 1 to 3 steps: some reach the end, some are cut off."""
+    """Create two states and an end. Episodes have 1 to 3 steps: some reach the end, some don't."""
     generator = np.random.default_rng(0)
     transitions = np.array(
         [  # to:  0    1    end
@@ -57,7 +57,7 @@ PROBLEMS = {
 
 
 def random_mdp(seed, horizon):
-    """Four states, the last one terminal, two of the others aliased; three actions."""
+    """Create an MDP with three actions and four states: one is terminal, two are aliased."""
     generator = np.random.default_rng(seed)
     features = generator.normal(size=(4, 3, 2, 2))
     features[1] = features[0]
@@ -77,7 +77,7 @@ def random_theta(mdp, seed=1):
 
 
 def possible_episodes(mdp, theta):
-    """Every episode, with rubbish for padding: nothing may depend on that."""
+    """Return every episode, with garbage on padding, since nothing may depend on it."""
     probabilities, states, episodes = enumerate_episodes(mdp, softmax_policy(mdp.features, theta))
     padding = ~episodes.valid
     generator = np.random.default_rng(2)
@@ -89,7 +89,7 @@ def possible_episodes(mdp, theta):
 
 
 def linear_policy(mdp, theta):
-    """The product's policy, in float64, whose logits are θ · x(s, a)."""
+    """Create a float64 `Policy` whose logits are θ · x(s, a)."""
     num_actions = mdp.features.shape[1]
     features = mdp.features[0].size // num_actions
     network = keras.Sequential(
@@ -106,7 +106,7 @@ def linear_policy(mdp, theta):
 
 
 class FeaturePolicy(Policy):
-    """A policy that is given features `[B, T, A, …]` for observations."""
+    """A policy whose observations are features `[B, T, A, …]`."""
 
     def outputs(self, observations, training=False):
         shape = [*observations.shape[:2], self.observation_size]
@@ -123,14 +123,14 @@ def make_learner(mdp, theta, gamma=1.0, baseline=BASELINES["none"], kind=Learner
             "normalize_advantages": False,
             "entropy_coefficient": 0.0,
             "max_gradient_norm": None,
-            "chunk_size": 2,  # so that episodes of three steps are differentiated in two parts
+            "chunk_size": 2,  # so that episodes of three steps are split into two chunks
             **options,
         },
     )
 
 
 class ExactlyDiscounted(Learner):
-    """Puts back the factor γ^t that REINFORCE, as it is used, leaves out."""
+    """A learner with the factor γ^t, which is usually omitted from REINFORCE."""
 
     def advantages(self, episodes):
         advantages = super().advantages(episodes)

@@ -1,4 +1,4 @@
-"""Exact means and variances of the update's gradient, by hand and against a slow loop."""
+"""Exact means and variances of the gradient, compared with hand calculations and a slow loop."""
 
 import itertools
 from dataclasses import replace
@@ -34,7 +34,7 @@ def constant(value):
     return BatchBaseline(lambda returns: value * tf.ones_like(returns))
 
 
-def test_every_episode_is_there_once():
+def test_every_episode_is_enumerated_once():
     mdp = stop_or_go()
     probabilities, _, episodes = enumerate_episodes(
         mdp, softmax_policy(mdp.features, random_theta(mdp))
@@ -56,7 +56,7 @@ def test_probabilities_are_those_of_sampling():
     mdp = stop_or_go()
     policy = softmax_policy(mdp.features, random_theta(mdp))
     probabilities, states, episodes = enumerate_episodes(mdp, policy)
-    # The second episode: start in 0 (0.7), action 0 to state 1 (0.6), there action 0 to the end.
+    # One episode: start in state 0 (0.7), action 0 to state 1 (0.6), there action 0 to the end (1).
     index = np.flatnonzero(
         (states[:, 0] == 0) & (episodes.actions[:, 0] == 0) & (states[:, 1] == 1)
         & (episodes.num_steps == 2)
@@ -66,14 +66,14 @@ def test_probabilities_are_those_of_sampling():
     np.testing.assert_allclose(episodes.log_probs[index, :2], np.log([[p[0, 0], p[1, 0]]]))
 
 
-def test_episodes_without_a_horizon_are_infinitely_many():
+def test_a_problem_without_a_horizon_is_refused():
     mdp = random_mdp(0, horizon=None)
     with pytest.raises(ValueError, match="Expected a problem with a horizon"):
         enumerate_episodes(mdp, softmax_policy(mdp.features, random_theta(mdp)))
 
 
 def slow_moments(mdp, theta, gamma, baseline, normalize):
-    """Mean and covariance of ½ Σ_i Σ_t ∇log π(a|s) A_t, by loops over pairs of episodes."""
+    """Compute mean and covariance of ½ Σ_i Σ_t ∇log π(a|s) A_t in loops over pairs of episodes."""
     policy = softmax_policy(mdp.features, theta).numpy()
     probabilities, states, episodes = enumerate_episodes(mdp, policy)
     lengths = episodes.num_steps
@@ -93,10 +93,8 @@ def slow_moments(mdp, theta, gamma, baseline, normalize):
                 steps.append((scores[me, t], returns[me, t] - b[baseline]))
         advantages = np.array([advantage for _, advantage in steps])
         if normalize:
-            spread = advantages.std()
-            advantages = (
-                (advantages - advantages.mean()) / spread if spread > 1e-12 else 0 * advantages
-            )
+            std = advantages.std()
+            advantages = (advantages - advantages.mean()) / std if std > 1e-12 else 0 * advantages
         gradient = 0.5 * sum(score * a for (score, _), a in zip(steps, advantages, strict=True))
         mean += probabilities[i] * probabilities[j] * gradient
         square += probabilities[i] * probabilities[j] * np.outer(gradient, gradient)
@@ -122,11 +120,11 @@ def test_moments_against_a_slow_loop(aliased, gamma, normalize, baseline):
 
 def test_variances_of_the_two_armed_bandit_by_hand():
     # One logit at 0: p = ½, scores ±½, ∇J = ¼ · 0.4 = 0.1.
-    # none, one episode: E ĝ² = ¼ E R² = ¼ · ½ = 0.125, variance 0.115; two episodes: half of it.
-    # The constant ½: R − ½ = ±½, ĝ² = 1/16 always; variance 0.0625 − 0.01, halved 0.02625.
-    # leave_one_out, two episodes: ĝ = ½ (R1 − R2)(s1 − s2), ±½ if the arms differ (½) and one of
+    # none, one episode: E ĝ² = ¼ E R² = ¼ · ½ = 0.125, variance 0.115. Two episodes: half of it.
+    # The constant ½: R − ½ = ±½, so ĝ² = 1/16 always; variance 0.0625 − 0.01, halved 0.02625.
+    # leave_one_out, two episodes: ĝ = ½ (R1 − R2)(s1 − s2) is ±½ if the arms differ (½) and one of
     # them wins (0.7² + 0.3² = 0.58), else 0: E ĝ² = ¼ · 0.29 = 0.0725, variance 0.0625.
-    # Of two episodes the other one is so noisy a baseline that none at all is better.
+    # With two episodes, the other episode is such a noisy baseline that no baseline is better.
     mdp = one_logit_bandit()
     theta = tf.Variable([0.0], dtype=tf.float64)
     for baseline, num_episodes, expected in [
@@ -143,14 +141,15 @@ def test_variances_of_the_two_armed_bandit_by_hand():
 
 
 def test_a_shift_of_all_rewards_costs_nothing_with_a_baseline():
-    # The variance problem: adding 10 to every reward of the bandit changes nothing of the problem.
+    # Adding 10 to every reward does not change the problem, but without a baseline it increases the
+    # variance.
     mdp = one_logit_bandit()
     theta = tf.Variable([0.5], dtype=tf.float64)
-    plain = make_learner(mdp, theta)
-    compared = make_learner(mdp, theta, baseline=BASELINES["per_step"])
-    before = [moments(mdp, theta, learner, 2).variance for learner in (plain, compared)]
+    without = make_learner(mdp, theta)
+    with_baseline = make_learner(mdp, theta, baseline=BASELINES["per_step"])
+    before = [moments(mdp, theta, learner, 2).variance for learner in (without, with_baseline)]
     shifted = replace(mdp, rewards=mdp.rewards + 10)
-    after = [moments(shifted, theta, learner, 2).variance for learner in (plain, compared)]
+    after = [moments(shifted, theta, learner, 2).variance for learner in (without, with_baseline)]
     assert after[0] > 100 * before[0]
     np.testing.assert_allclose(after[1], before[1], rtol=1e-9)
 
@@ -171,14 +170,14 @@ def test_no_constant_has_less_variance_than_the_optimal_one(problem, gamma):
         return moments(mdp, theta, learner, num_episodes=1).variance
 
     least = variance(best)
-    # A parabola in b: with both neighbours above it, it is the least of all.
+    # The variance is a parabola in b. If it is larger on both sides, this is its minimum.
     assert min(variance(best - 0.01), variance(best + 0.01)) > least
 
 
 def test_the_optimal_constant_of_two_arms_is_the_value_of_the_other_arm():
     # b = E[s² R] / E[s²] with s = 1 − p for B and −p for A (probabilities p and 1 − p):
     # [p (1 − p)² q_B + (1 − p) p² q_A] / [p (1 − p)² + (1 − p) p²] = (1 − p) q_B + p q_A.
-    # Not the mean reward p q_B + (1 − p) q_A (Dayan 1991).
+    # This is not the mean reward p q_B + (1 − p) q_A (Dayan 1991).
     mdp = one_logit_bandit()
     theta = tf.Variable([1.0], dtype=tf.float64)
     p = 1 / (1 + np.exp(-1))

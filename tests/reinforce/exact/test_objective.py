@@ -1,4 +1,4 @@
-"""Exact objectives and gradients, against autodiff, enumeration and known results."""
+"""Exact objectives and gradients, compared with autodiff, enumeration and known results."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ from reinforce.exact.tabular import TabularMDP, bandit, softmax_policy
 from tests.reinforce.exact.problems import one_logit_bandit, random_mdp, random_theta, stop_or_go
 
 
-def differentiated(mdp, policy, variables, gamma):
+def differentiate_objective(mdp, policy, variables, gamma):
     with tf.GradientTape() as tape:
         value = objective(mdp, policy(), gamma)
     return tape.gradient(value, variables)
@@ -33,7 +33,7 @@ def test_the_policy_gradient_theorem(seed, horizon, gamma):
     theta = random_theta(mdp)
     policy = softmax(mdp, theta)
     (actual,) = policy_gradient(mdp, policy, [theta], gamma)
-    (expected,) = differentiated(mdp, policy, [theta], gamma)
+    (expected,) = differentiate_objective(mdp, policy, [theta], gamma)
     assert actual.dtype == tf.float64
     assert np.abs(expected).max() > 1e-3
     np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-12)
@@ -55,7 +55,7 @@ def test_the_theorem_holds_for_a_network():
 
     for actual, expected in zip(
         policy_gradient(mdp, policy, variables, 0.9),
-        differentiated(mdp, policy, variables, 0.9),
+        differentiate_objective(mdp, policy, variables, 0.9),
         strict=True,
     ):
         np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-12)
@@ -70,7 +70,7 @@ def test_the_objective_is_the_mean_discounted_return_of_all_episodes(gamma):
     np.testing.assert_allclose(objective(mdp, policy, gamma), probabilities @ returns, rtol=1e-12)
 
 
-def test_without_a_horizon_is_the_limit_of_longer_ones():
+def test_no_horizon_is_the_limit_of_long_horizons():
     endless, long = random_mdp(0, horizon=None), random_mdp(0, horizon=400)
     policy = softmax_policy(endless.features, random_theta(endless))
     np.testing.assert_allclose(
@@ -81,9 +81,10 @@ def test_without_a_horizon_is_the_limit_of_longer_ones():
     )
 
 
-def test_visits_count_running_episodes_alone():
-    # From state 0 (probability 0.7) and state 1 (0.3), with actions 0 and 1 equally probable: after
-    # one step, 0 is reached by action 1, 0.5; state 1 by action 0 in state 0, 0.7 · 0.5 · 0.6.
+def test_visits_count_only_running_episodes():
+    # Episodes start in state 0 (probability 0.7) or state 1 (0.3), and both actions are equally
+    # probable. After one step, state 0 is reached by action 1, with probability 0.5, and state 1 by
+    # action 0 in state 0, with probability 0.7 · 0.5 · 0.6 = 0.21.
     mdp = stop_or_go()
     policy = tf.fill([3, 2], tf.constant(0.5, tf.float64))
     np.testing.assert_allclose(visits(mdp, policy, 1)[0], [0.7, 0.3, 0])
@@ -102,10 +103,12 @@ def test_the_gradient_of_a_two_armed_bandit_with_one_logit():
 
 
 def short_corridor():
-    """Sutton & Barto (2018), example 13.1: in the middle one of three states, the moves swap.
+    """Create the short corridor: in the middle one of three states, the moves are swapped.
 
-    −1 for each step until the end. Every state looks the same: x(s, right) = (1, 0) and
-    x(s, left) = (0, 1).
+    The reward is −1 for each step until the end. All states have the same features:
+    x(s, right) = (1, 0) and x(s, left) = (0, 1).
+
+    Source: Sutton & Barto (2018), example 13.1.
     """
     right, left = [1, 0, 3, 3], [0, 2, 1, 3]  # the next state from each
     return TabularMDP(
@@ -119,7 +122,7 @@ def short_corridor():
 
 
 def corridor_gradient(p):
-    """Objective, and its derivative by the logit of going right, at π(right) = p."""
+    """Return the objective and its derivative by the logit of going right, at π(right) = p."""
     mdp = short_corridor()
     theta = tf.Variable(np.log([p, 1 - p]))
     (gradient,) = policy_gradient(mdp, softmax(mdp, theta), [theta], 1.0)
@@ -129,9 +132,10 @@ def corridor_gradient(p):
 def test_the_short_corridor():
     # With v_i the value of state i, counted from 1, and p = π(right):
     #     v1 = −1 + p v2 + (1 − p) v1,   v2 = −1 + p v1 + (1 − p) v3,   v3 = −1 + (1 − p) v2.
-    # The first gives v2 = v1 + 1/p, the third in the second v2 = −1 + p v1 − (1 − p) + (1 − p)² v2;
-    # hence J = v1 = (2p − 4) / (p (1 − p)). Its derivative is 0 where p² − 4p + 2 = 0, that is at
-    # p = 2 − √2, where J = −2√2 / ((2 − √2)(√2 − 1)) = −2√2 / (3√2 − 4) = −6 − 4√2.
+    # The first equation gives v2 = v1 + 1/p. The third inserted into the second gives
+    # v2 = −1 + p v1 − (1 − p) + (1 − p)² v2. Hence J = v1 = (2p − 4) / (p (1 − p)). Its derivative
+    # is 0 if p² − 4p + 2 = 0, which holds at p = 2 − √2. There
+    # J = −2√2 / ((2 − √2)(√2 − 1)) = −2√2 / (3√2 − 4) = −6 − 4√2.
     for p in [0.05, 0.3, 0.95]:
         np.testing.assert_allclose(corridor_gradient(p)[0], (2 * p - 4) / (p * (1 - p)), rtol=1e-9)
     best = 2 - np.sqrt(2)
@@ -149,7 +153,7 @@ def test_a_policy_whose_episodes_never_end_has_no_objective():
     np.testing.assert_allclose(objective(mdp, always_left, 0.5), -2)
 
 
-def test_tables_that_do_not_fit_are_refused():
+def test_inconsistent_tables_are_refused():
     good = stop_or_go()
     tables: list[tuple[dict[str, Any], str]] = [
         ({"start": np.ones(2)}, r"Expected `start` of shape \(3,\)\. Received: \(2,\)"),
@@ -164,7 +168,7 @@ def test_tables_that_do_not_fit_are_refused():
             replace(good, **changed)
 
 
-def test_a_bandit_has_a_logit_for_each_arm():
+def test_a_bandit_has_one_logit_per_arm():
     mdp = bandit(np.array([0.0, 2.0]), np.array([[0.5, 0.5], [0.25, 0.75], [1.0, 0.0]]))
     policy = softmax_policy(mdp.features, tf.constant([0.0, np.log(2), 0.0], tf.float64))
     np.testing.assert_allclose(policy[0], [0.25, 0.5, 0.25])

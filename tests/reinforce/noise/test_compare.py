@@ -1,4 +1,4 @@
-"""The gradients of the same batches with each baseline."""
+"""Comparison of the baselines' gradients of the same batches."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from tests.reinforce.examples import (
     make_learner,
     make_policy,
     make_value,
-    padded_with_rubbish,
+    pad_with_garbage,
     random_episodes,
 )
 
@@ -30,15 +30,15 @@ def linear_value(slope, intercept):
 
 
 @pytest.mark.parametrize("action_space", [spaces.Discrete(3, start=2), spaces.Box(-1, 1, (2,))])
-def test_each_is_the_learners(action_space):
+def test_each_gradient_equals_the_learners(action_space):
     policy = make_policy(action_space, observation_size=3, hidden_sizes=(8,))
     episodes = random_episodes(policy, num_episodes=5, num_steps=10)
     value = make_value(3, (8,), chunk_size=4)
     options = {"gamma": 0.9, "reward_scale": 0.5, "chunk_size": 4}
     actual = compare_baselines(make_learner(policy, **options), value, episodes).gradients
-    for baseline, gradient in zip(COMPARED, actual, strict=True):
-        judge = value if baseline == "value" else BASELINES[baseline]
-        parts = make_learner(policy, baseline=judge, **options).gradient(episodes).gradients
+    for name, gradient in zip(COMPARED, actual, strict=True):
+        baseline = value if name == "value" else BASELINES[name]
+        parts = make_learner(policy, baseline=baseline, **options).gradient(episodes).gradients
         expected = np.concatenate([np.ravel(part) for part in parts])
         tolerance = 1e-6 * float(np.linalg.norm(expected))
         np.testing.assert_allclose(gradient, expected, rtol=0, atol=tolerance)
@@ -48,7 +48,7 @@ def test_padding_changes_nothing():
     policy = make_policy(spaces.Discrete(3), observation_size=3, hidden_sizes=(8,))
     learner, value = make_learner(policy, chunk_size=4), make_value(3, (8,), chunk_size=4)
     episodes = random_episodes(policy, num_episodes=4, num_steps=6)
-    padded = padded_with_rubbish(episodes)
+    padded = pad_with_garbage(episodes)
     for plain, other in zip(
         compare_baselines(learner, value, episodes),
         compare_baselines(learner, value, padded),
@@ -61,9 +61,9 @@ def test_padding_changes_nothing():
 
 
 def bandit_learner_and_value():
-    """Every episode of two arms of 30 % and 70 %, and a policy that is indifferent to them.
+    """Return every episode of two arms with 30 % and 70 %, a uniform policy, and V = ½.
 
-    Its logits are its biases, since it observes 0; V = ½.
+    The policy observes 0, so its logits are its biases.
     """
     mdp = replace(one_logit_bandit(), features=np.zeros((3, 1)))
     possible = enumerate_episodes(mdp, np.full((3, 2), 0.5))
@@ -73,8 +73,9 @@ def bandit_learner_and_value():
     return possible._replace(episodes=Episodes(*singles)), learner, linear_value(0.0, 0.5)
 
 
-# Of two logits each variance is twice that of one (`test_moments.py`): 2 · 0.0575 without baseline,
-# 2 · 0.0625 with the other episode's return, 2 · 0.02625 with the constant ½. ‖∇J‖² = 2 · 0.1².
+# With two logits, each variance is twice that with one (`test_moments.py`): 2 · 0.0575 without a
+# baseline, 2 · 0.0625 with the other episode's return, and 2 · 0.02625 with the constant ½.
+# ‖∇J‖² = 2 · 0.1².
 VARIANCES = {"none": 0.115, "leave_one_out": 0.125, "per_step": 0.125, "value": 0.0525}
 
 
@@ -91,7 +92,7 @@ def test_exact_moments_on_the_bandit(baseline):
     np.testing.assert_allclose((actual.mean**2).sum(), 0.02, rtol=1e-5)
 
 
-def test_what_is_measured_on_the_bandit_are_these_moments():
+def test_measurements_on_the_bandit_agree_with_the_exact_moments():
     possible, learner, value = bandit_learner_and_value()
     generator = np.random.default_rng(0)
     drawn = generator.choice(len(possible.probabilities), (400, 2), p=possible.probabilities)
@@ -105,7 +106,8 @@ def test_what_is_measured_on_the_bandit_are_these_moments():
     )
     for baseline, noise in zip(COMPARED, measured, strict=True):
         variance = VARIANCES[baseline]
-        # The true ratio² is 0.02 / 0.115 and so on; batches of 2 for 1: its inverse.
+        # Without a baseline, the true squared ratio is 0.02 / 0.115; `num_batches_for_1` is its
+        # inverse.
         for estimate, truth in [
             (noise.squared_norm, 0.02),
             (noise.total_variance, variance),
@@ -115,8 +117,9 @@ def test_what_is_measured_on_the_bandit_are_these_moments():
         ]:
             assert estimate.low <= truth <= estimate.high, (baseline, noise)
             assert estimate.high - estimate.low < 2 * truth
-    # Returns are 0 or 1, as often: Var G = ¼; E G² = ½, E (G − G')² = ½, E (G − ½)² = ¼. Of 800
-    # episodes p is known to 4 · 0.018, and 1 − 1 / (1 − p), at none, to 4 times that.
+    # Returns are 0 or 1, equally often: Var G = ¼, E G² = ½, E (G − G')² = ½, E (G − ½)² = ¼. From
+    # 800 episodes, p is known within 4 · 0.018, and 1 − 1 / (1 − p), the explained variance of
+    # `none`, within 4 times that.
     np.testing.assert_allclose(explained, [-1, -1, -1, 0], atol=0.28)
 
 
@@ -124,14 +127,14 @@ def test_what_is_measured_on_the_bandit_are_these_moments():
 
 
 def test_explained_variance_by_hand():
-    # Returns 0 and 2: variance 1. Mean squares: none (0 + 4) / 2 = 2; the other's (4 + 4) / 2 = 4;
-    # V = s, where s is 0 and 2: 0.
+    # Returns 0 and 2 have variance 1. Mean squared advantages: none, (0 + 4) / 2 = 2; the other
+    # episode's return, (4 + 4) / 2 = 4; V = s with s = 0 and 2, 0.
     policy = make_policy(spaces.Discrete(2))
     compare = compile_comparison(make_learner(policy, chunk_size=1), linear_value(1.0, 0.0))
     episodes = make_episodes([[0], [2]], [[0], [1]], [[0], [2]])
     explained = probe(compare, [episodes] * 2).explained_variance
     np.testing.assert_allclose(explained, [-1, -3, -3, 1], atol=1e-6)
-    # Far from 0: E G² and (E G)² agree in all digits of float32.
+    # Returns far from 0: E G² and (E G)² agree in all digits of float32.
     far = make_episodes([[0], [2]], [[0], [1]], [[10_000], [10_002]])
     explained = probe(compare, [far] * 2).explained_variance
     np.testing.assert_allclose(explained[1:3], -3, atol=1e-6)

@@ -1,4 +1,4 @@
-"""The noise of an estimator, by hand, against NumPy, and over many repetitions."""
+"""Noise statistics, compared with hand calculations, NumPy, and many repetitions."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from reinforce.noise.estimate import gram_matrix, measure_noise, sample_moments
 
 
 def gram_of(gradients):
-    """The Gram matrix of one policy's batches, as one of R = 1."""
+    """Compute the Gram matrix of one policy's batches, `[1, K, K]`."""
     return gram_matrix(np.array(gradients, np.float32))[np.newaxis]
 
 
@@ -21,12 +21,12 @@ def noise_of(grams, num_resamples=500, seed=0):
 
 
 def test_moments_of_two_batches_by_hand():
-    # (3, 0) and (1, 2): their product is 3, their squared distance 4 + 4, half of it 4.
+    # (3, 0) and (1, 2): their product is 3, their squared distance 4 + 4 = 8, and half of that 4.
     actual = sample_moments(gram_of([[3, 0], [1, 2]]))
     np.testing.assert_allclose(actual, [3, 4])
 
 
-def test_moments_are_the_unbiased_ones_and_means_over_policies():
+def test_moments_are_unbiased_estimates_averaged_over_policies():
     gradients = np.random.default_rng(0).normal(1, 2, size=(3, 7, 4)).astype(np.float32)
     actual = sample_moments(np.stack([gram_matrix(g) for g in gradients]))
     variances = [np.trace(np.cov(g.astype(np.float64), rowvar=False)) for g in gradients]
@@ -37,23 +37,23 @@ def test_moments_are_the_unbiased_ones_and_means_over_policies():
 
 
 def test_a_batch_is_not_paired_with_its_own_copy():
-    # A resample with two copies of the first batch and one of the second: two pairs, both of
-    # (3, 0) and (1, 2). Counted with its copy, 9 would enter the products and 0 the distances.
+    # A resample with two copies of the first batch and one of the second has two valid pairs, both
+    # of (3, 0) and (1, 2). A pair of copies would add 9 to the products and 0 to the distances.
     gram = gram_of([[3, 0], [1, 2], [50, 50]])
     actual = sample_moments(gram, np.array([[[2, 1, 0]], [[3, 0, 0]]]))
-    np.testing.assert_allclose(actual.squared_norm, [3, np.nan])  # of one batch alone: no pair
+    np.testing.assert_allclose(actual.squared_norm, [3, np.nan])  # one batch only: no pair
     np.testing.assert_allclose(actual.total_variance, [4, np.nan])
 
 
-def test_one_batch_says_nothing_of_its_noise():
+def test_a_single_batch_is_refused():
     with pytest.raises(ValueError, match="Expected at least 2 batches. Received: 1"):
         sample_moments(gram_of([[1, 2]]))
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.5])
-def test_moments_are_right_on_average_and_the_norm_may_be_below_0(mean):
-    # ĝ ~ N(mean, 2²) in each of 3 components: ‖E ĝ‖² = 3 mean², tr Cov = 12. The squared length of
-    # the mean of 10 batches would be 12 / 10 too much.
+def test_moments_are_right_on_average_and_the_norm_may_be_negative(mean):
+    # ĝ ~ N(mean, 2²) in each of 3 components: ‖E ĝ‖² = 3 mean², tr Cov = 12. The squared norm of
+    # the mean of 10 batches would be too large by 12 / 10.
     generator = np.random.default_rng(0)
     gradients = generator.normal(mean, 2, size=(4000, 10, 3))
     norms, variances = np.transpose([sample_moments(gram_matrix(g)[np.newaxis]) for g in gradients])
@@ -65,13 +65,14 @@ def test_moments_are_right_on_average_and_the_norm_may_be_below_0(mean):
 @pytest.mark.parametrize(
     ("mean", "least", "most"),
     [
-        # Of 400 intervals of 95 %, 380 ± 4 · 4.4; percentile intervals of 30 batches fall short.
+        # Of 400 intervals of 95 %, 380 ± 4 · 4.4 should contain the true value. With 30 batches,
+        # percentile intervals contain it less often.
         (1.0, 0.89, 0.98),
-        # No signal at all: intervals of the norm are too wide, which is on the safe side.
+        # Without any signal, intervals of the norm are too wide, which is on the safe side.
         (0.0, 0.95, 1.0),
     ],
 )
-def test_intervals_hold_the_truth_about_as_often_as_they_say(mean, least, most):
+def test_intervals_contain_the_truth_about_as_often_as_stated(mean, least, most):
     # Five components of standard deviation 1, 2, …: tr Cov = 1 + 4 + 9 + 16 + 25 = 55.
     generator = np.random.default_rng(1)
     truth = {"squared_norm": 5 * mean**2, "signal_to_noise": np.sqrt(5 * mean**2 / 55)}
@@ -87,9 +88,9 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(mean, least, most):
     assert 0.86 <= hits["total_variance"] / 400 <= 0.98
 
 
-def test_the_ratio_of_variances_is_that_of_the_same_batches():
-    # The second estimator is twice the first: 4 times its variance in every resample, while either
-    # variance is uncertain.
+def test_the_ratio_of_variances_is_computed_from_the_same_resamples():
+    # The second estimator is twice the first, so its variance is 4 times the first's in every
+    # resample, although each variance is uncertain.
     gradients = np.random.default_rng(0).normal(1, 1, size=(20, 3)).astype(np.float32)
     first, second = noise_of([gram_of(gradients), gram_of(2 * gradients)])
     np.testing.assert_allclose(first.relative_variance, [1, 1, 1])
@@ -98,21 +99,22 @@ def test_the_ratio_of_variances_is_that_of_the_same_batches():
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_the_signal_is_what_the_least_noisy_baseline_shows(order):
-    # Products and half squared distances by hand: of one (8, −8): −64 and ½ 16² = 128; of the other
-    # (3, 1): 3 and ½ 2² = 2. The ratio² is 3 / 128 and 3 / 2, and its inverse the batches.
+def test_the_signal_is_estimated_with_the_least_noisy_baseline(order):
+    # Products and half squared distances by hand. Noisy, (8, −8): −64 and ½ 16² = 128. Quiet,
+    # (3, 1): 3 and ½ 2² = 2. The squared ratios are 3 / 128 and 3 / 2, and the numbers of batches
+    # are their inverses.
     grams = [gram_of([[8], [-8]]), gram_of([[3], [1]])]
-    of_both = noise_of([grams[i] for i in order])
-    noisy, quiet = (of_both[i] for i in order)
-    assert noisy.squared_norm.value == -64  # by its own products there is no signal to be seen
+    noises = noise_of([grams[i] for i in order])
+    noisy, quiet = (noises[i] for i in order)
+    assert noisy.squared_norm.value == -64  # its own products show no signal
     np.testing.assert_allclose(noisy.signal_to_noise.value, np.sqrt(3 / 128))
     np.testing.assert_allclose(noisy.num_batches_for_1.value, 128 / 3)
     np.testing.assert_allclose(quiet.num_batches_for_1.value, 2 / 3)
 
 
-def test_what_has_not_been_seen_is_not_said():
-    # Not one batch differs from the others: 0 / 0. One of ten does: it is missing in a third of the
-    # resamples, (9 / 10)^10, of which nothing is known.
+def test_without_observed_noise_intervals_are_unbounded():
+    # First case: all batches are equal, and the ratio is 0 / 0. Second case: one of ten differs; it
+    # is missing in a third of the resamples, (9 / 10)^10, so these have no ratio.
     for gradients in (np.zeros((10, 2)), np.eye(10, 2)[[0, *[5] * 9]]):
         [noise] = noise_of([gram_of(gradients)])
         for estimate in (noise.signal_to_noise, noise.num_batches_for_1):
@@ -120,12 +122,13 @@ def test_what_has_not_been_seen_is_not_said():
     [noise] = noise_of([gram_of(np.zeros((10, 2)))])
     assert np.isnan([noise.signal_to_noise.value, noise.num_batches_for_1.value]).all()
     assert noise.squared_norm == noise.total_variance == (0, 0, 0)
-    # Nor if others say that there is a signal: 3 / 0 is no ratio, but noise that was not met. They
-    # say what it is.
+    # A baseline without observed noise has no ratio (3 / 0) even if another one shows a signal. The
+    # other one's ratio is defined.
     noise, other = noise_of([gram_of(np.zeros((2, 1))), gram_of([[3], [1]])])
     assert np.isnan(noise.signal_to_noise.value)
     np.testing.assert_allclose(other.signal_to_noise.value, np.sqrt(3 / 2))
-    # What a baseline says of the signal that is still in a third of the resamples, too.
+    # The least noisy baseline, which provides the signal, has no noise in a third of the resamples:
+    # the intervals of both baselines are unbounded.
     rare, noise = noise_of([gram_of(np.eye(10, 1)), gram_of(np.arange(10.0)[:, np.newaxis])])
     for estimate in (rare.signal_to_noise, noise.signal_to_noise):
         assert (estimate.low, estimate.high) == (0, np.inf)

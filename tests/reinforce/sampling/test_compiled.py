@@ -13,14 +13,14 @@ from tests.reinforce.examples import SEED, make_environment
 
 @pytest.fixture(scope="module", params=[CPU, GPU], ids=["cpu", "gpu"])
 def sampled(request):
-    """A sampler of CartPole, its policy, and its episodes, of at most 30 steps."""
+    """Return a sampler for CartPole, its policy, and its episodes of up to 30 steps."""
     environment, policy = make_environment("CartPole-v1", max_episode_steps=30)
     sampler = CompiledSampler(environment, policy, 64)
     with tuned_for(request.param):
         return sampler, policy, sampler.sample(SEED)
 
 
-def test_episodes_are_complete_and_their_padding_is_empty(sampled):
+def test_episodes_are_complete_and_padding_is_not_valid(sampled):
     _, _, episodes = sampled
     num_steps = episodes.num_steps
     assert len(set(num_steps)) > 5
@@ -34,37 +34,38 @@ def test_episodes_are_complete_and_their_padding_is_empty(sampled):
     np.testing.assert_array_equal(episodes.rewards[episodes.valid], 1)
 
 
-def test_episodes_are_those_of_gymnasium(sampled):
-    # The same first observation and the same actions lead through the same observations.
+def test_episodes_follow_the_gymnasium_environment(sampled):
+    # The same initial state and the same actions lead to the same observations.
     _, _, episodes = sampled
     env = gymnasium.make("CartPole-v1")
     for episode in range(8):
         env.reset(seed=0)
         env.unwrapped.state = episodes.observations[episode, 0].astype(np.float64)  # type: ignore[attr-defined]
         for t in range(episodes.num_steps[episode]):
-            after, _, terminated, _, _ = env.step(episodes.actions[episode, t])
+            following, _, terminated, _, _ = env.step(episodes.actions[episode, t])
             assert terminated == episodes.terminated[episode, t]
             if not terminated and t + 1 < episodes.num_steps[episode]:
-                np.testing.assert_allclose(episodes.observations[episode, t + 1], after, atol=1e-5)
+                received = episodes.observations[episode, t + 1]
+                np.testing.assert_allclose(received, following, atol=1e-5)
 
 
-def test_actions_are_the_policys(sampled):
+def test_actions_are_sampled_from_the_policy(sampled):
     _, policy, episodes = sampled
     distribution = policy.distribution(episodes.observations)
     expected = distribution.log_prob(episodes.actions).numpy()
     np.testing.assert_allclose(
         episodes.log_probs[episodes.valid], expected[episodes.valid], atol=1e-5
     )
-    # Of n draws with probabilities p, Σ a is Σ p ± 4 √(Σ p (1 − p)).
+    # For draws with probabilities p, Σ a is within 4 standard deviations, Σ p ± 4 √(Σ p (1 − p)).
     p = distribution.probs_parameter().numpy()[..., 1][episodes.valid]
     chosen = episodes.actions[episodes.valid]
     assert abs(chosen.sum() - p.sum()) < 4 * np.sqrt((p * (1 - p)).sum())
     assert abs(np.corrcoef(chosen[:-1], chosen[1:])[0, 1]) < 0.15
 
 
-def test_no_chance_is_used_twice():
-    # Two episodes after each other in each of 32 copies, of three times 32 steps, for which noise
-    # is drawn at a time. Of 32 pairs, correlations are ± 0.18; of 6,000, ± 0.013.
+def test_noise_is_never_reused():
+    # Each of 32 copies runs two episodes of 96 steps, one after the other. Noise is drawn for 32
+    # steps at a time. Correlations of 32 pairs are ± 0.18, those of 6,000 pairs ± 0.013.
     environment, policy = make_environment("Pendulum-v1", max_episode_steps=96)
     episodes = CompiledSampler(environment, policy, 64).sample(SEED)
     normal = policy.distribution(episodes.observations)
@@ -85,47 +86,46 @@ def test_the_seed_determines_the_episodes(sampled):
     assert not np.array_equal(other.observations[:, 0], episodes.observations[:, 0])
 
 
-def sample_eagerly(made, num_episodes):
-    """Episodes, and how many copies of the environment each step went through."""
-    environment, policy = made
+def sample_eagerly(environment, policy, num_episodes):
+    """Return episodes, and the number of environment copies in each step."""
     steps = []
     step = environment.step
 
-    def counted(state, actions):
+    def count_copies(state, actions):
         steps.append(len(actions))
         return step(state, actions)
 
-    environment.step = counted
+    environment.step = count_copies
     into = empty_episodes(policy, num_episodes, environment.max_episode_steps)
     return sample_into(into, environment, policy, tf.constant([1, 2])), steps
 
 
 def test_sampling_stops_with_the_last_episode():
-    episodes, steps = sample_eagerly(make_environment("CartPole-v1"), 4)
+    episodes, steps = sample_eagerly(*make_environment("CartPole-v1"), 4)
     assert len(steps) == np.sum(episodes.valid, axis=1).max() < 200
     assert set(steps) == {4}
     assert episodes.valid.shape == (4, 500)
 
 
-def test_a_copy_that_is_free_takes_the_next_episode():
-    # 256 episodes in 64 copies; if all of them waited for the longest of each round, it would take
-    # as many steps as the longest of each round together.
-    episodes, steps = sample_eagerly(make_environment("CartPole-v1"), 256)
+def test_a_free_copy_starts_the_next_episode():
+    # 256 episodes in 64 copies. If the copies waited for each other, each round would take as many
+    # steps as its longest episode.
+    episodes, steps = sample_eagerly(*make_environment("CartPole-v1"), 256)
     lengths = np.sum(episodes.valid, axis=1)
     assert set(steps) == {64}
     assert len(steps) < lengths.reshape(4, 64).max(axis=1).sum()
     assert lengths.sum() / 64 < len(steps) <= lengths.sum() / 64 + lengths.max()
 
 
-def test_episodes_are_kept_by_when_they_begin_not_by_when_they_end():
-    # Kept as they end, short ones would be preferred.
+def test_the_first_episodes_to_start_are_kept_not_the_first_to_end():
+    # The first to end would be the short ones.
     environment, policy = make_environment("CartPole-v1")
     initial = environment.observe(environment.reset(256, tf.constant([2, 2])))
-    episodes, _ = sample_eagerly((environment, policy), 256)
+    episodes, _ = sample_eagerly(environment, policy, 256)
     np.testing.assert_array_equal(episodes.observations[:, 0], initial)
 
 
-def test_another_batch_takes_the_place_of_the_first():
+def test_a_batch_may_be_overwritten_by_the_next():
     environment, policy = make_environment("Pendulum-v1", max_episode_steps=5)
     seed = tf.constant([1, 2])
     once = sample_into(empty_episodes(policy, 3, 5), environment, policy, seed)
@@ -138,14 +138,14 @@ def test_another_batch_takes_the_place_of_the_first():
     assert not np.array_equal(twice.observations, once.observations)
 
 
-def test_a_policy_that_is_not_finite_samples_nothing():
+def test_a_policy_that_is_not_finite_is_refused():
     environment, policy = make_environment("Bandit-v0", hidden_sizes=())
     policy.network.set_weights([np.full(w.shape, np.nan) for w in policy.network.get_weights()])
     with pytest.raises(FloatingPointError, match="log-probabilities are not finite"):
         CompiledSampler(environment, policy, 4).sample(SEED)
 
 
-def test_episodes_have_the_fields_of_all_episodes(sampled):
+def test_episodes_have_the_dtypes_of_the_layout(sampled):
     *_, episodes = sampled
     assert isinstance(episodes, Episodes)
     assert [np.asarray(values).dtype.name for values in episodes] == [

@@ -1,4 +1,4 @@
-"""Sampling complete episodes."""
+"""Sampling of complete episodes in Gymnasium environments."""
 
 from collections import Counter
 
@@ -12,14 +12,14 @@ from environments.vector.serial import SerialEnvironments
 from environments.vector.vectorized import VectorizedEnvironments
 from reinforce.sampling import gymnasium as sampling
 from reinforce.sampling.gymnasium import GymnasiumSampler, sample_episodes
-from tests.reinforce.actors import LOG_PROB, Choosing
+from tests.reinforce.actors import LOG_PROB, FunctionActor
 
 
 class Corridor(gymnasium.Env):
-    """The first action is the length of the episode; the observation counts the steps taken.
+    """An environment whose first action is the episode's length.
 
-    Every step's reward is its number, 1, 2, …; the last one terminates, or where `truncate` says
-    so, truncates.
+    The observation is the number of steps taken, and the reward of each step is its number, 1, 2,
+    …. The last step terminates the episode, or truncates it if `truncate` is set.
     """
 
     def __init__(self, truncate=False):
@@ -36,9 +36,9 @@ class Corridor(gymnasium.Env):
         if self.step_number == 0:
             self.length = action
         self.step_number += 1
-        over = bool(self.step_number == self.length)
-        reward, terminated = float(self.step_number), over and not self.truncate
-        return self._observation(), reward, terminated, over and self.truncate, {}
+        ended = bool(self.step_number == self.length)
+        reward, terminated = float(self.step_number), ended and not self.truncate
+        return self._observation(), reward, terminated, ended and self.truncate, {}
 
     def _observation(self):
         return np.array([self.step_number], np.float32)
@@ -57,24 +57,24 @@ def corridors(num_envs, **kwargs):
 
 
 def choose(lengths):
-    """A policy that draws each episode's length uniformly from `lengths`."""
+    """Create a policy that draws each episode's length uniformly from `lengths`."""
 
     def draw(observations, seed):
         generator = np.random.default_rng(np.abs(seed.astype(np.int64)))
         return generator.choice(lengths, size=len(observations))
 
-    return Choosing(draw)
+    return FunctionActor(draw)
 
 
 SEED = np.random.SeedSequence(7)
 
 
-def require_whole(episodes):
-    """Every step of every episode in corridors is in its place."""
+def require_complete(episodes):
+    """Assert that every step of every episode in a corridor is stored in order."""
     for episode, length in enumerate(episodes.num_steps):
-        assert length == episodes.actions[episode, 0]  # as its first action said
-        # Observations 0, 1, … and rewards 1, 2, … in their order: no step is missing or there
-        # twice, and none is the dead one that follows an end, whose reward is 0.
+        assert length == episodes.actions[episode, 0]  # chosen by the first action
+        # Observations 0, 1, … and rewards 1, 2, … in order: no step is missing or duplicated, and
+        # none is the reset step after an episode's end, whose reward is 0.
         np.testing.assert_array_equal(episodes.observations[episode, :length, 0], range(length))
         np.testing.assert_array_equal(episodes.rewards[episode, :length], 1 + np.arange(length))
         assert episodes.valid[episode, :length].all()
@@ -84,35 +84,37 @@ def require_whole(episodes):
 
 @pytest.mark.parametrize("parallel", [serial, vectorized])
 @pytest.mark.parametrize(("num_envs", "num_episodes"), [(1, 1), (1, 3), (4, 4), (4, 11), (8, 3)])
-def test_exactly_the_episodes_that_were_asked_for_and_each_whole(num_envs, num_episodes, parallel):
+def test_exactly_the_requested_number_of_complete_episodes(num_envs, num_episodes, parallel):
     environments = parallel(Corridor, num_envs)
     episodes = sample_episodes(environments, choose([1, 2, 5]), num_episodes, SEED)
     assert len(episodes.valid) == num_episodes
-    require_whole(episodes)
+    require_complete(episodes)
     np.testing.assert_array_equal(
         episodes.episode_returns, episodes.num_steps * (episodes.num_steps + 1) / 2
     )
 
 
-@pytest.mark.parametrize("together", [1, 20, 2**20])
-def test_a_batch_grows_with_its_episodes(together, monkeypatch):
-    # Written a step or 20 numbers at a time, it grows often for 200 steps, while a short episode
-    # and the one after it run in the other copy. What there is no room for yet is not lost.
-    monkeypatch.setattr(sampling, "BUFFER_SIZE", together)
+@pytest.mark.parametrize("buffer_size", [1, 20, 2**20])
+def test_a_batch_grows_with_its_episodes(buffer_size, monkeypatch):
+    # With a small buffer, the batch grows many times during the 200 steps, while two other episodes
+    # run in the other copy. No step may be lost when it grows.
+    monkeypatch.setattr(sampling, "BUFFER_SIZE", buffer_size)
     lengths = iter([200, 3, 70])
-    actor = Choosing(
-        lambda seen, _: np.array([0 if number else next(lengths) for number in seen[:, 0]])
+    actor = FunctionActor(
+        lambda observations, _: np.array(
+            [0 if number else next(lengths) for number in observations[:, 0]]
+        )
     )
     with GymnasiumSampler(lambda: corridors(2), actor, num_episodes=3) as sampler:
         episodes = sampler.sample(SEED)
     assert episodes.num_steps.tolist() == [200, 3, 70]
-    require_whole(episodes)
+    require_complete(episodes)
     np.testing.assert_array_equal(episodes.log_probs, LOG_PROB * episodes.valid)
     np.testing.assert_array_equal(episodes.terminated.sum(axis=1), 1)
     assert episodes.terminated[range(3), episodes.num_steps - 1].all()
 
 
-def test_a_sampler_closes_its_environments_and_may_be_entered_again(monkeypatch):
+def test_a_sampler_closes_its_environments_and_can_be_entered_again(monkeypatch):
     closed = []
     monkeypatch.setattr(Corridor, "close", lambda _: closed.append(True))
     sampler = GymnasiumSampler(lambda: corridors(2), choose([1, 2, 5]), num_episodes=3)
@@ -127,17 +129,17 @@ def test_a_sampler_closes_its_environments_and_may_be_entered_again(monkeypatch)
 
 def test_short_episodes_are_not_over_represented():
     # Half of all episodes have 1 step, half 20. The first 32 to finish in 32 copies would all be
-    # short; fixed before they start, 16 ± 4 √(32 / 4) = 16 ± 11 are.
+    # short. If the episodes are chosen before they start, 16 ± 4 √(32 / 4) = 16 ± 11 are short.
     episodes = sample_episodes(corridors(32), choose([1, 20]), 32, SEED)
     counts = Counter(episodes.num_steps.tolist())
     assert set(counts) == {1, 20}
     assert abs(counts[1] - 16) <= 11
 
 
-def test_episodes_are_numbered_as_they_start_and_no_later_one_overtakes():
-    # One copy plays 1 long episode while the other plays 9 short ones: with 3 asked for, these are
-    # the long one and the first two of the short ones, however many short ones could finish.
-    actor = Choosing(lambda observations, _: np.array([20, 1])[-len(observations) :])
+def test_the_first_episodes_to_start_are_kept():
+    # One copy runs a long episode while the other could finish many short ones. Of 3 requested
+    # episodes, one is the long one, and two are the first short ones.
+    actor = FunctionActor(lambda observations, _: np.array([20, 1])[-len(observations) :])
     episodes = sample_episodes(corridors(2), actor, 3, SEED)
     assert episodes.num_steps.tolist() == [20, 1, 1]
 
@@ -151,7 +153,7 @@ def test_terminated_and_truncated_stay_apart(truncate):
 
 
 @pytest.mark.parametrize("parallel", [serial, vectorized])
-def test_the_same_seed_gives_the_same_episodes_whatever_ran_before(parallel):
+def test_the_same_seed_gives_the_same_episodes_regardless_of_earlier_ones(parallel):
     environments = parallel(Corridor, 3)
     first = sample_episodes(environments, choose([1, 2, 3]), 5, SEED)
     other = sample_episodes(environments, choose([1, 2, 3]), 5, np.random.SeedSequence(8))
@@ -161,7 +163,7 @@ def test_the_same_seed_gives_the_same_episodes_whatever_ran_before(parallel):
     assert first.num_steps.tolist() != other.num_steps.tolist()
 
 
-def test_the_seed_reaches_the_environments_as_well_as_the_policy():
+def test_the_seed_determines_the_environments_randomness():
     class RandomStart(Corridor):
         def _observation(self):
             return self.np_random.uniform(size=1).astype(np.float32)
@@ -175,7 +177,7 @@ def test_the_seed_reaches_the_environments_as_well_as_the_policy():
     assert len({*starts(1), *starts(2)}) == 8
 
 
-def test_the_recorded_action_is_the_sampled_one_and_the_environment_gets_the_other():
+def test_the_raw_action_is_recorded_and_the_clipped_one_is_taken():
     taken = []
 
     class Recorder(gymnasium.Env):
@@ -193,12 +195,12 @@ def test_the_recorded_action_is_the_sampled_one_and_the_environment_gets_the_oth
         raw = np.full((len(observations), 1), 2.5, np.float32)
         return np.clip(raw, -1, 1), raw
 
-    episodes = sample_episodes(serial(Recorder, 1), Choosing(choose), 1, SEED)
+    episodes = sample_episodes(serial(Recorder, 1), FunctionActor(choose), 1, SEED)
     assert taken == [1.0]
     assert episodes.actions.tolist() == [[[2.5]]]
 
 
-def test_the_environment_gets_actions_of_its_own_type():
+def test_the_environment_receives_actions_of_its_dtype():
     class Double(Corridor):
         def __init__(self):
             super().__init__()
@@ -208,7 +210,7 @@ def test_the_environment_gets_actions_of_its_own_type():
             assert action.dtype == np.float64
             return self._observation(), 0.0, True, False, {}
 
-    actor = Choosing(lambda observations, _: np.zeros((len(observations), 1), np.float32))
+    actor = FunctionActor(lambda observations, _: np.zeros((len(observations), 1), np.float32))
     assert len(sample_episodes(serial(Double, 1), actor, 2, SEED).valid) == 2
 
 
@@ -220,8 +222,10 @@ class NeverStepped(Corridor):
 @pytest.mark.parametrize(
     "actor",
     [
-        Choosing(lambda observations, _: np.zeros(len(observations), np.int64), outputs=np.nan),
-        Choosing(lambda observations, _: np.full(len(observations), np.inf, np.float32)),
+        FunctionActor(
+            lambda observations, _: np.zeros(len(observations), np.int64), outputs=np.nan
+        ),
+        FunctionActor(lambda observations, _: np.full(len(observations), np.inf, np.float32)),
     ],
 )
 def test_a_policy_that_is_not_finite_never_reaches_the_environment(actor):
@@ -230,35 +234,35 @@ def test_a_policy_that_is_not_finite_never_reaches_the_environment(actor):
 
 
 def test_the_log_probabilities_are_of_the_sampled_actions():
-    class Scored(Choosing):
+    class Scored(FunctionActor):
         def log_prob(self, outputs, raw_actions):
             return -raw_actions.astype(np.float32)
 
     lengths = choose([1, 2, 5]).choose
     episodes = sample_episodes(corridors(2), Scored(lengths), 5, SEED)
     np.testing.assert_array_equal(episodes.log_probs, -episodes.actions * episodes.valid)
-    given = sample_episodes(corridors(2), Choosing(lengths), 5, SEED)
-    np.testing.assert_array_equal(given.log_probs, LOG_PROB * given.valid)
+    constant = sample_episodes(corridors(2), FunctionActor(lengths), 5, SEED)
+    np.testing.assert_array_equal(constant.log_probs, LOG_PROB * constant.valid)
 
 
-@pytest.mark.parametrize("together", [1, 3, 1000])
-def test_log_probabilities_are_asked_for_many_steps_together(together, monkeypatch):
-    asked = []
+@pytest.mark.parametrize("buffer_size", [1, 3, 1000])
+def test_log_probabilities_are_computed_for_many_steps_at_a_time(buffer_size, monkeypatch):
+    sizes = []
 
-    class Scored(Choosing):
+    class Scored(FunctionActor):
         def log_prob(self, outputs, raw_actions):
-            asked.append(len(outputs))
+            sizes.append(len(outputs))
             return -raw_actions.astype(np.float32)
 
-    monkeypatch.setattr(sampling, "BUFFER_SIZE", together)
+    monkeypatch.setattr(sampling, "BUFFER_SIZE", buffer_size)
     episodes = sample_episodes(corridors(2), Scored(choose([1, 2, 5]).choose), 5, SEED)
     np.testing.assert_array_equal(episodes.log_probs, -episodes.actions * episodes.valid)
-    assert sum(asked) == episodes.valid.sum()
-    assert max(asked[:-1], default=together) in range(together, together + 2)  # two copies
+    assert sum(sizes) == episodes.valid.sum()
+    assert max(sizes[:-1], default=buffer_size) in range(buffer_size, buffer_size + 2)  # two copies
 
 
 def test_log_probabilities_that_are_not_finite_are_refused():
-    class Impossible(Choosing):
+    class Impossible(FunctionActor):
         def log_prob(self, outputs, raw_actions):
             return np.where(np.arange(len(outputs)) == 2, -np.inf, 0)
 
@@ -272,10 +276,10 @@ def test_another_autoreset_mode_is_refused():
         VectorizedEnvironments(environments)
 
 
-def test_what_has_ended_costs_nothing_more():
-    # Two copies, the first of which plays 4 steps and waits while the second plays 9: no step is
-    # taken that is not kept, and the policy is asked for no action that is not taken.
-    taken, asked = [], []
+def test_a_copy_without_an_episode_takes_no_steps():
+    # The first copy runs 4 steps, then waits while the second runs 9. Every step is kept, and the
+    # policy computes only actions that are taken.
+    taken, observed = [], []
 
     class Counted(Corridor):
         def step(self, action):
@@ -283,33 +287,33 @@ def test_what_has_ended_costs_nothing_more():
             return super().step(action)
 
     def choose(observations, _):
-        asked.extend(observations[:, 0].tolist())
+        observed.extend(observations[:, 0].tolist())
         return np.array([4, 9])[-len(observations) :]
 
-    episodes = sample_episodes(serial(Counted, 2), Choosing(choose), 2, SEED)
+    episodes = sample_episodes(serial(Counted, 2), FunctionActor(choose), 2, SEED)
     assert episodes.num_steps.tolist() == [4, 9]
-    assert len(taken) == len(asked) == 13
+    assert len(taken) == len(observed) == 13
 
 
 @pytest.mark.parametrize(("parallel", "num_steps"), [(serial, 3 * 4), (vectorized, 3 * 4 + 2)])
-def test_the_next_episode_begins_at_once_where_it_can(parallel, num_steps, monkeypatch):
-    # Three episodes of four steps, one after the other: copies that can only step all at once take
-    # a dead step in between.
+def test_the_next_episode_starts_at_once_if_possible(parallel, num_steps, monkeypatch):
+    # Three episodes of four steps, one after the other. Copies that can only step all at once need
+    # an extra reset step in between.
     environments, calls = parallel(Corridor, 1), []
     step = environments.step
 
-    def watched(copies, actions):
+    def record_call(copies, actions):
         calls.append(len(copies))
         return step(copies, actions)
 
-    monkeypatch.setattr(environments, "step", watched)
+    monkeypatch.setattr(environments, "step", record_call)
     sample_episodes(environments, choose([4]), 3, SEED)
     assert len(calls) == num_steps
     assert sum(calls) == 12
 
 
 def test_both_kinds_of_environments_give_the_same_episodes():
-    # As many episodes as copies, so that the order in which copies become free does not matter.
+    # With as many episodes as copies, the order in which copies become free does not matter.
     both = [
         sample_episodes(parallel(Corridor, 3), choose([1, 2, 5]), 3, SEED)
         for parallel in (serial, vectorized)
@@ -321,32 +325,32 @@ def test_both_kinds_of_environments_give_the_same_episodes():
 
 @pytest.mark.parametrize("parallel", [serial, vectorized])
 @pytest.mark.parametrize("changes", [False, True])
-def test_an_environment_may_keep_its_actions_and_change_them(parallel, changes):
-    kept, given = [], []
+def test_an_environment_may_keep_its_actions_and_modify_them(parallel, changes):
+    kept, received = [], []
 
-    class Grasping(Corridor):
+    class ModifyingEnv(Corridor):
         def __init__(self):
             super().__init__()
             self.action_space = spaces.Box(0, 100, (1,))
 
         def step(self, action):
-            given.append(float(action[0]))
+            received.append(float(action[0]))
             kept.append(action)
             outcome = super().step(int(action[0]))
             if changes:
                 action *= 0
             return outcome
 
-    def choose_anew(observations, _):
+    def count_down(observations, _):
         return 5 - observations  # 5 at first
 
-    episodes = sample_episodes(parallel(Grasping, 2), Choosing(choose_anew), 2, SEED)
+    episodes = sample_episodes(parallel(ModifyingEnv, 2), FunctionActor(count_down), 2, SEED)
     np.testing.assert_array_equal(episodes.actions[..., 0], [[5, 4, 3, 2, 1]] * 2)
     if not changes:
-        assert [float(action[0]) for action in kept] == given
+        assert [float(action[0]) for action in kept] == received
 
 
-def test_copies_that_wait_keep_legal_actions_whatever_the_environment_does_to_them():
+def test_waiting_copies_get_valid_actions_even_if_the_environment_modifies_them():
     class From5(Corridor):
         def __init__(self):
             super().__init__()
@@ -358,12 +362,12 @@ def test_copies_that_wait_keep_legal_actions_whatever_the_environment_does_to_th
             action *= 0
             return outcome
 
-    lengths = Choosing(lambda observations, _: np.array([[5], [9]])[-len(observations) :])
+    lengths = FunctionActor(lambda observations, _: np.array([[5], [9]])[-len(observations) :])
     assert len(sample_episodes(vectorized(From5, 2), lengths, 2, SEED).valid) == 2
 
 
 @pytest.mark.parametrize("parallel", [serial, vectorized])
-def test_no_environment_is_given_an_action_that_it_does_not_have(parallel):
+def test_environments_receive_only_actions_of_their_space(parallel):
     class From5(Corridor):
         def __init__(self):
             super().__init__()
