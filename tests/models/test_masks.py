@@ -110,7 +110,7 @@ def test_it_is_the_softmax_over_legal_actions(space):
 def test_no_illegal_action_is_sampled_however_much_it_is_preferred(space):
     policy = make_policy(space)
     mask = random_masks(space, 1)
-    # The logits of illegal actions are 1e6 above those of legal ones: no noise makes up for that.
+    # The logits of illegal actions are 1e6 above those of legal ones: no noise outweighs this.
     policy.network.layers[-1].bias.assign(np.where(mask[0], -1e6, 0.0))
     inputs = tf.tile(make_inputs(mask), (10_000, 1))
     action = policy.sample(inputs, tf.constant([3, 5]))
