@@ -101,7 +101,8 @@ def sample_eagerly(environment, policy, num_episodes):
 
 
 def test_sampling_stops_with_the_last_episode():
-    episodes, steps = sample_eagerly(*make_environment("CartPole-v1"), 4)
+    environment, policy = make_environment("CartPole-v1")
+    episodes, steps = sample_eagerly(environment, policy, 4)
     assert len(steps) == np.sum(episodes.valid, axis=1).max() < 200
     assert set(steps) == {4}
     assert episodes.valid.shape == (4, 500)
@@ -110,7 +111,8 @@ def test_sampling_stops_with_the_last_episode():
 def test_a_free_copy_starts_the_next_episode():
     # 256 episodes in 64 copies. If the copies waited for each other, each round would take as many
     # steps as its longest episode.
-    episodes, steps = sample_eagerly(*make_environment("CartPole-v1"), 256)
+    environment, policy = make_environment("CartPole-v1")
+    episodes, steps = sample_eagerly(environment, policy, 256)
     lengths = np.sum(episodes.valid, axis=1)
     assert set(steps) == {64}
     assert len(steps) < lengths.reshape(4, 64).max(axis=1).sum()
