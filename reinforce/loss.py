@@ -17,8 +17,8 @@ def normalize(advantages: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     then increases the probability of beating another sample of the policy, not the mean return.
 
     `std` is the population standard deviation, which is 0 (not NaN) for a single step. If all
-    advantages are equal, the result is exactly 0. For this, the mean is computed from differences
-    to the first advantage: otherwise its rounding error would be amplified.
+    advantages are equal, the result is exactly 0: the mean is computed from differences to the
+    first advantage, because a rounding error in the mean would be amplified.
 
     Args:
         advantages: `[B, T]` float.
@@ -36,7 +36,7 @@ def normalize(advantages: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     count = tf.cast(tf.math.count_nonzero(valid), advantages.dtype)
 
     def mean(values: tf.Tensor) -> tf.Tensor:
-        # In two sums: XLA would add up a whole batch one element at a time.
+        # Sum in two steps, because XLA sums a whole batch one element at a time.
         return tf.reduce_sum(tf.reduce_sum(values, axis=0) / count)
 
     differences = mask * (advantages - advantages[0, 0])
@@ -64,7 +64,7 @@ def policy_loss(
     - at γ = 1, exactly ∇J, whatever the lengths of the episodes;
     - at γ < 1, Σ_t Σ_s Pr(S_t = s) Σ_a ∇π(a|s) q_t(s, a). It lacks the factor γ^t of ∇J, which
       nearly all implementations omit, and is not the gradient of any function (Nota & Thomas 2020).
-      With γ^t A_t in place of A_t, it is exactly ∇J.
+      With advantages γ^t A_t, the expectation is exactly ∇J.
 
     `tests/reinforce/test_unbiased.py` verifies this over all batches of small problems.
 

@@ -110,9 +110,9 @@ def measure_noise(
     whether each baseline's own estimate agrees.
 
     The intervals are bootstrap percentiles. The batches are resampled, for each policy separately;
-    the policies are considered fixed. All baselines use the same resamples, so that chance effects
-    they have in common cancel in their ratios. Near ‖E ĝ‖ = 0, intervals of statistics that depend
-    on it are too wide, because the U-statistic is then degenerate.
+    the policies are considered fixed. All baselines use the same resamples, so random effects that
+    they share cancel in their ratios. Near ‖E ĝ‖ = 0, the U-statistic is degenerate, and the
+    intervals of statistics that depend on ‖E ĝ‖ are too wide.
 
     Args:
         grams: `[J, R, K, K]`, computed from the same batches for all baselines.
