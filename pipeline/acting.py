@@ -1,4 +1,4 @@
-"""The policy that `play` asks for actions, in this process or in one of its own."""
+"""The exported policy that `play` acts with, loaded in this process or in a subprocess."""
 
 import functools
 import multiprocessing
@@ -19,11 +19,11 @@ Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class ExportedPolicy(NamedTuple):
-    """A SavedModel, how it is to act, and the environment that it must fit."""
+    """A SavedModel, its way of acting, and the environment that it must fit."""
 
     folder: Path
-    trusted: bool  # whether its graph may hold any operations
-    sampled: bool  # or greedy
+    trusted: bool  # whether its graph may contain any operation
+    sampled: bool  # else greedy
     env_id: str
     observation_size: int
     mask_size: int
@@ -32,13 +32,13 @@ class ExportedPolicy(NamedTuple):
 
 @functools.lru_cache(maxsize=1)
 def load(policy: ExportedPolicy) -> Choose:
-    """Starts TensorFlow and loads the policy.
+    """Start TensorFlow and load the policy.
 
     Raises:
-        UserError: If the SavedModel is missing or damaged, holds more than a policy, or does not
-            fit the environment.
+        UserError: If the SavedModel is missing or damaged, has operations that no policy needs, or
+            does not fit the environment.
     """
-    start_tensorflow()  # not before: a process that draws must not import TensorFlow
+    start_tensorflow()  # imported late: a process that renders must not import TensorFlow
     from pipeline.evaluation import exported
 
     signatures = exported.load_signatures(policy.folder, trusted=policy.trusted)
@@ -50,15 +50,15 @@ def load(policy: ExportedPolicy) -> Choose:
 
 @contextmanager
 def load_in_subprocess(policy: ExportedPolicy) -> Iterator[Choose]:
-    """Does the same in a process of its own, which ends with the context.
+    """Load the policy in a subprocess, which ends with the context.
 
-    For environments that draw: LLVM is in TensorFlow and in Mesa's OpenGL drivers, and both in one
-    process end in a segmentation fault.
+    Use it when the environment renders: TensorFlow and Mesa's OpenGL drivers both contain LLVM, and
+    both in one process cause a segmentation fault.
     """
     with ProcessPoolExecutor(
         max_workers=1,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,  # Ctrl-C, which reaches both processes, is this one's affair
+        initializer=signal.signal,  # Ctrl-C reaches both processes; the parent handles it
         initargs=(signal.SIGINT, signal.SIG_IGN),
     ) as process:
         try:
@@ -84,8 +84,8 @@ def _require_fit(policy: ExportedPolicy, signatures: Mapping[str, Any], name: st
         inputs = signatures[name].structured_input_signature[1]
         outputs = signatures[name].structured_outputs
     needed = ["observation"] + ["action_mask"] * bool(policy.mask_size)
-    seen = [place for place in ("observation", "action_mask") if place in inputs]
-    if seen != needed or "action" not in outputs:
+    received_inputs = [key for key in ("observation", "action_mask") if key in inputs]
+    if received_inputs != needed or "action" not in outputs:
         received = ", ".join(sorted(signatures)) or "no signatures"
         if name in signatures:
             received = f"a signature {name} from {', '.join(inputs)} to {', '.join(outputs)}"
@@ -102,7 +102,6 @@ def _require_fit(policy: ExportedPolicy, signatures: Mapping[str, Any], name: st
     for noun, received, expected in fits:
         if not received.is_compatible_with((1, *expected)):
             raise UserError(
-                f"{policy.folder}: expected a policy with {noun} of shape {list(expected)}, as "
-                f"{policy.env_id} has them, received one with {noun} of shape "
-                f"{received.as_list()[1:]}"
+                f"{policy.folder}: expected a policy for {noun} of shape {list(expected)} "
+                f"({policy.env_id}), received one for {noun} of shape {received.as_list()[1:]}"
             )

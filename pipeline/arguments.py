@@ -1,4 +1,4 @@
-"""Types of command-line arguments: what does not fit, argparse refuses before anything is done."""
+"""Types of command-line arguments, which argparse checks before the command starts."""
 
 import argparse
 import math
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 def count(text: str) -> int:
-    """An integer of at least 1."""
+    """Parse an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, received {text!r}")
     return int(text)
 
 
 def seconds(text: str) -> float:
-    """A finite number above 0."""
+    """Parse a finite number above 0."""
     try:
         value = float(text)
     except ValueError:
@@ -25,13 +25,13 @@ def seconds(text: str) -> float:
 
 
 def file_to_write(suffix: str) -> Callable[[str], Path]:
-    """A file's name with this ending, which another file may have, but no folder."""
+    """Return a parser of paths with this suffix. The file may exist; a folder is an error."""
 
     def file(text: str) -> Path:
         path = Path(text)
         if path.suffix.lower() != suffix or path.is_dir():
             raise argparse.ArgumentTypeError(
-                f"expected a file's name ending in {suffix}, received {text!r}"
+                f"expected a file name ending in {suffix}, received {text!r}"
             )
         return path
 

@@ -1,4 +1,4 @@
-"""Check params.yaml, its environments included, and name every mistake in it."""
+"""Check params.yaml, try out its environments, and list all mistakes."""
 
 import argparse
 import math
@@ -18,12 +18,18 @@ from pipeline.task.task import Task, load_task
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print one line if all is well; otherwise exit as `exit_with_message` says, with all mistakes.
+    """Print a summary, or list all mistakes and exit as `exit_with_message` does.
 
-    What is peculiar about an environment, but no mistake, is said on the standard error.
+    Warnings about environments go to stderr.
     """
     parser = argparse.ArgumentParser(prog="python -m pipeline check", description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    parser.add_argument(
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        metavar="FILE",
+        help="default: %(default)s",
+    )
     path: Path = parser.parse_args(arguments).params
     with exit_with_message(parser.prog):
         params = check_params(path)
@@ -32,39 +38,39 @@ def main(arguments: list[str] | None = None) -> None:
         memory = _memory_of_episodes(path, tasks)
     number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
     print(f"{path}: {number} ({', '.join(params.tasks)}), no mistakes")
-    print(f"memory for episodes, if all last to the time limit: {memory}")
+    print(f"memory for episodes, if all reach the time limit: {memory}")
 
 
 def _try_environments(path: Path, tasks: Sequence[Task]) -> None:
     """Play a short episode of each task.
 
     Raises:
-        UserError: If an environment misbehaves in it; the message has a line for each.
+        UserError: If an environment fails; the message has a line for each.
     """
     faults = []
     for task in tasks:
-        place = f"{path}: tasks.{task.name}.env"
+        location = f"{path}: tasks.{task.name}.env"
         try:
-            for peculiarity in find_warnings(task.specification):
-                print(f"{place}: {peculiarity}", file=sys.stderr)
+            for warning in find_warnings(task.specification):
+                print(f"{location}: {warning}", file=sys.stderr)
         except EnvironmentFault as fault:
-            faults.append(f"{place}: {fault}")
+            faults.append(f"{location}: {fault}")
     if faults:
         raise UserError("\n".join(faults))
 
 
 def _memory_of_episodes(path: Path, tasks: Sequence[Task]) -> str:
-    """Say how much memory the episodes of each task take at most.
+    """Describe the maximum memory for the episodes of each task.
 
     Raises:
-        UserError: If this machine has less; the message has a line for each such task.
+        UserError: If a task needs more than this machine has; the message has a line for each.
     """
     machine = psutil.virtual_memory().total
     needed = [(task, episodes_bytes(task)) for task in tasks]
     lines = [
         f"{path}: tasks.{task.name}: episodes of up to {task.specification.max_episode_steps:,} "
-        f"steps take up to {_megabytes(size)} of memory, and this machine has "
-        f"{_megabytes(machine)}; see env.max_episode_steps and the numbers of episodes"
+        f"steps need up to {_megabytes(size)} of memory, but this machine has "
+        f"{_megabytes(machine)}; reduce env.max_episode_steps or the numbers of episodes"
         for task, size in needed
         if size > machine
     ]
@@ -78,19 +84,20 @@ def _megabytes(size: int) -> str:
 
 
 def episodes_bytes(task: Task) -> int:
-    """Estimate the bytes of the episodes that a stage holds at most, copies included.
+    """Estimate the maximum bytes of episodes that a stage holds at a time, including copies.
 
-    `rollout` holds those of all runs, and stacks them. In `train`, each worker reads all of these;
-    it verifies a run's, which takes two copies, or trains: four copies of an update's. In
-    `evaluate`, each holds those of both ways of acting, and copies the steps of one.
+    `rollout` holds the episodes of all runs and stacks them, which doubles them. In `train`, each
+    worker reads all of these; it also holds two copies of a run's while it verifies them, or four
+    copies of an update's while it trains. In `evaluate`, each worker holds greedy and sampled
+    episodes, and a copy of the steps of one.
     """
     params, specification = task.params, task.specification
     num_rollouts = params.num_runs * params.rollout.num_episodes
     num_workers = min(task.num_workers or default_num_workers(), params.num_runs)
-    at_work = max(2 * params.rollout.num_episodes, 4 * params.train.episodes_per_update)
+    per_worker = max(2 * params.rollout.num_episodes, 4 * params.train.episodes_per_update)
     num_episodes = max(
         2 * num_rollouts,
-        num_workers * (num_rollouts + at_work),
+        num_workers * (num_rollouts + per_worker),
         num_workers * 3 * params.evaluate.num_episodes,
     )
     numbers = specification.observation_size + math.prod(specification.action_space.shape or ())

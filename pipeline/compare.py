@@ -1,7 +1,7 @@
-"""Compares revisions: what differs in parameters and code, and whether the returns do.
+"""Compare revisions: list differing parameters and code, and test whether the returns differ.
 
-A revision is a git commit, branch or tag, an experiment of `dvc exp run`, or `workspace`. Each
-interval holds for itself with 95 %: among many of equal revisions some leave out 0 by chance.
+A revision is a git commit, branch or tag, an experiment of `dvc exp run`, or `workspace`. Each 95 %
+interval stands alone: among many comparisons of equal revisions, some exclude 0 by chance.
 """
 
 import argparse
@@ -37,11 +37,11 @@ from pipeline.task.files import TaskFiles
 from pipeline.task.mistakes import expected
 from pipeline.task.task import DATA
 
-PICTURE = Path("report/compare.png")  # beside the report, but of no stage
+PICTURE = Path("report/compare.png")  # next to the report, but not an output of a stage
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command; exits with status 2 for its arguments, else as `exit_with_message` says."""
+    """Run the command; exit as `exit_with_message` does, or with status 2 for bad arguments."""
     parser = _parser()
     options = parser.parse_args(arguments)
     names = options.revisions
@@ -58,42 +58,42 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def compare(names: Sequence[str], tasks: Sequence[str] | None = None) -> dict[str, Comparison]:
-    """Compares revisions of the project in the current folder.
+    """Compare revisions of the project in the current folder.
 
     Args:
-        names: Of the revisions, at least two and no two the same.
-        tasks: Which tasks. Defaults to all that at least two of the revisions have.
+        names: Two or more different revisions.
+        tasks: Names of tasks. Defaults to all tasks that at least two of the revisions have.
 
     Returns:
-        A comparison for each task.
+        A comparison for each task, by name.
 
     Raises:
-        UserError: If a revision is unknown, if fewer than two have a task, if one has no results of
-            it, or if anything that is read is damaged.
+        UserError: If a revision is unknown, fewer than two have a task, one has no results for it,
+            or a file is damaged.
     """
     with open_revisions(names) as revisions:
         counts = Counter(task for revision in revisions for task in revision.tasks)
         shared = [task for task, count in counts.items() if count > 1]
-        known = f"a task of two or more of these revisions, one of {', '.join(shared) or 'none'}"
+        known = f"a task that two or more of these revisions have ({', '.join(shared) or 'none'})"
         for task in tasks or []:
             if task not in shared:
                 raise UserError(f"--task: {expected(known, task, shared)}")
         if not shared:
             each = "; ".join(f"{r.name}: {', '.join(r.tasks) or 'none'}" for r in revisions)
-            raise UserError(f"expected a task of two or more of these revisions, received {each}")
+            raise UserError(f"expected a task that two or more revisions have, received {each}")
         return {task: _compare_task(task, revisions) for task in tasks or shared}
 
 
 def write_picture(path: Path, comparisons: Mapping[str, Comparison]) -> str:
-    """Draws the learning curves; those that are the same everywhere only if all are.
+    """Draw the learning curves. Tasks with identical curves are drawn only if all tasks are so.
 
     Returns:
-        A line that says what was written, and where.
+        A line for the terminal with the path and what was drawn.
     """
     drawn = {task: c for task, c in comparisons.items() if c.curves}
-    drawn = {task: c for task, c in drawn.items() if not _are_the_same(c)} or drawn
+    drawn = {task: c for task, c in drawn.items() if not _curves_are_identical(c)} or drawn
     if not drawn:
-        return "no picture, since there is no learning curve"
+        return "no picture: none of the revisions has a learning curve"
     figure = draw_comparison(
         {
             task: [
@@ -105,40 +105,40 @@ def write_picture(path: Path, comparisons: Mapping[str, Comparison]) -> str:
     )
     with atomic_write(path) as written:
         written.write_bytes(png(figure))
-    left_out = [task for task in comparisons if task not in drawn]
-    without = f"; without {', '.join(left_out)}, where they are the same" if left_out else ""
-    return f"{path}: learning curves of {', '.join(drawn)}{without}"
+    omitted = [task for task in comparisons if task not in drawn]
+    note = f"; identical and not drawn: {', '.join(omitted)}" if omitted else ""
+    return f"{path}: learning curves of {', '.join(drawn)}{note}"
 
 
 def _compare_task(task: str, revisions: Sequence[Revision]) -> Comparison:
     notes = [f"{r.name} has no task {task}" for r in revisions if task not in r.tasks]
-    having = [revision for revision in revisions if task in revision.tasks]
+    with_task = [revision for revision in revisions if task in revision.tasks]
     results, curves, policies = [], {}, {}
-    for revision in having:
+    for revision in with_task:
         files = TaskFiles(DATA / task)
         policy = None
-        with _naming(revision, files.learning_curve):
+        with _prefix_errors(revision, files.learning_curve):
             table = revision.learning_curve(task)
             if table is not None:
                 curves[revision.name] = smooth(table)
-        with _naming(revision, files.action_distribution):
+        with _prefix_errors(revision, files.action_distribution):
             distribution = revision.action_distribution(task)
             if table is not None and distribution is not None:
                 policy = policy_curve(table, distribution)
         if policy is not None:
             policies[revision.name] = policy
-        with _naming(revision, files.evaluation):
+        with _prefix_errors(revision, files.evaluation):
             result = _result(task, revision, policy)
         results.append(result)
         notes += _notes(task, revision, has_runs=bool(result.means), has_curve=table is not None)
-    code = {revision.name: revision.code(task) for revision in having}
-    parameters = differing_parameters({r.name: r.parameters(task) for r in having})
+    code = {revision.name: revision.code(task) for revision in with_task}
+    parameters = differing_parameters({r.name: r.parameters(task) for r in with_task})
     return Comparison(
         parameters,
         sorted({path for _, path in differing(code)}) if all(code.values()) else None,
         results,
         differences(
-            results, environments(parameters, {r.name: r.environment(task) for r in having})
+            results, environments(parameters, {r.name: r.environment(task) for r in with_task})
         ),
         curves,
         policies,
@@ -147,7 +147,7 @@ def _compare_task(task: str, revisions: Sequence[Revision]) -> Comparison:
 
 
 def _result(task: str, revision: Revision, policy: PolicyCurve | None) -> Result:
-    """Collect what a revision reached, from its metrics where the episodes are lost."""
+    """Collect the results of a revision, from metrics.json if its evaluation.csv is missing."""
     evaluation = revision.evaluation(task)
     if evaluation is not None:
         return make_result(revision.name, evaluation, policy)
@@ -160,48 +160,48 @@ def _result(task: str, revision: Revision, policy: PolicyCurve | None) -> Result
 
 
 def _notes(task: str, revision: Revision, has_runs: bool, has_curve: bool) -> Iterator[str]:
-    """Yields what makes a revision's figures less than they seem."""
+    """Yield the caveats about a revision's results."""
     files, name = TaskFiles(DATA / task), revision.name
     if not has_runs:
-        yield f"{name}: {files.evaluation} is not in DVC's cache, shown are its metrics"
+        yield f"{name}: {files.evaluation} is not in DVC's cache; metrics.json is shown instead"
     if not has_curve:
-        yield f"{name}: {files.learning_curve} is not in DVC's cache, the picture is without it"
+        yield f"{name}: {files.learning_curve} is not in DVC's cache; the picture omits it"
     if not (has_runs and has_curve):
         yield f"{name}: {_advice(revision)}"
     if stages := revision.outdated(task):
         yield (
             f"{name}: params.yaml has changed since {', '.join(stages)} ran; the parameters shown "
-            "are those they ran with, and `dvc repro` runs them anew"
+            "are those of that run; `dvc repro` runs these stages again"
         )
     if paths := revision.unrecorded(task):
-        yield f"{name}: {', '.join(paths)}: not what the stages wrote that dvc.lock records"
+        yield f"{name}: not as dvc.lock records them: {', '.join(paths)}"
 
 
 def _advice(revision: Revision) -> str:
     if revision.name == WORKSPACE:
-        return "`dvc repro` makes what is missing"
+        return "`dvc repro` creates the missing files"
     return (
-        f"`git checkout {revision.name}` (for an experiment `dvc exp apply`), then `dvc pull` from "
-        "a remote storage or `dvc repro` brings what is missing"
+        f"to restore it, run `git checkout {revision.name}` (for an experiment, `dvc exp apply`), "
+        "then `dvc pull` from remote storage or `dvc repro`"
     )
 
 
 @contextmanager
-def _naming(revision: Revision, path: Path) -> Iterator[None]:
-    """Puts the revision and the file in front of what is wrong with it."""
+def _prefix_errors(revision: Revision, path: Path) -> Iterator[None]:
+    """Prefix errors with the revision and the file while the context is open."""
     try:
         yield
     except (ValueError, TypeError) as error:
         raise UserError(f"{revision.name}: {path}: {error}") from error
 
 
-def _are_the_same(comparison: Comparison) -> bool:
-    """Tell whether the learning curves are equal, and none is missing."""
+def _curves_are_identical(comparison: Comparison) -> bool:
+    """Return whether all learning curves are identical and none is missing."""
     first, *others = comparison.curves.values()
     return len(comparison.curves) == len(comparison.results) and all(
-        np.array_equal(one, of_other)
+        np.array_equal(one, another)
         for other in others
-        for one, of_other in zip(first[:3], other[:3], strict=True)
+        for one, another in zip(first[:3], other[:3], strict=True)
     )
 
 
@@ -211,22 +211,25 @@ def _parser() -> argparse.ArgumentParser:
         "revisions",
         nargs="+",
         metavar="REV",
-        help=f"two or more git revisions, experiments, or the word {WORKSPACE}",
+        help=f"two or more git revisions or experiments, or `{WORKSPACE}` for the current files",
     )
     parser.add_argument(
-        "--task", action="append", help="this one only; may be given again. Default: all"
+        "--task",
+        action="append",
+        metavar="TASK",
+        help="compare only this task; can be repeated (default: all tasks)",
     )
     parser.add_argument(
         "--picture",
         type=file_to_write(".png"),
         default=PICTURE,
-        metavar="PATH",
-        help="where to write the learning curves, as PNG; default: %(default)s",
+        metavar="FILE",
+        help="where to write a PNG of the learning curves (default: %(default)s)",
     )
     parser.add_argument(
         "--json",
         type=file_to_write(".json"),
-        metavar="PATH",
-        help="where to write the numbers",
+        metavar="FILE",
+        help="where to write the comparison as JSON, if anywhere",
     )
     return parser

@@ -1,4 +1,4 @@
-"""A policy and its spaces in JSON, for those who use it without this project."""
+"""A policy and its spaces described as JSON, for users without this project."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,10 +19,10 @@ ENCODINGS = {
 
 
 def describe_policy(task: Task, run: int) -> dict[str, Any]:
-    """Describe the SavedModel of a run in JSON for spec.json; infinities are "inf" and "-inf"."""
+    """Describe the SavedModel of a run as JSON for spec.json; infinities are "inf" and "-inf"."""
     specification = task.specification
     mask = specification.action_mask
-    seen = "observation, action_mask" if mask else "observation"
+    inputs = "observation, action_mask" if mask else "observation"
     return _jsonable(
         {
             "environment": {
@@ -44,20 +44,20 @@ def describe_policy(task: Task, run: int) -> dict[str, Any]:
             "run": run,
             "parameters": {"seed": task.seed} | task.params.model_dump(),
             "signatures": {
-                "serving_default": f"{seen} -> action, the most probable one (of a squashed "
+                "serving_default": f"{inputs} -> action, the most probable one (of a squashed "
                 "Normal: the median)",
-                "sample": f"{seen}, seed [2] -> action for the environment, raw_action as "
+                "sample": f"{inputs}, seed [2] -> action for the environment, raw_action as "
                 "sampled, before it is clipped or squashed, log_prob",
-                "distribution": f"{seen} -> parameters of the action distribution (of a "
+                "distribution": f"{inputs} -> parameters of the action distribution (of a "
                 "squashed Normal: before it is squashed)",
-                "log_prob": f"{seen}, action (a raw_action) -> log_prob",
+                "log_prob": f"{inputs}, action (a raw_action) -> log_prob",
             },
         }
     )
 
 
 def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:
-    """A space's type and what defines it."""
+    """Describe a space by its type and its defining attributes."""
     description: dict[str, Any] = {"type": _kind(space)}
     match space:
         case spaces.Dict():
@@ -80,15 +80,15 @@ def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:
 
 
 def describe_flattening(space: gymnasium.Space[Any]) -> list[dict[str, Any]]:
-    """Describe how an observation becomes the vector that a policy takes, part by part.
+    """Describe, part by part, how an observation is flattened to the input vector of a policy.
 
     Args:
         space: Box, Discrete, MultiDiscrete, MultiBinary, or Dict or Tuple of these.
 
     Returns:
         For each part of the observation, in order: `path`, the keys and indices that lead to it;
-        `components`, the first of its components in the vector and the first one behind them;
-        `encoding`, what they are.
+        `components`, the half-open range [start, end) of its components in the vector; and
+        `encoding`, their meaning.
     """
     parts: list[dict[str, Any]] = []
     end = 0
@@ -100,7 +100,7 @@ def describe_flattening(space: gymnasium.Space[Any]) -> list[dict[str, Any]]:
 
 
 def describe_mask(mask: ActionMask) -> dict[str, Any]:
-    """Describe the mask of legal actions that a policy takes beside the observation."""
+    """Describe the mask of legal actions that a policy takes along with the observation."""
     return {
         "shape": [mask.size],
         "dtype": "bool",
@@ -112,7 +112,7 @@ def describe_mask(mask: ActionMask) -> dict[str, Any]:
 
 
 def _kind(space: gymnasium.Space[Any]) -> str:
-    """The name of Gymnasium's space that this one is, a subclass of it or not."""
+    """Return the name of the Gymnasium class that the space is an instance of."""
     kinds = (*ENCODINGS, "Dict", "Tuple")
     return next(kind for kind in kinds if isinstance(space, getattr(spaces, kind)))
 
@@ -122,7 +122,7 @@ def _described(parts: dict[str, gymnasium.Space[Any]]) -> dict[str, Any]:
 
 
 def _leaves(space: gymnasium.Space[Any]) -> list[tuple[list[str | int], gymnasium.Space[Any]]]:
-    """The parts that hold no others, with their paths, in Gymnasium's order."""
+    """Return the parts of a nested space with their paths, in Gymnasium's order."""
     parts: dict[Any, gymnasium.Space[Any]]
     match space:
         case spaces.Dict():
@@ -135,7 +135,7 @@ def _leaves(space: gymnasium.Space[Any]) -> list[tuple[list[str | int], gymnasiu
 
 
 def _jsonable(value: Any) -> Any:
-    """The same in what JSON has: no tuples, and text for what is not finite."""
+    """Convert to JSON types: tuples to lists, and numbers that are not finite to text."""
     if isinstance(value, Mapping):
         return {key: _jsonable(element) for key, element in value.items()}
     if isinstance(value, list | tuple):

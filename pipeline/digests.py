@@ -1,4 +1,4 @@
-"""SHA-256 of what stages leave to one another, so that it can prove what it is."""
+"""SHA-256 digests of files and weights, by which a stage verifies what earlier stages wrote."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from pipeline.task.artifacts import Weights, unreadable
 
 
 def weights_digest(weights: Weights, run: int) -> str:
-    """SHA-256 of one run's weights: names, types, shapes and bits."""
+    """Return the SHA-256 of one run's weights: their names, dtypes, shapes and bits."""
     return arrays_digest({name: values[run] for name, values in weights.items()})
 
 
 def arrays_digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of arrays: names, types, shapes and bits."""
+    """Return the SHA-256 of arrays: their names, dtypes, shapes and bits."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         values = np.ascontiguousarray(arrays[name])
@@ -25,7 +25,7 @@ def arrays_digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes.
+    """Return the SHA-256 of a file's bytes.
 
     Raises:
         UserError: If the file is missing or cannot be read.
@@ -38,6 +38,6 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in a folder, by its path there."""
+    """Return the SHA-256 of every file in a folder, by relative path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}

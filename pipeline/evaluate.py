@@ -1,6 +1,6 @@
-"""Stage `evaluate`: the exported SavedModels in Gymnasium's environment, greedy and sampled.
+"""Stage `evaluate`: play the exported SavedModels in the Gymnasium environment, greedy and sampled.
 
-`pipeline/evaluation/run.py` plays the episodes, in a worker for each core.
+`pipeline/evaluation/run.py` plays the episodes, in one worker per core.
 """
 
 from pipeline.digests import folder_digests
@@ -21,7 +21,7 @@ from pipeline.task.task import Task
 
 
 def evaluate(task: Task) -> None:
-    """Evaluate each run's SavedModel, greedy and sampled, on episodes with seeds of their own."""
+    """Evaluate each run's SavedModel, greedy and sampled, on episodes with separate seeds."""
     files = task.files
     rollouts = read_arrays(files.rollouts, ["rewards", "valid"])
     for run in range(task.params.num_runs):
@@ -54,14 +54,14 @@ def evaluate(task: Task) -> None:
     write_json(files.metrics, {task.name: metrics})
     text = {name: number(value) for name, value in metrics.items() if value is not None}
     print(
-        f"{task.name}: interquartile mean over runs of the mean return, "
-        f"greedy {text['greedy']}, sampled {text['sampled']}; worst run "
-        f"{text['greedy_worst_run']} and {text['sampled_worst_run']}"
+        f"{task.name}: mean return, greedy {text['greedy']} (worst run "
+        f"{text['greedy_worst_run']}), sampled {text['sampled']} (worst run "
+        f"{text['sampled_worst_run']}); interquartile mean over runs"
     )
 
 
 def _chosen_run(task: Task) -> int:
-    """Read which run's policy was exported as the task's."""
+    """Read the number of the run whose policy was exported as the task's policy."""
     chosen = read_json(task.files.policy / "spec.json", ["run"])["run"]
     if chosen not in range(task.params.num_runs):
         expected = f"the policy of one of {task.params.num_runs} runs"

@@ -1,6 +1,6 @@
-"""Stage `export`: the trained policies as SavedModels.
+"""Stage `export`: write the trained policies as SavedModels.
 
-It does nothing else: what ran earlier in a process changes the bytes of a SavedModel.
+It does nothing else, because TensorFlow's earlier work in a process changes a SavedModel's bytes.
 """
 
 import errno
@@ -26,14 +26,14 @@ from pipeline.task.task import Task
 
 
 def export(task: Task) -> None:
-    """Export each run's policy as a SavedModel, and once more that of the best run."""
+    """Export each run's policy as a SavedModel, and copy the one of the best run."""
     params, files = task.params, task.files
     any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = make_policy(params.policy, task.specification, any_seed)
     weights = read_weights(files.final_weights, policy, params.num_runs)
     curve = read_table(files.learning_curve, ["run", "mean_return", "kept"])
     if any(curve[n].dtype.kind == "U" or not np.isfinite(curve[n]).all() for n in curve):
-        raise stale_file(files.learning_curve, "finite numbers", "something else")
+        raise stale_file(files.learning_curve, "finite numbers", "text, NaN or infinity")
     returns = final_returns(curve)
     if len(returns) != params.num_runs:
         expected = f"a learning curve of {params.num_runs} runs"
@@ -45,7 +45,7 @@ def export(task: Task) -> None:
             set_weights(policy, weights, run)
             try:
                 servable.save(folder / str(run))
-            except tf.errors.OpError as error:  # a full disk, behind a path that will be gone
+            except tf.errors.OpError as error:  # such as a full disk; hides the temporary path
                 raise OSError(errno.EIO, error.message.rpartition("; ")[2]) from error
             digests = folder_digests(folder / str(run))
             write_json(
@@ -59,9 +59,9 @@ def export(task: Task) -> None:
 
 
 def final_returns(curve: Table) -> np.ndarray:
-    """Mean return over the last tenth of each run's updates (at least one), `[R]`.
+    """Return each run's mean return over the last tenth of its updates (at least one), `[R]`.
 
-    Of a run whose trained policy is one that was kept on the way: up to that one's update.
+    If a run kept an earlier policy, they are the updates up to the one whose episodes it sampled.
     """
     means = []
     for run in np.unique(curve["run"]):

@@ -1,4 +1,4 @@
-"""Plays episodes of an exported policy, from its SavedModel and the spec.json beside it alone."""
+"""Play episodes with an exported policy. Only its SavedModel and spec.json are needed."""
 
 import argparse
 import os
@@ -20,8 +20,8 @@ from pipeline.playing.environments import (
     Environment,
     choose_action,
     make_environment,
-    naming,
     picture_rate,
+    prefix_errors,
     take_step,
 )
 from pipeline.process.display import draw_offscreen, has_display
@@ -41,7 +41,7 @@ class Episode(NamedTuple):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command; exits with status 2 for its arguments, else as `exit_with_message` says."""
+    """Run the command; exit as `exit_with_message` does, or with status 2 for bad arguments."""
     parser = _parser()
     options = parser.parse_args(arguments)
     with exit_with_message(parser.prog):
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
         play(
             folder,
             env_id=options.env,
-            trusted=options.trust or folder != Path(options.policy),  # this project's own
+            trusted=options.trust or folder != Path(options.policy),  # a task's name: our policy
             num_episodes=options.episodes,
             seed=options.seed,
             sampled=options.sampled,
@@ -69,20 +69,21 @@ def play(
     env_id: str | None = None,
     trusted: bool = False,
 ) -> None:
-    """Plays episodes, and prints each one's return and length as it ends, and their means.
+    """Play episodes; print the return and length of each as it ends, and then their means.
 
     Args:
-        folder: Where the SavedModel and spec.json are.
-        num_episodes: How many, at least 1.
-        seed: Determines initial states, transitions and sampled actions, at least 0.
-        sampled: Whether actions are drawn. Else the greedy ones are taken.
-        gif: Where to write pictures of the episodes as an animated GIF, if anywhere.
-        human: Whether the environment shows itself in a window.
-        env_id: The environment to play in. Defaults to the one that spec.json names.
-        trusted: Whether anything that the folder names or holds may be run. Defaults to False.
+        folder: The folder of the SavedModel and spec.json.
+        num_episodes: The number of episodes, at least 1.
+        seed: Determines initial states, transitions and sampled actions; at least 0.
+        sampled: Whether to sample actions. False: take the greedy ones.
+        gif: The animated GIF to write, if any.
+        human: Whether the environment renders in a window.
+        env_id: The environment to play in. Defaults to the one in spec.json.
+        trusted: Whether any code that the folder names or contains may run. Defaults to False.
 
     Raises:
-        UserError: If anything is missing, damaged or does not fit, or the environment fails.
+        UserError: If a file is missing or damaged, the policy does not fit the environment, or the
+            environment fails.
     """
     mode = "rgb_array" if gif else "human" if human else None
     if gif:
@@ -112,19 +113,19 @@ def play(
             env, choose, num_episodes, seed, name, lambda: recording.offer(env.render)
         )
         _report(episodes)
-        with naming(str(gif)):
+        with prefix_errors(str(gif)):
             recording.save(written)
-    cut = f"; the rest is left out, {LIMITS.max_frames} are the most" * recording.is_cut
+    cut = f"; cut off at the limit of {LIMITS.max_frames} frames" * recording.is_cut
     print(
         f"{gif}: {len(recording.frames)} frames, {sum(recording.durations) / 1000:g} seconds{cut}"
     )
 
 
 def find_policy(name: str) -> Path:
-    """The folder of a policy's SavedModel: `name`, or `data/<name>/policy`.
+    """Find the folder of a policy's SavedModel: `name`, or `data/<name>/policy`.
 
     Raises:
-        UserError: If neither is one.
+        UserError: If neither contains a SavedModel.
     """
     folders = [Path(name)]
     if name == Path(name).name:
@@ -134,48 +135,48 @@ def find_policy(name: str) -> Path:
             return folder
     raise UserError(
         f"expected the name of a task or the folder of a SavedModel, received {name!r}: no "
-        f"saved_model.pb in {' or '.join(map(str, folders))}; `dvc repro` exports policies"
+        f"saved_model.pb in {' or '.join(map(str, folders))}; `dvc repro` exports the policies"
     )
 
 
 def _require_display() -> None:
-    """Raises UserError if a window is wanted and there is no display."""
-    # Not left to the libraries: pygame would play unseen, and GLFW aborts the process.
+    """Raise UserError if there is no display for a window."""
+    # Checked here, because pygame would render invisibly and GLFW would abort the process.
     if not has_display() and "SDL_VIDEODRIVER" not in os.environ:
         raise UserError(
-            "--human: expected a display for the window, received no DISPLAY; see --gif"
+            "--human: expected a display, received no DISPLAY variable; use --gif instead"
         )
 
 
 def read_environment(
     folder: Path, env_id: str | None = None, *, trusted: bool = False
 ) -> EnvironmentSpecification:
-    """Find the environment that a folder's spec.json names, as it is installed here.
+    """Inspect the environment that a folder's spec.json names.
 
     Args:
-        folder: Where the SavedModel and spec.json are.
-        env_id: The id that the user names instead of spec.json's, if any. Defaults to none.
+        folder: The folder of the SavedModel and spec.json.
+        env_id: The user's choice of environment. Defaults to the one in spec.json.
         trusted: Whether a module that spec.json names may be imported. Defaults to False.
 
     Raises:
-        UserError: If spec.json is missing or damaged, or does not belong to the other files, if
-            there is no such environment, or if its module would be imported unasked.
+        UserError: If spec.json is missing, damaged or inconsistent with the other files, if there
+            is no such environment, or if its module may not be imported.
     """
-    place = f"{folder / 'spec.json'}: environment"
+    location = f"{folder / 'spec.json'}: environment"
     env = read_policy_spec(folder).environment
     if ":" in env.id and not (env_id or trusted):
         raise UserError(
-            f"{place}.id: expected the id of an installed environment, received {env.id!r}, whose "
-            "Python module could do anything to this machine when it is imported; "
-            f"`--env {env.id}` or --trust imports it"
+            f"{location}.id: expected the id of an installed environment, received {env.id!r}, "
+            "whose module can run any code when it is imported; to import it, use "
+            f"`--env {env.id}` or --trust"
         )
-    with naming(place):
+    with prefix_errors(location):
         kwargs = _with_infinities(env.kwargs)
         return inspect_environment(env_id or env.id, kwargs, env.max_episode_steps, env.action_mask)
 
 
 def _with_infinities(value: Any) -> Any:
-    """Undoes that JSON has no infinities, and spec.json text for them."""
+    """Convert "inf" and "-inf" back to numbers: JSON has no infinities, so spec.json uses text."""
     if isinstance(value, dict):
         return {key: _with_infinities(element) for key, element in value.items()}
     if isinstance(value, list):
@@ -191,23 +192,23 @@ def play_episodes(
     name: str,
     show: Callable[[], None] = lambda: None,
 ) -> Iterator[Episode]:
-    """Plays one episode after the other.
+    """Play one episode after another.
 
     Args:
         env: The environment.
         choose: The policy.
-        num_episodes: How many episodes.
-        seed: Determines them: it seeds the environment once, and the actions.
-        name: What the environment is called in messages.
-        show: Called after each reset and step. Defaults to nothing.
+        num_episodes: The number of episodes.
+        seed: Seeds the environment, once, and the actions.
+        name: The environment's name in error messages.
+        show: Called after each reset and step. Defaults to doing nothing.
 
     Yields:
-        Each episode when it has ended.
+        Each episode as it ends.
 
     Raises:
         UserError: If the environment, the policy or `show` raises anything.
     """
-    generator = np.random.default_rng([seed, 1])  # not the one that the environment makes of it
+    generator = np.random.default_rng([seed, 1])  # differs from the environment's generator
     seed_global_generators(seed)
 
     def seeded(observations: np.ndarray) -> np.ndarray:
@@ -215,12 +216,12 @@ def play_episodes(
 
     for number in range(num_episodes):
         length, episode_return, ended = 0, 0.0, False
-        with naming(f"{name}: episode {number + 1}, reset"):
+        with prefix_errors(f"{name}: episode {number + 1}, reset"):
             observation, _ = env.reset(seed=None if number else seed)
             show()
         while not ended:
             length += 1
-            with naming(f"{name}: episode {number + 1}, step {length}"):
+            with prefix_errors(f"{name}: episode {number + 1}, step {length}"):
                 action = choose_action(env, seeded, observation)
                 observation, reward, ended = take_step(env, action)
                 episode_return += reward
@@ -245,34 +246,40 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "policy",
         metavar="POLICY",
-        help="a task, for data/<task>/policy, or the folder of a SavedModel",
+        help="a task, whose policy is in data/<task>/policy, or the folder of a SavedModel",
     )
     parser.add_argument(
         "--env",
         metavar="ID",
-        help="the environment to play in, instead of the one that spec.json names",
+        help="the environment to play in (default: the one in spec.json)",
     )
     parser.add_argument(
         "--trust",
         action="store_true",
-        help="import the module that spec.json names, and load a SavedModel of any operations: "
+        help="import the module that spec.json names, and load a SavedModel with any operations; "
         "both can run any code",
     )
     parser.add_argument(
-        "--episodes", type=count, default=5, metavar="N", help="default: %(default)s"
+        "--episodes",
+        type=count,
+        default=5,
+        metavar="N",
+        help="number of episodes (default: %(default)s)",
     )
     parser.add_argument(
         "--sampled",
         action="store_true",
-        help="draw actions instead of taking the greedy ones",
+        help="sample actions instead of taking the greedy ones",
     )
-    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: %(default)s")
+    parser.add_argument(
+        "--seed", type=_seed, default=0, metavar="S", help="random seed (default: %(default)s)"
+    )
     pictures = parser.add_mutually_exclusive_group()
     pictures.add_argument(
         "--gif",
         type=file_to_write(".gif"),
         metavar="FILE",
-        help=f"write an animated GIF of the episodes, of at most {LIMITS.max_frames} frames",
+        help=f"write the episodes as an animated GIF, at most {LIMITS.max_frames} frames",
     )
     pictures.add_argument("--human", action="store_true", help="show the episodes in a window")
     return parser

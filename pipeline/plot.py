@@ -1,4 +1,4 @@
-"""Stage `plot`: pictures of what the stages before it wrote, and a film."""
+"""Stage `plot`: draw the results of the earlier stages, and film an episode."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from pipeline.task.task import Task
 
 
 def plot(task: Task) -> None:
-    """Draws a task's pictures and the film of an episode from what the stages before it wrote."""
+    """Draw a task's pictures and film an episode, from the files of the earlier stages."""
     bounded = has_bounds(task.specification.action_space)
     pictures = draw_pictures(task.files, task.name, bounded)
     panels = draw_panels(task.files, task.name, bounded)
@@ -31,65 +31,65 @@ def plot(task: Task) -> None:
         for name, picture in pictures.items():
             (folder / name).write_bytes(picture)
     write_json(task.files.panels, panels)
-    print(f"{task.name}: {', '.join(pictures)} in {task.files.plots}")
+    print(f"{task.name}: wrote {', '.join(pictures)} to {task.files.plots}")
     film(task)
 
 
 def draw_pictures(files: TaskFiles, task: str, bounded: bool) -> dict[str, bytes]:
-    """A task's pictures as PNG, by file name.
+    """Draw a task's pictures as PNG, by file name.
 
     Args:
-        files: Where the tables are.
+        files: The files of the task, with the tables.
         task: The task's name, for the titles.
-        bounded: Whether there are bounds that its actions are brought within.
+        bounded: Whether its actions are clipped or squashed to bounds.
 
     Raises:
-        UserError: If a table is missing, damaged, or not one that can be drawn.
+        UserError: If a table is missing or damaged, or cannot be drawn.
     """
     pictures = {}
-    with _naming(files.learning_curve):
+    with _prefix_errors(files.learning_curve):
         curve = read_table(
             files.learning_curve, ["run", "num_episodes", "num_env_steps", "mean_return"]
         )
         pictures["learning_curve.png"] = png(draw_learning_curve(curve, task))
-    with _naming(files.variance):
+    with _prefix_errors(files.variance):
         variance = read_table(files.variance, ["policy", "baseline"], may_be_empty=True)
         if len(variance["policy"]):
             pictures["variance.png"] = png(draw_variance(variance, task))
-    with _naming(files.evaluation):
+    with _prefix_errors(files.evaluation):
         evaluation = read_table(files.evaluation, ["run", "mode", "episode_return"])
         pictures["evaluation.png"] = png(draw_evaluation(evaluation, task))
-    with _naming(files.action_distribution, files.visited):
+    with _prefix_errors(files.action_distribution, files.visited):
         distributions = read_table(files.action_distribution, ["run", "num_episodes"])
         visited = read_table(files.visited, ["observation_0"])
         pictures["policy.png"] = png(draw_policy(distributions, visited, task, bounded))
-    with _naming(files.plane):
+    with _prefix_errors(files.plane):
         plane = read_table(files.plane, [])
-        if len(next(iter(plane.values()))) > 1:  # there is a plane
+        if len(next(iter(plane.values()))) > 1:  # else the plane is a single point
             pictures["plane.png"] = png(draw_plane(plane, task, bounded))
     return pictures
 
 
 def draw_panels(files: TaskFiles, task: str, bounded: bool) -> dict[str, Any]:
-    """Draw what the report shows of a task: parts by name, each with its note and panels.
+    """Draw a task's parts of the report, by name, each with its note and panels.
 
     Args:
-        files: Where the tables are.
+        files: The files of the task, with the tables.
         task: The task's name, which makes identifiers unique in the report.
-        bounded: Whether there are bounds that its actions are brought within.
+        bounded: Whether its actions are clipped or squashed to bounds.
 
     Raises:
-        UserError: If a table is missing, damaged, or not one that can be drawn.
+        UserError: If a table is missing or damaged, or cannot be drawn.
     """
     parts: dict[str, Part] = {}
-    with _naming(files.learning_curve):
+    with _prefix_errors(files.learning_curve):
         columns = ["run", "num_episodes", "num_env_steps", "mean_return", "entropy"]
         curve = read_table(files.learning_curve, [*columns, "gradient_norm"])
         parts |= {"returns": returns_part(curve), "progress": progress_part(curve)}
-    with _naming(files.evaluation):
+    with _prefix_errors(files.evaluation):
         evaluation = read_table(files.evaluation, ["run", "mode", "episode_return"])
         parts["evaluation"] = evaluation_part(evaluation)
-    with _naming(files.action_distribution, files.visited):
+    with _prefix_errors(files.action_distribution, files.visited):
         distributions = read_table(files.action_distribution, ["run", "num_episodes"])
         visited = read_table(files.visited, ["observation_0"])
         parts["policy"], parts["observations"] = policy_parts(distributions, visited, bounded)
@@ -97,7 +97,7 @@ def draw_panels(files: TaskFiles, task: str, bounded: bool) -> dict[str, Any]:
 
 
 def _drawn(part: Part, name: str) -> dict[str, Any]:
-    """A part as JSON."""
+    """Convert a part to JSON."""
     elements = svgs(part, name, HALF if name.endswith("observations") else FULL)
     panels = [
         {"title": panel.title, "summary": panel.summary, "svg": element}
@@ -107,8 +107,8 @@ def _drawn(part: Part, name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _naming(*paths: Path) -> Iterator[None]:
-    """Puts the files in front of what is wrong with their tables."""
+def _prefix_errors(*paths: Path) -> Iterator[None]:
+    """Prefix errors with the paths of the tables while the context is open."""
     try:
         yield
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What a process is doing, on the terminal."""
+"""The progress of a process, on the terminal."""
 
 import threading
 from types import TracebackType
@@ -8,20 +8,20 @@ from tqdm import tqdm
 
 from pipeline.process.interruption import duplicate_stderr, print_line
 
-SECONDS = 0.5  # between two looks of the bar
-SECONDS_OF_LINES = 30.0  # between two lines, where the standard error is not a terminal
+SECONDS_PER_REFRESH = 0.5  # of the bar
+SECONDS_PER_LINE = 30.0  # if stderr is not a terminal
 
 
 class ProgressBar:
-    """A bar, or now and then a line, that says what goes on; drawn by a thread.
+    """A progress bar, or a line every 30 s if stderr is not a terminal; a thread updates it.
 
     `text` and `count` may be changed at any time.
 
     Args:
-        name: What the lines begin with.
-        text: What goes on.
-        total: What the bar counts to.
-        count: How much of it has been done. Defaults to nothing.
+        name: The prefix of each line.
+        text: The current activity.
+        total: The final count.
+        count: The initial count. Defaults to 0.
     """
 
     def __init__(self, name: str, text: str, total: int, count: int = 0) -> None:
@@ -43,7 +43,7 @@ class ProgressBar:
 
     def _draw(self) -> None:
         if not self._stderr.isatty():
-            while not self._ended.wait(SECONDS_OF_LINES):
+            while not self._ended.wait(SECONDS_PER_LINE):
                 print_line(f"{self._name}: {self.text}", self._stderr)
             return
         with tqdm(
@@ -56,6 +56,6 @@ class ProgressBar:
         ) as bar:
             ended = False
             while not ended:
-                ended = self._ended.wait(SECONDS)
+                ended = self._ended.wait(SECONDS_PER_REFRESH)
                 bar.n = self.count
                 bar.set_description_str(self.text)

@@ -1,4 +1,4 @@
-"""Stage `report`: one page of all tasks' results, which needs no network and no other file."""
+"""Stage `report`: write a self-contained HTML page with the results of all tasks."""
 
 import argparse
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipeline.task.task import DATA
 REPORT = Path("report/index.html")
 STAGES = Path("dvc.yaml")
 README = Path("README.md")
-# The lines between which README.md has the table of results.
+# README.md has the table of results between these lines.
 START, END = (
     "<!-- results, by `python -m pipeline report --readme` -->\n",
     "<!-- end of results -->\n",
@@ -25,13 +25,17 @@ START, END = (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the page, or the table in README.md; exit as `exit_with_message` says."""
+    """Write the page, or the table in README.md; exit as `exit_with_message` does."""
     parser = argparse.ArgumentParser(prog="python -m pipeline report", description=__doc__)
     parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        metavar="FILE",
+        help="default: %(default)s",
     )
     parser.add_argument(
-        "--readme", action="store_true", help=f"write the table of results in {README} instead"
+        "--readme", action="store_true", help=f"update the table of results in {README} instead"
     )
     options = parser.parse_args(arguments)
     with exit_with_message(parser.prog):
@@ -45,8 +49,8 @@ def report(params_path: Path) -> None:
     """Write the page of all tasks in params.yaml.
 
     Raises:
-        UserError: If params.yaml holds mistakes, or a file is missing or damaged; the page that was
-            there is then left as it is.
+        UserError: If params.yaml has mistakes, or a file is missing or damaged. Then the previous
+            page is kept.
     """
     params = check_params(params_path)
     results = read_results(params, DATA)
@@ -58,19 +62,19 @@ def report(params_path: Path) -> None:
 
 
 def write_table_in(path: Path, table: str) -> None:
-    """Put the table of results in the place of the one that a Markdown file has.
+    """Replace the table of results in a Markdown file.
 
     Raises:
-        UserError: If it has no place for one.
+        UserError: If the file lacks the lines that mark the table.
     """
     text = path.read_text(encoding="utf-8")
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
     if not (start and end):
         raise UserError(
-            f"{path}: expected the line {START.strip()} and after it {END.strip()}, between which "
-            "the table of results stands"
+            f"{path}: expected the lines {START.strip()} and {END.strip()} around the table of "
+            "results, received a file without them"
         )
     with atomic_write(path) as written:
         written.write_text(f"{before}{start}{table}{end}{after}", encoding="utf-8", newline="\n")
-    print(f"{path}: the table of results")
+    print(f"{path}: updated the table of results")

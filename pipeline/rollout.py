@@ -1,4 +1,4 @@
-"""Stage `rollout`: the initial policy of every run, and complete episodes sampled by it."""
+"""Stage `rollout`: create the initial policy of every run and sample complete episodes with it."""
 
 import sys
 
@@ -20,17 +20,17 @@ def rollout(task: Task) -> None:
     """Create the initial policy of every run and sample complete episodes with it."""
     params, specification = task.params, task.specification
     runs, num_episodes = range(params.num_runs), params.rollout.num_episodes
-    place = f"{task.name}: {specification.id}"
+    location = f"{task.name}: {specification.id}"
     try:
-        for peculiarity in find_warnings(specification):
-            print(f"{place}: {peculiarity}", file=sys.stderr)
+        for warning in find_warnings(specification):
+            print(f"{location}: {warning}", file=sys.stderr)
     except EnvironmentFault as fault:
-        raise EnvironmentFault(f"{place}: {fault}") from fault
+        raise EnvironmentFault(f"{location}: {fault}") from fault
     seeds = [task.stream(Purpose.INITIAL_WEIGHTS, run) for run in runs]
     policies = [make_policy(params.policy, specification, seed) for seed in seeds]
     weights = stack_weights([get_weights(policy) for policy in policies])
 
-    policy = policies[0]  # the runs take turns in its variables: one compilation serves all
+    policy = policies[0]  # all runs share its variables, so that it is compiled once
     sampler = make_sampler(task, policy, num_episodes)
     episodes = []
     with ProgressBar(task.name, "compiling", len(runs)) as bar:
@@ -38,11 +38,11 @@ def rollout(task: Task) -> None:
             set_weights(policy, weights, run)
             with task.locate_faults(run), sampler:
                 episodes.append(sampler.sample(task.stream(Purpose.ROLLOUT, run)))
-            bar.text = f"sampled {len(episodes)} of {len(runs)} initial policies"
+            bar.text = f"sampled with {len(episodes)} of {len(runs)} initial policies"
             bar.count = len(episodes)
     write_rollouts(task.files, Rollouts(weights, episodes))
     mean_return = np.mean([batch.episode_returns for batch in episodes])
     print(
-        f"{task.name}: initial policies, number of runs {params.num_runs}, episodes of each "
-        f"{num_episodes}, mean return {number(mean_return)}"
+        f"{task.name}: sampled with initial policies; runs: {params.num_runs}, episodes per run: "
+        f"{num_episodes}, mean return: {number(mean_return)}"
     )

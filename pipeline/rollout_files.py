@@ -1,4 +1,4 @@
-"""The files of stage `rollout`: initial policies, and episodes that are verified to be theirs."""
+"""The files of stage `rollout`: initial policies and their episodes, verified when read."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from reinforce.episodes import Episodes
 from reinforce.signature import episodes_signature
 
 LOG_PROB_TOLERANCE = 1e-5  # absolute and relative, between sampling and recomputing
-DIGESTS = "weights_sha256"  # the array that names, run by run, the weights that sampled
+DIGESTS = "weights_sha256"  # the array with the digest of each run's weights
 
 
 class Rollouts(NamedTuple):
-    """The output of stage `rollout`, which stage `train` begins with."""
+    """The output of stage `rollout` and the input of stage `train`."""
 
     weights: Weights  # the initial policies, [R, …]
     episodes: list[Episodes]  # R batches, sampled by these policies
@@ -39,7 +39,7 @@ def _stack(runs: Sequence[Episodes]) -> Episodes:
     def stack(field: Sequence[np.ndarray]) -> np.ndarray:
         num_episodes, _, *shape = field[0].shape
         stacked = np.zeros((len(runs), num_episodes, num_steps, *shape), field[0].dtype)
-        for run, values in enumerate(field):  # one copy of them all, which may be gigabytes
+        for run, values in enumerate(field):  # a single copy, since it may take gigabytes
             stacked[run, :, : values.shape[1]] = values
         return stacked
 
@@ -49,21 +49,21 @@ def _stack(runs: Sequence[Episodes]) -> Episodes:
 def read_rollouts(
     files: TaskFiles, policy: Policy, num_runs: int, num_episodes: int, max_episode_steps: int
 ) -> Rollouts:
-    """Read the initial policies and their episodes, and refuse what is not on-policy.
+    """Read the initial policies and their episodes, and verify that the episodes are on-policy.
 
-    REINFORCE may learn only from episodes that its current policy sampled, so each run's episodes
-    must name the digest of its weights, and their log-probabilities, recomputed here, must agree.
+    REINFORCE may learn only from episodes that its current policy sampled. So each run's episodes
+    must carry the digest of its weights, and their log-probabilities must match recomputed ones.
 
     Args:
-        files: Where to read from.
-        policy: A policy of the right shape; its weights are overwritten.
-        num_runs: R, how many runs there should be.
-        num_episodes: How many episodes of each there should be, at least.
-        max_episode_steps: The longest that an episode may be.
+        files: The files of the task.
+        policy: A policy with the task's network; its weights are overwritten.
+        num_runs: R, the expected number of runs.
+        num_episodes: The minimum number of episodes per run.
+        max_episode_steps: The maximum length of an episode.
 
     Raises:
-        UserError: If a file is missing or damaged, or if weights or episodes are not those of this
-            task's parameters or do not belong together.
+        UserError: If a file is missing or damaged, if weights or episodes do not match the task's
+            parameters, or if the weights did not sample the episodes.
     """
     weights = read_weights(files.initial_weights, policy, num_runs)
     arrays = read_arrays(files.rollouts)
@@ -72,13 +72,13 @@ def read_rollouts(
         raise stale_file(
             files.rollouts,
             f"episodes sampled by the policies in {files.initial_weights}",
-            "episodes whose digests name other weights",
+            "episodes with the digests of other weights",
         )
     if set(arrays) != set(Episodes._fields):
         raise stale_file(files.rollouts, f"arrays {Episodes._fields}", str(tuple(arrays)))
     stacked = Episodes(**arrays)
     if stacked.valid.ndim != 3:
-        raise stale_file(files.rollouts, "valid of rank 3", f"one of rank {stacked.valid.ndim}")
+        raise stale_file(files.rollouts, "valid of rank 3", f"rank {stacked.valid.ndim}")
     if stacked.valid.shape[1] < num_episodes or stacked.valid.shape[2] > max_episode_steps:
         raise stale_file(
             files.rollouts,
@@ -94,7 +94,7 @@ def read_rollouts(
 
 
 def _check_arrays(files: TaskFiles, policy: Policy, stacked: Episodes, num_runs: int) -> None:
-    """Raise UserError unless the arrays, `[R, B, T, …]`, are those of complete episodes."""
+    """Raise UserError unless the arrays, `[R, B, T, …]`, contain complete episodes."""
     outer = (num_runs, *stacked.valid.shape[1:])
     for name, values, spec in zip(
         Episodes._fields, stacked, episodes_signature(policy), strict=True
@@ -105,16 +105,16 @@ def _check_arrays(files: TaskFiles, policy: Policy, stacked: Episodes, num_runs:
             received = f"{values.dtype} of shape {values.shape}"
             raise stale_file(files.rollouts, f"{name} of {dtype} of shape {shape}", received)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise stale_file(files.rollouts, f"finite {name}", "some that are not")
+            raise stale_file(files.rollouts, f"finite {name}", "NaN or infinity")
     ends = stacked.terminated | stacked.truncated  # [R, B, T]
     last = stacked.valid & ~np.pad(stacked.valid[..., 1:], [(0, 0), (0, 0), (0, 1)])
     if not (stacked.valid[..., 0].all() and (ends == last).all() and (last.sum(-1) == 1).all()):
         expected_text = "complete episodes, each from its first step to an end"
-        raise stale_file(files.rollouts, expected_text, "others")
+        raise stale_file(files.rollouts, expected_text, "incomplete ones")
 
 
 def _check_log_probs(files: TaskFiles, policy: Policy, episodes: Episodes, run: int) -> None:
-    """Raise UserError unless `policy` gives the log-probabilities that the episodes carry."""
+    """Raise UserError unless `policy` reproduces the log-probabilities of the episodes."""
     steps = Episodes(*(values[episodes.valid] for values in episodes))  # [N, …]
     outputs = policy.outputs(steps.observations)
     log_probs = policy.head.log_prob(outputs, steps.actions).numpy()

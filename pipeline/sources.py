@@ -1,8 +1,9 @@
-"""Write down what each task's environment is made of, for DVC to see when it changes.
+"""Record the files and packages of each task's environment, so that DVC sees when they change.
 
-The stages of a task depend on its file. The stage that runs this command is always run, so it must
-be quick: TensorFlow is not imported.
+The other stages of a task depend on its record. `dvc repro` always runs this command.
 """
+
+# It has to be fast, so it does not import TensorFlow.
 
 import argparse
 import importlib.metadata
@@ -31,58 +32,64 @@ from pipeline.task.schema import EnvParams
 from pipeline.task.task import SOURCES
 from pipeline.task.validation import load_params
 
-OWN = "environments"  # all stages depend on this folder
+OWN_PACKAGE = "environments"  # a dependency of all stages anyway
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write a file for each task; exit as `exit_with_message` says if params.yaml has mistakes."""
+    """Write a file for each task; exit as `exit_with_message` does if params.yaml has mistakes."""
     parser = argparse.ArgumentParser(prog="python -m pipeline sources", description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="FILE")
+    parser.add_argument(
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        metavar="FILE",
+        help="default: %(default)s",
+    )
     path: Path = parser.parse_args(arguments).params
     with exit_with_message(parser.prog):
         tasks = load_params(path).tasks
-        shutil.rmtree(SOURCES, ignore_errors=True)  # those of tasks that are no more
+        shutil.rmtree(SOURCES, ignore_errors=True)  # including files of removed tasks
         for name, task in tasks.items():
             write_json(SOURCES / f"{name}.json", environment_sources(task.env))
 
 
 def environment_sources(env: EnvParams) -> dict[str, str]:
-    """Find what an environment is made of.
+    """Find the files and packages that an environment depends on.
 
-    It is made, reset and stepped once in a process of its own, which sees what that imports and
-    opens. Gymnasium's own environments are known to depend on Gymnasium and their arguments alone.
+    A subprocess makes the environment, resets it, takes one step and records all imports and opened
+    files. Gymnasium's own environments depend only on Gymnasium and their keyword arguments.
 
     Returns:
-        The version of each package that is imported; the SHA-256 of each file in the working
-        directory that is imported, opened, or named by a keyword argument; and that of each module
-        of the environment's own package, if it is not installed. An environment that cannot be made
-        has what was seen until then: the stages say what is wrong with it.
+        The version of each imported package; the SHA-256 of each file in the working directory that
+        is imported, opened, or named by a keyword argument; and the SHA-256 of each module of the
+        environment's package if that is not installed. If the environment cannot be made, the
+        result has what was recorded until then; the stages report the error.
     """
     sources = {path: file_digest(Path(path)) for path in _named_files(env.kwargs)}
     if _packages(env.id) == {"gymnasium"}:
         return sources | {"version of gymnasium": gymnasium.__version__}
     context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_send_sources, args=(env, there))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_sources, args=(env, sender))
     process.start()
-    there.close()
-    with suppress(EOFError):  # it has died of the environment
-        sources |= here.recv()
+    sender.close()
+    with suppress(EOFError):  # the environment ended the process
+        sources |= receiver.recv()
     process.join()
     return dict(sorted(sources.items()))
 
 
 def _named_files(value: Any) -> Iterator[str]:
-    """Yield the texts in a keyword argument's value that are paths of files."""
+    """Yield the strings in a keyword argument's value that are paths of files."""
     if isinstance(value, dict | list):
         for element in value.values() if isinstance(value, dict) else value:
             yield from _named_files(element)
-    elif isinstance(value, str) and os.path.isfile(value):  # noqa: PTH113  # of any text
+    elif isinstance(value, str) and os.path.isfile(value):  # noqa: PTH113  # takes any string
         yield value
 
 
 def _packages(env_id: str) -> set[str]:
-    """Name the packages that register and define an environment, but for the project's own."""
+    """Return the packages that register and define an environment, except for `OWN_PACKAGE`."""
     module, _, name = env_id.rpartition(":")
     spec = gymnasium.registry.get(name)
     modules = [module]
@@ -91,20 +98,20 @@ def _packages(env_id: str) -> set[str]:
             modules.append(entry_point)
         else:
             modules.append(getattr(entry_point, "__module__", ""))
-    return {module.partition(":")[0].partition(".")[0] for module in modules} - {"", OWN}
+    return {module.partition(":")[0].partition(".")[0] for module in modules} - {"", OWN_PACKAGE}
 
 
 def _send_sources(env: EnvParams, connection: Connection) -> None:
     read, written = set[str](), set[str]()
 
-    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+    def record(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
             path, mode, flags = arguments
             writes = set("wax+") & set(mode) if mode else flags & (os.O_WRONLY | os.O_RDWR)
             (written if writes else read).add(_absolute(os.fsdecode(path)))
 
     before = set(sys.modules)
-    sys.addaudithook(hear)
+    sys.addaudithook(record)
     with suppress(EnvironmentFault):
         specification = inspect_environment(
             env.id, env.kwargs, env.max_episode_steps, env.action_mask
@@ -120,10 +127,10 @@ def _send_sources(env: EnvParams, connection: Connection) -> None:
     paths = {path for path in map(_project_path, imported | read - written) if path is not None}
     if reason_not_compiled(env.id, env.kwargs, env.action_mask) is None:
         paths |= set(imported_files(entry_point_of(env.id).partition(":")[0]))
-    sources = {path.as_posix(): file_digest(path) for path in paths if path.parts[0] != OWN}
+    sources = {path.as_posix(): file_digest(path) for path in paths if path.parts[0] != OWN_PACKAGE}
     packages = _packages(env.id)
     others = {name.partition(".")[0] for name in modules if name not in before}
-    for package in packages | others - {OWN} - sys.stdlib_module_names:
+    for package in packages | others - {OWN_PACKAGE} - sys.stdlib_module_names:
         with suppress(importlib.metadata.PackageNotFoundError):
             sources[f"version of {package}"] = importlib.metadata.version(package)
     for name, file in modules.items():
@@ -135,7 +142,7 @@ def _send_sources(env: EnvParams, connection: Connection) -> None:
 
 
 def _project_path(file: str) -> Path | None:
-    """Return the path below the working directory; None if it is no file of the project."""
+    """Return the path relative to the working directory; None if the file is not in the project."""
     path = Path(os.path.relpath(file))
     hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
     return None if hidden or _is_installed(file) or not path.is_file() else path

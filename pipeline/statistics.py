@@ -1,8 +1,7 @@
 """Statistics over independent runs: the interquartile mean and its bootstrap interval.
 
 R is the number of runs and U the number of points of a curve (updates, or a grid of env steps).
-Runs are what is resampled, since they are what is independent: the episodes of one run share its
-policy.
+The bootstrap resamples runs because they are independent: the episodes of one run share its policy.
 
 Source: Agarwal, Schwarzer, Castro, Courville & Bellemare (2021), "Deep Reinforcement Learning at
 the Edge of the Statistical Precipice", section 4.
@@ -16,29 +15,29 @@ from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 2_000
-# From as many runs on, the interval of a difference is about as wide as it says.
+# With this many runs or more, the interval of a difference has about its nominal coverage.
 MIN_RUNS = 4
-# An interval is a function of the values alone: the same values give the same bits in any process.
+# Fixed, so that the same values give the same interval to the last bit in any process.
 SEED = 0
-# Resamples are drawn in batches of about this many numbers (4 MB): larger ones leave the cache and
-# were slower. The batch size does not change the result.
+# Resamples are drawn in batches of about this many numbers (4 MB). Larger batches exceed the cache
+# and were slower. The batch size does not change the result.
 BATCH_ELEMENTS = 500_000
 
-# One number for values [R], one per point for values [R, U].
+# A number for values [R]; one per point for values [R, U].
 Statistic = np.float64 | NDArray[np.float64]
 
 
 class Interval(NamedTuple):
-    """Both ends of a confidence interval, each a number or [U]."""
+    """The ends of a confidence interval, each a number or [U]."""
 
     low: Statistic
     high: Statistic
 
 
 def interquartile_mean(values: ArrayLike) -> Statistic:
-    """The mean over runs without the lowest and the highest quarter of them.
+    """Return the mean over runs without the lowest and the highest quarter of them.
 
-    ⌊R / 4⌋ runs are left out at each end, so that up to three runs give their plain mean.
+    ⌊R / 4⌋ runs are left out at each end, so up to three runs give their plain mean.
 
     Args:
         values: [R] or [R, U], one row per run.
@@ -47,29 +46,29 @@ def interquartile_mean(values: ArrayLike) -> Statistic:
         A number, or [U].
 
     Raises:
-        ValueError: unless there is at least one run and every value is finite.
+        ValueError: If there are no runs, or a value is not finite.
     """
     return _interquartile_mean(_checked(values), axis=0)
 
 
 def bootstrap_interval(values: ArrayLike) -> Interval | None:
-    """The 95 % percentile-bootstrap interval of the interquartile mean over runs.
+    """Return the 95 % percentile-bootstrap interval of the interquartile mean over runs.
 
-    Each column of [R, U] is treated as if it stood alone, with the same resamples of runs: the
-    interval is one per point, not one for the curve as a whole.
+    Each column of [R, U] has its own interval, computed from the same resamples of runs. The result
+    is a pointwise interval, not a band for the curve as a whole.
 
-    With few runs it is too narrow, as percentile-bootstrap intervals are (Hesterberg 2015): of runs
-    from one normal distribution it holds the mean in 75 % of cases with 3 runs, in 89 % with 5, in
-    93 % with 10 and in 95 % with 20 (`tests/pipeline/test_statistics.py`).
+    With few runs the interval is too narrow, as percentile-bootstrap intervals are (Hesterberg
+    2015). For runs from one normal distribution, it contains the mean in 75 % of cases with 3 runs,
+    in 89 % with 5, in 93 % with 10 and in 95 % with 20 (`tests/pipeline/test_statistics.py`).
 
     Args:
         values: [R] or [R, U], one row per run.
 
     Returns:
-        The interval, or None where one run alone says nothing of the spread between runs.
+        The interval, or None for a single run, which shows no spread between runs.
 
     Raises:
-        ValueError: unless there is at least one run and every value is finite.
+        ValueError: If there are no runs, or a value is not finite.
     """
     checked = _checked(values)
     if len(checked) == 1:
@@ -78,26 +77,26 @@ def bootstrap_interval(values: ArrayLike) -> Interval | None:
 
 
 def difference_interval(first: ArrayLike, second: ArrayLike) -> Interval | None:
-    """The 95 % percentile-bootstrap interval of a difference of interquartile means over runs.
+    """Return the 95 % percentile-bootstrap interval of a difference of interquartile means.
 
-    The runs of either side are resampled apart from those of the other. Where both begin with the
-    same random streams, so that good and bad luck go together, the interval is too wide rather than
-    too narrow.
+    The runs of the two sides are resampled independently. If both sides use the same random
+    streams, their returns are positively correlated, and the interval is too wide rather than too
+    narrow.
 
-    With few runs it is too narrow, as percentile-bootstrap intervals are (Hesterberg 2015, "What
-    Teachers Should Know About the Bootstrap"): where all runs come from one normal distribution, it
-    leaves out 0 in 33 % of cases with 2 runs a side, in 19 % with 3, but in 5 to 7 % with 4 or more
-    (see `MIN_RUNS`).
+    With few runs the interval is too narrow, as percentile-bootstrap intervals are (Hesterberg
+    2015, "What Teachers Should Know About the Bootstrap"). If all runs come from one normal
+    distribution, it excludes 0 in 33 % of cases with 2 runs a side, in 19 % with 3, but in 5 to 7 %
+    with 4 or more (see `MIN_RUNS`).
 
     Args:
         first: [R₁] or [R₁, U], one row per run.
-        second: [R₂] or [R₂, U], with as many points.
+        second: [R₂] or [R₂, U], one row per run.
 
     Returns:
-        The interval of second − first, or None where either has one run alone.
+        The interval of second − first, or None if either side has a single run.
 
     Raises:
-        ValueError: unless both have at least one run and every value is finite.
+        ValueError: If either side has no runs, or a value is not finite.
     """
     samples = (_checked(first), _checked(second))
     if min(map(len, samples)) == 1:
@@ -108,9 +107,9 @@ def difference_interval(first: ArrayLike, second: ArrayLike) -> Interval | None:
 def _percentile_interval(
     samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., Statistic]
 ) -> Interval:
-    # Not the bias-corrected and accelerated interval (BCa), SciPy's default: it is NaN where all
-    # values are equal, which is how a solved task looks.
-    from scipy import stats  # takes a second, for which not all that import this module wait
+    # SciPy's default, the bias-corrected and accelerated interval (BCa), is NaN if all values are
+    # equal, as they are for a solved task.
+    from scipy import stats  # here, because it takes a second and not all importers need it
 
     interval = stats.bootstrap(
         samples,
@@ -134,7 +133,7 @@ def _interquartile_mean(values: NDArray[np.float64], axis: int) -> Statistic:
     from scipy import stats
 
     mean = stats.trim_mean(values, 0.25, axis=axis)
-    # Rounding can carry a mean of equal numbers past them: (0.1 + 0.1 + 0.1) / 3 > 0.1.
+    # Rounding can push a mean of equal numbers past them: (0.1 + 0.1 + 0.1) / 3 > 0.1.
     return np.clip(mean, values.min(axis=axis), values.max(axis=axis))
 
 
@@ -148,6 +147,6 @@ def _checked(values: ArrayLike) -> NDArray[np.float64]:
     if not np.isfinite(checked).all():
         raise ValueError(
             "Received invalid `values`, expected finite numbers. "
-            f"Received: {np.count_nonzero(~np.isfinite(checked))} that are not, of {checked.size}"
+            f"Received: {np.count_nonzero(~np.isfinite(checked))} of {checked.size} not finite"
         )
     return checked

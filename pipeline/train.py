@@ -1,7 +1,7 @@
-"""Stage `train`: REINFORCE, from the initial policies and their episodes to trained weights.
+"""Stage `train`: train the initial policies with REINFORCE.
 
-This process does the reporting and the writing; `pipeline/train_run.py` trains, in a worker for
-each core or, if there is one only, here.
+This process reports progress and writes the results. `pipeline/train_run.py` trains the runs, with
+one worker per core. If only one is needed, it runs in this process.
 """
 
 import shutil
@@ -26,7 +26,7 @@ MIN_ENV_STEPS_PER_WORKER = 2_000_000
 
 
 def train(task: Task) -> None:
-    """Train every run of a task by REINFORCE; write learning curves and final weights."""
+    """Train every run of a task with REINFORCE; write learning curves and final weights."""
     started = time.monotonic()
     with open_checkpoints(
         task.checkpoints, training_dependencies(task), task.checkpoint_seconds
@@ -34,7 +34,7 @@ def train(task: Task) -> None:
         saved = [checkpoints.read(run, quiet=False) for run in range(task.params.num_runs)]
         progress = Progress(task, saved)
         if any(saved):
-            print(f"{task.name}: continues at {progress}", flush=True)
+            print(f"{task.name}: resuming at {progress}", flush=True)
         shutil.rmtree(task.files.tensorboard, ignore_errors=True)
         with progress.bar:
             try:
@@ -48,7 +48,7 @@ def train(task: Task) -> None:
                     useful_num_workers=useful_num_workers(task),
                 )
             except Interrupted as error:
-                message = f"{task.name}: interrupted at {progress}; `dvc repro` continues there"
+                message = f"{task.name}: interrupted at {progress}; `dvc repro` resumes there"
                 raise Interrupted(message, error.number) from error
         _write(task, runs)
         checkpoints.remove()
@@ -56,7 +56,7 @@ def train(task: Task) -> None:
 
 
 def useful_num_workers(task: Task) -> int | None:
-    """Count the processes with enough to do; None where each run keeps one busy for long."""
+    """Return the maximum number of workers worth starting; None if one for each run is."""
     if not task.is_compiled:
         return None
     num_episodes = task.params.num_runs * task.params.train.num_episodes
@@ -78,8 +78,9 @@ def _write(task: Task, runs: list[TrainedRun]) -> None:
 def learning_curve(records: list[list[UpdateRecord]], kept: Sequence[int | None]) -> Table:
     """Tabulate the updates: a row for each update of each run.
 
-    The columns are `run`, the fields of UpdateRecord that are numbers, and `kept`: 1 at the update
-    whose episodes the trained policy sampled, else 0; nowhere 1 where the last update made it.
+    The columns are `run`, the numeric fields of UpdateRecord, and `kept`: 1 at the update whose
+    episodes the trained policy sampled, else 0. It is 0 everywhere if the last update produced the
+    trained policy.
     """
     rows = [
         (run, *record[:-1], int(record.update == kept[run]))
@@ -94,9 +95,10 @@ def learning_curve(records: list[list[UpdateRecord]], kept: Sequence[int | None]
 def action_distribution(
     records: list[list[UpdateRecord]], final: list[np.ndarray], names: Iterable[str]
 ) -> Table:
-    """Tabulate the action distribution: a row for each run before each update and after the last.
+    """Tabulate the action distribution: for each run, a row before each update and after the last.
 
-    Each is a mean over the steps of the update's episodes, the final one over those of the last.
+    A row is the mean over the steps of its update's episodes. The final row takes the mean over the
+    last update's episodes again, with the trained policy.
     """
     rows = []
     for run, updates in enumerate(records):
@@ -111,8 +113,8 @@ def action_distribution(
 def _print_summary(task: Task, runs: list[TrainedRun], num_env_steps: int, seconds: float) -> None:
     mean_return = float(np.mean([run.records[-1].mean_return for run in runs]))
     print(
-        f"{task.name}: number of runs {len(runs)}, episodes of each "
-        f"{task.params.train.num_episodes:,}, mean return of the last update "
+        f"{task.name}: trained; runs: {len(runs)}, episodes per run: "
+        f"{task.params.train.num_episodes:,}, mean return of the last update: "
         f"{number(mean_return)}; {num_env_steps:,} env steps in "
-        f"{seconds:.1f} s ({num_env_steps / seconds:,.0f} a second)"
+        f"{seconds:.1f} s ({num_env_steps / seconds:,.0f} per second)"
     )

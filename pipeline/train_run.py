@@ -1,4 +1,4 @@
-"""Train the runs of a task, one after the other: what a worker of stage `train` does."""
+"""The work of one worker of stage `train`: training runs, one after another."""
 
 import signal
 import time
@@ -23,19 +23,19 @@ from reinforce.signature import episodes_signature
 
 
 def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perform[TrainedRun]:
-    """Build what trains a task's runs, one after the other.
+    """Build a function that trains runs of a task, one after another.
 
     Args:
         task: The task.
-        checkpoints: Where runs are continued from, and saved.
-        folder: The folder of the task's scalars for TensorBoard.
+        checkpoints: The checkpoints of the runs, to resume from and to write.
+        folder: The folder for the task's TensorBoard logs.
 
     Returns:
         A function that trains a run, from its checkpoint if there is one. It reports the record of
-        each update, those of the checkpoint included.
+        each update, including those in the checkpoint.
 
     Raises:
-        UserError: If the rollouts are not those of the task's policies.
+        UserError: If the rollouts do not match the task's initial policies.
     """
     params = task.params
     num_updates = params.train.num_episodes // params.train.episodes_per_update
@@ -49,7 +49,7 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
         task.specification.max_episode_steps,
     )
     trainer = make_trainer(task, policy)
-    trainer.compile()  # before there is anything to save, so that a signal may end it at once
+    trainer.compile()  # first, while there is nothing to save and a signal may end the process
     mean_distribution = tf.function(
         trainer.learner.mean_distribution, input_signature=[episodes_signature(policy)]
     )
@@ -78,7 +78,7 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
         return TrainedRun(saved.records, kept, get_weights(policy), distribution, names)
 
     def train_on(run: int, records: list[UpdateRecord], show: Report) -> np.ndarray:
-        """Make the updates of a run that `records` lacks; return its final distribution."""
+        """Make the updates that `records` lacks; return the run's final action distribution."""
 
         def seeds(update: int) -> np.random.SeedSequence:
             return task.stream(Purpose.TRAINING, run, update)
@@ -89,21 +89,21 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
         try:
             for made in trainer.run(first, seeds, num_updates, after=last):
                 records += made
-                asked = [number for record in made if (number := show(record))]
-                is_due = asked or time.monotonic() >= due
+                signals = [number for record in made if (number := show(record))]
+                is_due = signals or time.monotonic() >= due
                 if is_due and len(records) < num_updates:
                     checkpoints.write(run, RunCheckpoint(records, get_state(trainer)))
                     due = time.monotonic() + checkpoints.seconds
-                    if asked:
+                    if signals:
                         message = f"run {run} stopped after {len(records)} updates"
-                        raise Interrupted(message, asked[0])
+                        raise Interrupted(message, signals[0])
         except FloatingPointError as error:
             update = error.update if isinstance(error, DivergenceError) else len(records)
             masked = task.is_compiled and task.specification.action_mask is not None
-            or_masks = ", or see to it that a mask is never without a legal action" * masked
+            or_masks = ", or make sure that every mask has a legal action" * masked
             raise UserError(
                 f"{task.name}: run {run}, update {update}: training stopped, since {error}; "
-                f"try a smaller tasks.{task.name}.train.learning_rate (or train.value's), or "
+                f"try a smaller tasks.{task.name}.train.learning_rate (or value.learning_rate), or "
                 f"tasks.{task.name}.train.max_gradient_norm: 0.5{or_masks}"
             ) from error
         if trainer.best is not None:

@@ -1,8 +1,8 @@
-"""Stage `variance`: how noisy the gradient is with each baseline, before and after training.
+"""Stage `variance`: measure the gradient noise with each baseline, before and after training.
 
-The gradients are raw: no advantage is normalised, none is clipped, and there is no entropy bonus,
-whatever the task's `train` says. Rewards and discount are the task's. Since all baselines are
-unbiased, E ĝ is the same with each; the signal-to-noise ratios take its norm from the least noisy.
+The gradients are raw: the task's advantage normalization, gradient clipping and entropy bonus are
+not used. Rewards and discount are the task's. All baselines are unbiased, so E ĝ is the same with
+each; the signal-to-noise ratios take its norm from the least noisy baseline.
 """
 
 import math
@@ -28,17 +28,17 @@ from reinforce.sampling.protocol import Sampler
 from reinforce.signature import episodes_signature
 from reinforce.value import compile_fit
 
-MIN_EPISODES_PER_CALL = 16  # that are sampled side by side
-# The baseline `value` is fitted to other episodes of the same policy: to 10,000 env steps of them
-# or, where they are short, to what 32 calls give; but to no more than twice the episodes that a run
-# trains on. Each of 600 steps of its optimizer sees 256.
+MIN_EPISODES_PER_CALL = 16  # sampled in parallel
+# The baseline `value` is fitted to separate episodes of the same policy. Sampling stops at 10,000
+# env steps, after 32 calls, or at twice the number of episodes that a run trains on, whichever
+# comes first. The optimizer then takes 600 steps with minibatches of 256 env steps.
 MIN_FIT_ENV_STEPS = 10_000
 MAX_FIT_CALLS = 32
 FIT_MINIBATCHES, FIT_MINIBATCH_SIZE = 600, 256
 
 
 def variance(task: Task) -> None:
-    """Measure how noisy the gradient is with each baseline, before and after training."""
+    """Measure the gradient noise with each baseline, before and after training."""
     if task.params.variance.num_runs == 0:
         write_table(task.files.variance, {name: np.array([]) for name in ("policy", "baseline")})
         print(f"{task.name}: variance.num_runs is 0, nothing to measure")
@@ -56,8 +56,8 @@ def variance(task: Task) -> None:
         rows[0][name] for name in ("num_runs", "num_batches", "num_episodes")
     )
     print(
-        f"{task.name}: gradients of {per_batch} episodes, {num_batches} for each policy, number of "
-        f"runs {num_runs}; estimates with 95 % intervals"
+        f"{task.name}: gradient noise; runs: {num_runs}, batches per policy: {num_batches}, "
+        f"episodes per batch: {per_batch}; estimates with 95 % intervals"
     )
     print(format_table(table))
 
@@ -67,7 +67,7 @@ def _num_runs(task: Task) -> int:
 
 
 def _probe_policies(task: Task, bar: ProgressBar) -> Iterator[tuple[str, list[Probe]]]:
-    """Yield the initial and the trained policies, with a probe of each run's."""
+    """Yield the names `initial` and `trained`, each with a probe of every run's policy."""
     params = task.params
     any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = make_policy(params.policy, task.specification, any_seed)
@@ -105,7 +105,7 @@ def _probe_policies(task: Task, bar: ProgressBar) -> Iterator[tuple[str, list[Pr
 
 
 def episodes_per_batch(params: TrainParams) -> int:
-    """Count the episodes of a batch: as an update has, but 2 at least, so that there are others."""
+    """Return the episodes per batch: an update's, but at least 2, as `leave_one_out` needs."""
     return max(params.episodes_per_update, 2)
 
 
@@ -116,7 +116,7 @@ def _fit_data(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample observations `[N, O]` and returns `[N]`: all steps of complete episodes.
 
-    Each call has a seed; the last ones are not made where the others have given enough steps.
+    There is a seed for each call. Calls stop once there are `MIN_FIT_ENV_STEPS` steps.
     """
     observations, returns, num_steps = [], [], 0
     for of_call in seeds:
@@ -132,7 +132,7 @@ def _fit_data(
 def _batches(
     sampler: Sampler, seed: np.random.SeedSequence, num_batches: int, per_batch: int
 ) -> Iterator[Episodes]:
-    """Yield batches of complete episodes, sampled some at a time."""
+    """Yield batches of complete episodes; a call of the sampler gives several."""
     while num_batches > 0:
         episodes = sampler.sample(*seed.spawn(1))
         begins = range(0, len(episodes.valid), per_batch)[:num_batches]
@@ -142,7 +142,7 @@ def _batches(
 
 
 def _noise(task: Task, probes: Sequence[Probe]) -> Iterator[dict[str, float | int]]:
-    """Yield a row for each baseline: means over the runs' policies."""
+    """Yield a row for each baseline, with means over the runs' policies."""
     per_batch = episodes_per_batch(task.params.train)
     measured = measure_noise(
         np.stack([probe.gram for probe in probes], axis=1),
@@ -169,7 +169,7 @@ def _noise(task: Task, probes: Sequence[Probe]) -> Iterator[dict[str, float | in
 
 
 def format_table(table: Table) -> str:
-    """Format the table for the terminal: estimates with their intervals, a line for each row."""
+    """Format the table for the terminal: a line for each row, estimates with their intervals."""
     columns: dict[str, Callable[[int], str]] = {
         "policy": lambda row: str(table["policy"][row]),
         "baseline": lambda row: str(table["baseline"][row]),
@@ -191,7 +191,7 @@ def _interval(table: Table, row: int, name: str, function: Callable[[float], flo
 
 
 def _root(square: float) -> float:
-    """Return the root of a squared norm, whose unbiased estimate may be below 0."""
+    """Return the root of a squared norm; 0 if its unbiased estimate is negative."""
     return float(np.sqrt(max(square, 0.0)))
 
 

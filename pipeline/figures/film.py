@@ -28,7 +28,8 @@ def film(task: Task) -> None:
         except USER_ERRORS as error:
             shown, reason = {}, str(error)
         write_json(folder / "film.json", {"why_not": reason} | shown)
-    print(f"{task.name}: {reason or 'an episode'}; in {task.files.film}")
+    outcome = f"no film: {reason}" if reason else f"wrote a film to {task.files.film}"
+    print(f"{task.name}: {outcome}")
 
 
 def film_episode(

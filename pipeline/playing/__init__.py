@@ -1,1 +1,1 @@
-"""One copy of an environment, played step by step: made, drawn, recorded and replayed."""
+"""Single environments: making, playing, rendering, recording and replaying them."""

@@ -1,4 +1,4 @@
-"""One copy of an environment, to be played step by step: made, named in messages, drawn."""
+"""A single environment, played step by step, with errors turned into messages."""
 
 import math
 import traceback
@@ -20,30 +20,30 @@ from environments.randomness import seed_global_generators
 from environments.specification import EnvironmentSpecification
 from pipeline.task.errors import USER_ERRORS, UserError
 
-DEFAULT_RATE = 30.0  # pictures a second of an environment that does not say
-# Modules in which MuJoCo's pictures fail where there is no OpenGL, and packages of such.
+DEFAULT_RATE = 30.0  # frames per second, if the environment does not specify them
+# Modules and packages in which MuJoCo's rendering fails if there is no OpenGL.
 OPENGL = {"mujoco", "OpenGL", "glfw", "gymnasium.envs.mujoco.mujoco_rendering"}
 
 Environment = gymnasium.Env[Any, Any]
 
 
 def make_environment(specification: EnvironmentSpecification, mode: str | None) -> Environment:
-    """The environment, with observations as vectors.
+    """Make an environment with flattened observations.
 
     Args:
-        specification: What to make.
-        mode: How it is to render, Gymnasium's `render_mode`. None: not at all.
+        specification: The environment to make.
+        mode: Gymnasium's `render_mode`. None: no rendering.
 
     Raises:
-        UserError: If it does not render in this way.
+        UserError: If the environment fails or does not have this render mode.
     """
     arguments = {
         **specification.kwargs,
         "max_episode_steps": specification.max_episode_steps,
-        "disable_env_checker": True,  # its warnings are for those who write environments
+        "disable_env_checker": True,  # its warnings are for authors of environments
     }
     arguments.pop("render_mode", None)
-    with naming(specification.id):
+    with prefix_errors(specification.id):
         seed_global_generators(0)
         env = gymnasium.make(specification.id, **arguments)
         if mode is not None:
@@ -51,9 +51,9 @@ def make_environment(specification: EnvironmentSpecification, mode: str | None) 
             modes = env.metadata.get("render_modes") or []
             if mode not in modes:
                 raise UserError(
-                    f"it cannot be drawn: it has no render mode {mode}, only {', '.join(modes)}"
+                    f"cannot be rendered: it has no render mode {mode}, only {', '.join(modes)}"
                     if modes
-                    else "it cannot be drawn: it has no render mode"
+                    else "cannot be rendered: it has no render mode"
                 )
             seed_global_generators(0)
             env = gymnasium.make(specification.id, render_mode=mode, **arguments)
@@ -63,19 +63,19 @@ def make_environment(specification: EnvironmentSpecification, mode: str | None) 
 def choose_action(
     env: Environment, choose: Callable[[np.ndarray], np.ndarray], observation: Any
 ) -> Any:
-    """Ask a policy for one action, in the type of the action space.
+    """Choose an action with a policy, in the dtype of the action space.
 
     Args:
-        env: The environment, with observations as vectors.
+        env: The environment, with flattened observations.
         choose: The policy: observations `[1, O]` float32 → actions `[1, *action_shape]`.
-        observation: What the environment shows, `[O]`.
+        observation: The current observation, `[O]`.
 
     Returns:
-        What `env.step` takes: a NumPy scalar where the action space is Discrete, else an array.
+        An action for `env.step`: a NumPy scalar if the action space is Discrete, else an array.
 
     Raises:
-        CopyFault: If the observation is not the numbers that it should be.
-        UserError: If the observation is not finite, or the policy's action not in the space.
+        CopyFault: If the observation is not numeric or has another shape.
+        UserError: If the observation is not finite, or the action is not in the action space.
     """
     with np.errstate(over="ignore"):
         numbers = require_numbers(
@@ -85,7 +85,7 @@ def choose_action(
     if not np.isfinite(observations).all():
         raise UserError(f"expected a finite observation, received {observations[0]}")
     received, space = choose(observations), env.action_space
-    if np.isfinite(received).all():  # else there may be no such number of the space's type
+    if np.isfinite(received).all():  # else it may not convert to the space's dtype
         action = received.astype(space.dtype, copy=False)[0]
         if space.contains(action):
             return action
@@ -99,7 +99,7 @@ def take_step(env: Environment, action: Any) -> tuple[Any, float, bool]:
         The observation, the reward, and whether the episode has ended.
 
     Raises:
-        CopyFault: If reward or end are not the numbers that they should be.
+        CopyFault: If the reward is not a number, or `terminated` or `truncated` is not a flag.
     """
     observation, reward, terminated, truncated, _ = env.step(action)
     ends = [
@@ -110,34 +110,34 @@ def take_step(env: Environment, action: Any) -> tuple[Any, float, bool]:
 
 
 def picture_rate(env: Environment) -> float:
-    """Pictures a second."""
+    """Return the environment's frames per second."""
     rate = env.metadata.get("render_fps")
     return float(rate) if isinstance(rate, int | float) and 0 < rate < math.inf else DEFAULT_RATE
 
 
 @contextmanager
-def naming(place: str) -> Iterator[None]:
-    """Makes one message of whatever is raised, an environment's own errors included."""
+def prefix_errors(prefix: str) -> Iterator[None]:
+    """Turn any exception into a UserError with this prefix while the context is open."""
 
-    def named(error: BaseException) -> UserError:
+    def prefixed(error: BaseException) -> UserError:
         causes = list(_causes(error))
         if any(map(_is_of_opengl, causes)):
             return UserError(
-                "MuJoCo found no OpenGL to draw with: without a display it needs MUJOCO_GL=egl "
-                "and, on Debian or Ubuntu, `apt-get install libegl1`, or MUJOCO_GL=osmesa and "
+                "MuJoCo found no OpenGL to render with: without a display, it needs MUJOCO_GL=egl "
+                "and EGL (Debian, Ubuntu: `apt-get install libegl1`), or MUJOCO_GL=osmesa and "
                 f"libosmesa6. Received {type(causes[-1]).__name__}: {causes[-1]}"
             )
         text = " ".join(str(error).split())
         expected = isinstance(error, (*USER_ERRORS, CopyFault))
         kind = "" if expected else f"{type(error).__name__}: "
-        return UserError(f"{place}: {kind}{text}")
+        return UserError(f"{prefix}: {kind}{text}")
 
-    with raising(named):
+    with raising(prefixed):
         yield
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, that which it was raised from, and so on."""
+    """Yield an error, its cause, the cause of that, and so on."""
     while error is not None:
         yield error
         error = error.__cause__

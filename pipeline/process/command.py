@@ -68,7 +68,11 @@ def run_stage(name: str, arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=stage.description)
     parser.add_argument("task", help="a section of `tasks` in params.yaml")
     parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        metavar="FILE",
+        help="default: %(default)s",
     )
     options = parser.parse_args(arguments)
     end_with_dvc()

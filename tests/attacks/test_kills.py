@@ -1,4 +1,4 @@
-"""Trainings that are killed at random moments: all end with the bits of an unbroken one."""
+"""Training killed at random moments, which must give the same bits as without kills."""
 
 import os
 import random
@@ -13,13 +13,13 @@ pytestmark = pytest.mark.slow
 
 NUM_KILLS = 25  # of each backend
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# Long enough for kills to fall into the training and not all into TensorFlow's start.
+# Long enough for some kills to hit the training and not only TensorFlow's start.
 NUM_EPISODES = {"compiled": 4 * 256 * 10, "gymnasium": 4 * 150}
 
 
 @pytest.fixture(scope="module", params=TASKS)
 def attacked(request, tmp_path_factory):
-    """A task, its folder, what it gives unbroken, and when its checkpoints are written."""
+    """Yield a task, its folder, its results without kills, and the seconds in which it checkpoints."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         folder = tmp_path_factory.mktemp(request.param)
         monkeypatch.chdir(folder)
@@ -45,7 +45,7 @@ def test_a_kill_at_any_moment_changes_no_bit(seed, attacked):
         monkeypatch.chdir(folder)
         for path in (task.files.final_weights, task.files.learning_curve):
             path.unlink(missing_ok=True)
-        # One kill in five falls anywhere, TensorFlow's start included.
+        # One kill in five may hit any moment, including TensorFlow's start.
         moment = generator.uniform(0 if seed % 5 == 0 else begin, end)
         process = start_training(folder, task.name, num_workers=generator.choice([1, 2]))
         time.sleep(moment)
@@ -54,7 +54,7 @@ def test_a_kill_at_any_moment_changes_no_bit(seed, attacked):
             os.kill(process.pid, sent)
         process.communicate()
         print(f"{task.name}: {sent.name} after {moment:.1f} s, exit status {process.returncode}")
-        if process.returncode == 0:  # it was faster
+        if process.returncode == 0:  # it had already finished
             assert not task.checkpoints.exists()
         assert trained(task) == expected
         assert not (folder / "checkpoints" / task.name).exists()

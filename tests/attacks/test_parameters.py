@@ -1,4 +1,4 @@
-"""Mutations of params.yaml: each is valid, or answered by one clean message."""
+"""Mutations of params.yaml, which must be valid or give one clear message per mistake."""
 
 import copy
 import sys
@@ -14,7 +14,7 @@ from pipeline.check import main
 pytestmark = pytest.mark.slow
 
 COMMITTED = (Path(__file__).parents[2] / "params.yaml").read_text()
-NUM_MUTATIONS = 250  # of each of two kinds
+NUM_MUTATIONS = 250  # in each of the two tests
 
 scalars = (
     st.none()
@@ -33,29 +33,29 @@ values = st.recursive(
 )
 
 
-def places(data, path=()):
-    """All paths into nested data, the whole included."""
+def paths(data, path=()):
+    """Yield all paths into nested data, including the empty path to the whole."""
     yield path
     items = data.items() if isinstance(data, dict) else ()
     for key, value in enumerate(data) if isinstance(data, list) else items:
-        yield from places(value, (*path, key))
+        yield from paths(value, (*path, key))
 
 
-def answered(path, capsys):
-    """Checks a file as the command does; there is one line and no traceback, whatever it holds."""
+def assert_valid_or_refused(path, capsys):
+    """Check a file by the command; require lines that name the file, and no traceback."""
     try:
         main(["--params", str(path)])
         status = 0
     except SystemExit as end:
         print(end.code, file=sys.stderr)
         status = 1
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     if status == 0:
-        assert said.out.splitlines()[0].endswith("no mistakes")
+        assert captured.out.splitlines()[0].endswith("no mistakes")
     else:
         assert status == 1
-        assert said.out == ""
-        lines = said.err.rstrip("\n").split("\n")
+        assert captured.out == ""
+        lines = captured.err.rstrip("\n").split("\n")
         assert lines != [""]
         for line in lines:
             assert line.startswith(f"{path}: "), line
@@ -76,7 +76,7 @@ LIMITS = settings(
 def test_a_changed_a_missing_or_a_new_value(data, tmp_path_factory, capsys):
     mutated = YAML(typ="safe").load(COMMITTED)
     for _ in range(data.draw(st.integers(1, 3))):
-        path = data.draw(st.sampled_from(list(places(mutated))))
+        path = data.draw(st.sampled_from(list(paths(mutated))))
         if not path:
             continue
         *parents, last = path
@@ -91,7 +91,7 @@ def test_a_changed_a_missing_or_a_new_value(data, tmp_path_factory, capsys):
             case "add" if isinstance(section, dict):
                 section[data.draw(st.text(max_size=8))] = data.draw(values)
             case "swap":
-                others = [other for other in places(mutated) if other]
+                others = [other for other in paths(mutated) if other]
                 source = mutated
                 for key in data.draw(st.sampled_from(others)):
                     source = source[key]
@@ -99,7 +99,7 @@ def test_a_changed_a_missing_or_a_new_value(data, tmp_path_factory, capsys):
     path = tmp_path_factory.mktemp("mutation") / "params.yaml"
     with path.open("w") as file:
         YAML(typ="safe").dump(mutated, file)
-    answered(path, capsys)
+    assert_valid_or_refused(path, capsys)
 
 
 @LIMITS
@@ -115,4 +115,4 @@ def test_changed_bytes(data, tmp_path_factory, capsys):
         )
     path = tmp_path_factory.mktemp("mutation") / "params.yaml"
     path.write_bytes(content)
-    answered(path, capsys)
+    assert_valid_or_refused(path, capsys)

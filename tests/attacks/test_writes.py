@@ -1,4 +1,4 @@
-"""Disks that fill up, at each write: one clear line, the old files whole, and nothing left over."""
+"""A full disk at each write: one clear message, intact old files and no temporary ones."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def fail_at(monkeypatch, number):
-    """Makes the `number`-th fsync or rename fail as a full disk does."""
+    """Make the `number`-th fsync or rename fail as on a full disk."""
     calls = []
 
     def failing(function):
@@ -39,7 +39,7 @@ def fail_at(monkeypatch, number):
 
 
 def fails(task):
-    """Whether training fails for want of disk space, as it then says of a file that is known."""
+    """Return whether training fails for lack of disk space, naming no temporary file."""
     try:
         train(task)
         return False
@@ -54,7 +54,7 @@ def fill(path):
 
 
 def contents(folder):
-    """The files of a folder, but for those of tensorboard/, which grow while training runs."""
+    """Return the files of a folder, except tensorboard/, which grows while training runs."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path: path.read_bytes() for path in files if "tensorboard" not in path.parts}
 
@@ -69,14 +69,14 @@ def test_each_write_of_a_training_may_fail(tmp_path, monkeypatch):
     number = 0
     while True:
         number += 1
-        shutil.rmtree("checkpoints", ignore_errors=True)  # from the beginning each time
+        shutil.rmtree("checkpoints", ignore_errors=True)  # start from the beginning each time
         with monkeypatch.context() as attack:
             calls = fail_at(attack, number)
             if not fails(task):
                 assert len(calls) < number
                 break
         left = contents(tmp_path / "data")
-        # The same parameters give the same bytes: whether a file was replaced or not, it is whole.
+        # The same parameters give the same bytes, so each file is intact, replaced or not.
         assert left == {path: expected[path] for path in left}
         assert len(left) == 5
         assert not [path for path in tmp_path.rglob(".*") if path.is_dir()]
@@ -85,7 +85,7 @@ def test_each_write_of_a_training_may_fail(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system of its own")
-def test_a_full_disk_is_told_in_one_line(tmp_path):
+def test_a_full_disk_is_reported_in_one_line(tmp_path):
     full = tmp_path / "full"
     full.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(full)]

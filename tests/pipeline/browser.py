@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over a pipe by its DevTools protocol."""
+"""A headless Chromium, controlled over a pipe with the DevTools protocol."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 class Tab:
-    """One tab: sends commands, and keeps what the browser reports meanwhile."""
+    """A browser tab that sends commands and collects the events reported in the meantime."""
 
     def __init__(self, commands: int, reports: int) -> None:
         self._commands, self._reports = commands, reports
@@ -45,7 +45,7 @@ class Tab:
     def open(
         self, path: Path, width: int, scheme: str = "light", motion: str = "no-preference"
     ) -> None:
-        """Open a file without network, in a window of this width with these preferences."""
+        """Open a file offline, in a window of this width with these preferences."""
         self.send("Network.emulateNetworkConditions", offline=True, latency=0, **_NO_LIMITS)
         self.send(
             "Emulation.setDeviceMetricsOverride",
@@ -71,7 +71,7 @@ class Tab:
         return answer["result"].get("value")
 
     def of(self, method: str) -> list[dict[str, Any]]:
-        """Return what was reported under this name since the page was opened."""
+        """Return the parameters of all events of this name since the page was opened."""
         return [event["params"] for event in self.events if event["method"] == method]
 
     def _next(self) -> dict[str, Any]:
@@ -97,22 +97,22 @@ os.execv(command[0], command)
 
 @contextmanager
 def open_tab(profile: Path) -> Iterator[Tab]:
-    """Start the browser with a profile of its own; it ends with the context."""
+    """Start the browser with the given profile, and stop it when the context ends."""
     assert CHROMIUM is not None
     read_commands, commands = os.pipe()
     reports, write_reports = os.pipe()
-    # Beyond 3 and 4, lest one overwrite the other.
-    theirs = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (read_commands, write_reports)]
+    # Above 4, so that the launcher's dup2 calls do not overwrite them.
+    child_fds = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (read_commands, write_reports)]
     options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
-    launch = [sys.executable, "-c", _LAUNCH, *map(str, theirs), CHROMIUM]
+    launch = [sys.executable, "-c", _LAUNCH, *map(str, child_fds), CHROMIUM]
     process = subprocess.Popen(
         [*launch, *options, f"--user-data-dir={profile}"],
-        pass_fds=theirs,
+        pass_fds=child_fds,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    for fd in (read_commands, write_reports, *theirs):
+    for fd in (read_commands, write_reports, *child_fds):
         os.close(fd)
     try:
         yield Tab(commands, reports)

@@ -1,4 +1,4 @@
-"""A project whose stages have run, small and made up, for the tests of what comes after them."""
+"""A small made-up project whose stages have run, for tests of plots and the report."""
 
 import shutil
 from collections.abc import Mapping
@@ -31,10 +31,10 @@ METRICS = {
 
 
 def write_project(folder: Path, tasks: Mapping[str, Any]) -> None:
-    """Writes params.yaml, dvc.yaml and what all tasks' stages leave for the report.
+    """Write params.yaml, dvc.yaml and the files that the report reads, for all tasks.
 
     Args:
-        folder: The project's.
+        folder: The folder of the project.
         tasks: The sections of params.yaml.
     """
     write_params(folder, **tasks)
@@ -48,13 +48,13 @@ def write_project(folder: Path, tasks: Mapping[str, Any]) -> None:
 
 
 def plotted(name: str, files: TaskFiles) -> Any:
-    """A task as the stage `plot` sees it."""
+    """Make the attributes of a task that the stage `plot` reads."""
     specification = inspect_environment("Bandit-v0", {})
     return SimpleNamespace(name=name, files=files, specification=specification)
 
 
 def write_tables(files: TaskFiles) -> None:
-    """Writes the tables of two runs of a small bandit."""
+    """Write the tables of two runs of a small bandit."""
     run, point = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
     curve = {"run": run, "num_episodes": point + 1, "num_env_steps": point + 1}
     curve |= {"mean_return": np.array([0.0, 1.0, 0.0, 0.0])}
@@ -79,7 +79,7 @@ def write_tables(files: TaskFiles) -> None:
 
 
 def write_film(folder: Path) -> None:
-    """Writes two frames of 6 × 4 pixels, and what became of the episode."""
+    """Write a film of two frames of 6 × 4 pixels, and film.json."""
     folder.mkdir(parents=True, exist_ok=True)
     first, second = (Image.new("P", (6, 4), color) for color in (0, 9))
     first.save(folder / "film.gif", save_all=True, append_images=[second], duration=40)

@@ -1,4 +1,4 @@
-"""Two small tasks with all that a learner can have, and trainings of them that are killed."""
+"""Two small tasks that use every feature of the learner, and processes that train them."""
 
 import copy
 import os
@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.rollout import rollout
 from pipeline.task.task import Task, load_task
 from pipeline.train import train
-from tests.pipeline.signals import hear_signals
+from tests.pipeline.signals import restore_stop_signals
 from tests.pipeline.small_task import BANDIT, write_params
 
 REPOSITORY = Path(__file__).parents[2]
@@ -43,21 +43,21 @@ TASKS["gymnasium"]["train"] |= {
 
 
 def prepared(folder: Path, name: str, **changes: Any) -> Task:
-    """Rolls a task of these out in `folder`, which must be the working directory."""
+    """Run stage `rollout` of a task in `folder`, which must be the working directory."""
     task = load_task(write_params(folder, **{name: TASKS[name] | changes}), name)
     rollout(task)
     return task._replace(checkpoint_seconds=0)
 
 
 def trained(task: Task) -> dict[str, bytes]:
-    """Trains it to the end, in this process; returns what was written."""
+    """Train a task to the end, in this process; return the files written, by name."""
     train(task)
     files = (task.files.final_weights, task.files.learning_curve, task.files.action_distribution)
     return {path.name: path.read_bytes() for path in files}
 
 
 def start_training(folder: Path, name: str, num_workers: int = 1) -> "subprocess.Popen[str]":
-    """Begins the same in a process of its own, with a checkpoint whenever there can be one."""
+    """Start training in a subprocess that writes a checkpoint at every opportunity."""
     params = (folder / "params.yaml").read_text()
     text = params.replace("num_workers: 1", f"num_workers: {num_workers}\ncheckpoint_seconds: 0")
     (folder / "attacked.yaml").write_text(text)
@@ -68,5 +68,5 @@ def start_training(folder: Path, name: str, num_workers: int = 1) -> "subprocess
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=hear_signals,
+        preexec_fn=restore_stop_signals,
     )

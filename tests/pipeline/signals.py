@@ -1,11 +1,11 @@
-"""Signals to processes that tests start; imports nothing that is slow."""
+"""Signals to processes that tests start. This module has no slow imports."""
 
 import signal
 
 from pipeline.process.interruption import STOP_SIGNALS
 
 
-def hear_signals() -> None:
-    """Undo that `nohup` and a shell's `&` make their children deaf."""
+def restore_stop_signals() -> None:
+    """Restore the default handlers: under `nohup` or a shell's `&`, children ignore signals."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)

@@ -28,7 +28,7 @@ BANDIT: dict[str, Any] = {
 
 
 def write_params(folder: Path, **tasks: Any) -> Path:
-    """Writes a params.yaml with these tasks."""
+    """Write a params.yaml with these tasks."""
     path = folder / "params.yaml"
     with path.open("w") as file:
         YAML(typ="safe").dump({"seed": SEED, "num_workers": 1, "tasks": tasks}, file)

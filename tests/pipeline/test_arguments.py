@@ -1,4 +1,4 @@
-"""What the commands take as arguments."""
+"""The types of command-line arguments."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from pipeline.arguments import count, file_to_write, seconds
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", ""])
-def test_a_count_is_1_at_least(text):
+def test_a_count_is_at_least_1(text):
     assert count("12") == 12
     with pytest.raises(argparse.ArgumentTypeError, match=f"at least 1, received '{text}'"):
         count(text)
@@ -22,7 +22,7 @@ def test_seconds_are_finite_and_above_0(text):
 
 
 @pytest.mark.parametrize("text", ["", ".", "file", "file.jpg", "folder.png"])
-def test_a_file_to_write_has_its_ending_and_is_no_folder(text, tmp_path, monkeypatch):
+def test_a_file_to_write_has_the_suffix_and_is_not_a_folder(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
     assert str(file_to_write(".png")("deep/file.PNG")) == "deep/file.PNG"

@@ -1,4 +1,4 @@
-"""The check of params.yaml with its environments, as a function and as a command."""
+"""Checking params.yaml and its environments, as a function and as a command."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ VALID = "seed: 0\ntasks:" + "".join(f"\n  {key}:{TASK}{ENVIRONMENTS[key]}" for k
 @pytest.fixture
 def write(tmp_path):
     def write(*edits):
-        """The valid file with the first occurrence of each old text made new."""
+        """Write the valid file, with the first occurrence of each old text replaced."""
         text = VALID
         for old, new in edits:
             assert old in text
@@ -62,7 +62,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def inspected(monkeypatch):
-    """The environments that were inspected; one called Bad-v0 is refused."""
+    """Collect the environments that are inspected; Bad-v0 raises an error."""
     seen = []
 
     def inspect(env_id, kwargs, max_episode_steps, action_mask):
@@ -112,7 +112,7 @@ def test_an_environment_that_is_refused(write):
 
 
 @pytest.mark.usefixtures("inspected")
-def test_mistakes_of_fields_and_of_environments_are_told_at_once(write):
+def test_mistakes_of_fields_and_of_environments_are_reported_together(write):
     path = write(("Bandit-v0", "Bad-v0"), ("gamma: 1.0", "gamma: 2.0"), ("CartPole-v1", "Bad-v0"))
     assert message(path).splitlines() == [
         f"{path}: tasks.bandit.train.gamma: expected a number from 0 to 1, received 2.0",
@@ -175,7 +175,7 @@ def test_an_environment_without_a_time_limit(write):
         ("CartPole-v1", "bounded_actions: clip", None),
     ],
 )
-def test_what_only_a_normal_policy_has(write, env_id, option, mistake):
+def test_options_of_normal_policies_are_refused_for_others(write, env_id, option, mistake):
     path = write(("{id: Bandit-v0, kwargs: {probabilities: [0.3, 0.7]}}", f"{{id: {env_id}}}"))
     path.write_text(path.read_text().replace("activation: tanh", f"activation: tanh, {option}", 1))
     if mistake is None:
@@ -184,7 +184,7 @@ def test_what_only_a_normal_policy_has(write, env_id, option, mistake):
         assert message(path) == f"{path}: tasks.bandit.policy.{mistake}"
 
 
-def test_a_backend_that_there_is_not(write):
+def test_a_missing_compiled_backend_is_refused(write):
     compiled = "{id: CartPole-v1, backend: compiled}"
     assert check_params(write(("{id: CartPole-v1}", compiled)))
     path = write(("{id: FrozenLake-v1}", "{id: FrozenLake-v1, backend: compiled}"))
@@ -194,7 +194,7 @@ def test_a_backend_that_there_is_not(write):
     )
 
 
-@pytest.mark.parametrize("width", [0, 1e-9])  # the latter is none as float32
+@pytest.mark.parametrize("width", [0, 1e-9])  # the latter is 0 in float32
 def test_bounds_without_width_cannot_be_squashed_to(width, write, monkeypatch):
     space = spaces.Box(1, 1 + width, (2,), np.float64)
     flat = inspect_environment("Pendulum-v1", {})._replace(action_space=space)
@@ -204,7 +204,7 @@ def test_bounds_without_width_cannot_be_squashed_to(width, write, monkeypatch):
 
 
 @pytest.mark.filterwarnings("error")
-def test_nothing_is_said_of_bounds_that_float32_cannot_hold(write, monkeypatch):
+def test_no_warning_about_bounds_beyond_float32(write, monkeypatch):
     wide = spaces.Box(-1e300, 1e300, (2,), np.float64)
     specification = inspect_environment("Pendulum-v1", {})._replace(action_space=wide)
     monkeypatch.setattr(module, "inspect_environment", lambda *_: specification)
@@ -212,24 +212,25 @@ def test_nothing_is_said_of_bounds_that_float32_cannot_hold(write, monkeypatch):
 
 
 @pytest.mark.usefixtures("inspected")
-def test_the_command_says_that_all_is_well(write, capsys, monkeypatch):
+def test_the_command_reports_no_mistakes(write, capsys, monkeypatch):
     monkeypatch.setattr("pipeline.check.default_num_workers", lambda: 2)
     path = write()
     main(["--params", str(path)])
     assert capsys.readouterr() == (
         f"{path}: 3 tasks (bandit, cartpole, frozen_lake), no mistakes\n"
-        "memory for episodes, if all last to the time limit: bandit 1 MB, cartpole 2 MB, "
+        "memory for episodes, if all reach the time limit: bandit 1 MB, cartpole 2 MB, "
         "frozen_lake 1 MB\n",
         "",
     )
 
 
-def test_memory_is_that_of_the_largest_stage_and_a_mistake_where_there_is_less(
+def test_memory_is_that_of_the_largest_stage_and_too_little_is_a_mistake(
     write, capsys, monkeypatch
 ):
-    # CartPole: 4 + 2 numbers and 3 flags of each of 500 steps, an action has one: 31 bytes. The
-    # stage `rollout` holds twice 2 · 10 episodes; a worker of `train` these and 4 · 10 of an
-    # update; one of `evaluate` 3 · 3. So two workers of `train` need most.
+    # A step of CartPole has 4 + 2 float32 numbers, an int32 action and 3 flags: 31 bytes. Each
+    # episode has up to 500 steps. Stage `rollout` holds 2 · 10 episodes twice; a worker of `train`
+    # holds 2 · 10 and 4 · 10 of an update; a worker of `evaluate` holds 3 · 3. So the two workers
+    # of `train` need the most.
     monkeypatch.setattr("pipeline.check.default_num_workers", lambda: 2)
     path = write()
     text = path.read_text().replace("episodes_per_update: 2", "episodes_per_update: 10")
@@ -243,8 +244,8 @@ def test_memory_is_that_of_the_largest_stage_and_a_mistake_where_there_is_less(
     with pytest.raises(SystemExit) as error:
         main(["--params", str(path)])
     assert str(error.value) == (
-        f"{path}: tasks.cartpole: episodes of up to 500 steps take up to 2 MB of memory, and this "
-        "machine has 2 MB; see env.max_episode_steps and the numbers of episodes"
+        f"{path}: tasks.cartpole: episodes of up to 500 steps need up to 2 MB of memory, but this "
+        "machine has 2 MB; reduce env.max_episode_steps or the numbers of episodes"
     )
 
 
@@ -256,7 +257,7 @@ def test_the_command_counts_one_task(tmp_path, capsys):
     assert capsys.readouterr().out.startswith(f"{path}: 1 task (bandit), no mistakes\n")
 
 
-def test_the_command_tells_mistakes_on_stderr_and_fails_without_a_traceback(write):
+def test_the_command_reports_mistakes_on_stderr_and_fails_without_a_traceback(write):
     path = write(("seed: 0", "seed: -1"), ("CartPole-v1", "CartPool-v1"))
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline", "check", "--params", path],
@@ -288,7 +289,7 @@ def test_advantages_that_are_always_0_are_refused(write):
 
 
 class Moody(gymnasium.Env):
-    """Rewards by what no seed determines."""
+    """An environment with rewards that no seed determines."""
 
     observation_space, action_space = spaces.Box(-1, 1, (1,)), spaces.Discrete(2)
 

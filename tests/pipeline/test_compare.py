@@ -1,4 +1,4 @@
-"""The command `compare`, on a small project of its own with git and DVC."""
+"""The command `compare`, on a small project with git and DVC."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from tests.pipeline.small_task import write_params
 
 ROOT = Path(__file__).parents[2]
 
-# The stages whose files are compared. They never run: `dvc commit` takes what the tests write.
+# The stages whose files are compared. They never run: `dvc commit` records the tests' files.
 DVC_YAML = """
 stages:
   train:
@@ -47,13 +47,13 @@ def run(*command, cwd):
 
 
 def dvc(*arguments, cwd):
-    """The command `dvc`, but in this process, which starts no other Python."""
+    """Run `dvc` in this process, without starting another Python."""
     with chdir(cwd):
         assert dvc_cli.main([*arguments, "--quiet"]) == 0
 
 
 def write_task(root, name, means):
-    """Writes what the stages would: runs with these mean returns, greedy; one less, sampled."""
+    """Write a task's files: `means` are its runs' greedy mean returns, sampled ones are 1 lower."""
     files = TaskFiles(root / "data" / name)
     index, sampled, episode = (i.ravel() for i in np.indices((len(means), 2, 2)))
     returns = np.array(means, dtype=float)[index] - sampled + np.where(episode, 0.5, -0.5)
@@ -81,7 +81,7 @@ def write_task(root, name, means):
 
 
 def write_project(root, learning_rate, tasks):
-    """Writes params.yaml, and what the stages would: tasks are mean returns of the runs."""
+    """Write params.yaml and all tasks' files; `tasks` maps names to the runs' mean returns."""
     write_params(root, **{name: section(len(tasks[name]), learning_rate) for name in tasks})
     for name, means in tasks.items():
         write_task(root, name, means)
@@ -108,7 +108,7 @@ LOST = {"apart": [101, 102, 103, 104], "close": [1, 2, 3, 4]}
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory):
-    """A project with four commits, an experiment, and a workspace that is the experiment's."""
+    """Make a project with four commits, and an experiment that is also the workspace."""
     root = tmp_path_factory.mktemp("project")
     run("git", "init", "--quiet", cwd=root)
     for name, value in {"user.name": "test", "user.email": "test@localhost"}.items():
@@ -137,13 +137,13 @@ def committed(tmp_path_factory):
 
 @pytest.fixture
 def project(committed, monkeypatch):
-    """The project as the current folder, only to be read."""
+    """Change to the project, which tests may only read."""
     monkeypatch.chdir(committed)
 
 
 @pytest.fixture
 def own_project(committed, tmp_path, monkeypatch):
-    """A copy of the project as the current folder, to be changed."""
+    """Change to a copy of the project, which tests may modify."""
     root = tmp_path / "project"
     shutil.copytree(committed, root)
     monkeypatch.chdir(root)
@@ -152,7 +152,7 @@ def own_project(committed, tmp_path, monkeypatch):
 
 @pytest.fixture
 def compare(tmp_path, capsys):
-    """Runs the command; gives what it prints and, by task, what it writes as JSON."""
+    """Return a function that runs the command and returns its printed text and its JSON."""
 
     def compare(*arguments):
         files = {"--json": tmp_path / "compared.json", "--picture": tmp_path / "picture.png"}
@@ -163,10 +163,10 @@ def compare(tmp_path, capsys):
 
 
 def message(*arguments):
-    """What the command says as it ends with exit status 1."""
+    """Return the message with which the command exits at status 1."""
     with pytest.raises(SystemExit) as exit_:
         main([*arguments])
-    assert isinstance(exit_.value.code, str)  # which Python prints, with status 1
+    assert isinstance(exit_.value.code, str)  # Python prints it and exits with status 1
     return exit_.value.code
 
 
@@ -177,7 +177,13 @@ def verdicts(task):
 @pytest.mark.usefixtures("project")
 def test_two_commits(compare, tmp_path):
     printed, tasks = compare("slow", "fast")
-    assert list(tasks) == ["alone", "apart", "bandit", "close", "equal"]  # `new` is in one alone
+    assert list(tasks) == [
+        "alone",
+        "apart",
+        "bandit",
+        "close",
+        "equal",
+    ]  # only one revision has `new`
     parameters = {"train.learning_rate": {"slow": 0.001, "fast": 0.01}}
     assert tasks["apart"]["parameters"] == tasks["equal"]["parameters"] == parameters
     assert tasks["apart"]["code"] == []
@@ -197,8 +203,8 @@ def test_two_commits(compare, tmp_path):
     assert "fast against slow, greedy: +10.0 [+" in printed
     picture = tmp_path / "picture.png"
     assert printed.endswith(
-        f"{picture}: learning curves of alone, apart, bandit, close; without equal, where they are "
-        "the same\n"
+        f"{picture}: learning curves of alone, apart, bandit, close; "
+        "identical and not drawn: equal\n"
     )
     width, height = struct.unpack(">II", picture.read_bytes()[16:24])
     assert width == 900
@@ -230,7 +236,7 @@ def test_a_revision_without_the_task_is_left_out(compare):
 
 
 @pytest.mark.usefixtures("project")
-def test_metrics_stand_in_for_what_the_cache_has_lost(compare):
+def test_metrics_replace_files_missing_from_the_cache(compare):
     printed, tasks = compare("lost", "slow", "--task", "apart")
     lost = tasks["apart"]["results"]["lost"]
     assert (lost["num_runs"], lost["greedy"], lost["runs"]) == (4, 102.5, {})
@@ -238,31 +244,31 @@ def test_metrics_stand_in_for_what_the_cache_has_lost(compare):
     assert {verdict for _, verdict in verdicts(tasks["apart"])} == {"runs missing"}
     notes = tasks["apart"]["notes"]
     assert notes[:2] == [
-        "lost: data/apart/evaluation.csv is not in DVC's cache, shown are its metrics",
-        "lost: data/apart/learning_curve.csv is not in DVC's cache, the picture is without it",
+        "lost: data/apart/evaluation.csv is not in DVC's cache; metrics.json is shown instead",
+        "lost: data/apart/learning_curve.csv is not in DVC's cache; the picture omits it",
     ]
     assert "`git checkout lost`" in notes[2]
     assert all(note in printed for note in notes)
 
 
-def test_what_the_cache_and_the_workspace_have_lost(own_project, compare):
+def test_files_missing_from_the_workspace_and_the_cache(own_project, compare):
     (own_project / "data" / "apart" / "evaluation.csv").unlink()  # the cache has it
     _, tasks = compare("fast", "workspace", "--task", "apart")
     assert tasks["apart"]["results"]["workspace"]["greedy"] == 22.5
     assert tasks["apart"]["notes"] == []
     shutil.rmtree(own_project / ".dvc" / "cache")
     _, tasks = compare("workspace", "fast", "--task", "apart")
-    assert tasks["apart"]["notes"][1] == "workspace: `dvc repro` makes what is missing"
+    assert tasks["apart"]["notes"][1] == "workspace: `dvc repro` creates the missing files"
 
 
 def test_nothing_to_draw(own_project, compare, tmp_path):
     shutil.rmtree(own_project / ".dvc" / "cache")
     printed, _ = compare("slow", "fast", "--task", "apart")
-    assert printed.endswith("no picture, since there is no learning curve\n")
+    assert printed.endswith("no picture: none of the revisions has a learning curve\n")
     assert not (tmp_path / "picture.png").exists()
 
 
-def test_a_remote_storage_has_it(own_project, compare, tmp_path):
+def test_files_are_read_from_remote_storage(own_project, compare, tmp_path):
     remote = tmp_path / "remote"
     shutil.move(own_project / ".dvc" / "cache", remote)
     (own_project / ".dvc" / "config").write_text(
@@ -273,7 +279,7 @@ def test_a_remote_storage_has_it(own_project, compare, tmp_path):
     assert tasks["apart"]["notes"] == []
 
 
-def test_a_project_in_a_folder_of_the_repository(own_project, compare):
+def test_a_project_in_a_subfolder_of_the_repository(own_project, compare):
     shutil.move(own_project / ".git", own_project.parent)
     run("git", "add", ".", cwd=own_project)
     run("git", "commit", "--quiet", "--message", "moved", cwd=own_project)
@@ -301,12 +307,12 @@ def test_a_table_that_no_stage_wrote(own_project, compare):
     assert tasks["apart"]["results"]["workspace"]["greedy"] == 7
     (note,) = tasks["apart"]["notes"]
     assert note == (
-        "workspace: data/apart/evaluation.csv, data/apart/learning_curve.csv, "
-        "data/apart/action_distribution.csv: not what the stages wrote that dvc.lock records"
+        "workspace: not as dvc.lock records them: data/apart/evaluation.csv, "
+        "data/apart/learning_curve.csv, data/apart/action_distribution.csv"
     )
 
 
-def test_the_picture_has_a_place_that_git_ignores():
+def test_git_ignores_the_picture():
     assert subprocess.run(["git", "check-ignore", PICTURE], cwd=ROOT).returncode == 0
 
 
@@ -321,19 +327,19 @@ def test_the_picture_has_a_place_that_git_ignores():
         ),
         (
             ("slow", "fast", "--task", "apar"),
-            "--task: expected a task of two or more of these revisions, one of alone, apart, "
-            "bandit, close, equal, received 'apar'; did you mean apart?",
+            "--task: expected a task that two or more of these revisions have (alone, apart, "
+            "bandit, close, equal), received 'apar'; did you mean apart?",
         ),
         (
             ("slow", "fast", "--task", "new"),
-            "--task: expected a task of two or more of these revisions, one of alone, apart, "
-            "bandit, close, equal, received 'new'",
+            "--task: expected a task that two or more of these revisions have (alone, apart, "
+            "bandit, close, equal), received 'new'",
         ),
         (
             ("slow", "never_run", "--task", "apart"),
             "never_run: data/apart/evaluation.csv: expected it or metrics.json, received neither; "
-            "`git checkout never_run` (for an experiment `dvc exp apply`), then `dvc pull` from a "
-            "remote storage or `dvc repro` brings what is missing",
+            "to restore it, run `git checkout never_run` (for an experiment, `dvc exp apply`), "
+            "then `dvc pull` from remote storage or `dvc repro`",
         ),
     ],
 )
@@ -384,7 +390,7 @@ def test_a_damaged_file_is_named(own_project, name, text, said):
 def test_no_task_in_common(own_project):
     write_params(own_project, other=section(1, 0.1))
     assert message("never_run", "workspace") == (
-        "expected a task of two or more of these revisions, received never_run: apart; "
+        "expected a task that two or more revisions have, received never_run: apart; "
         "workspace: other"
     )
 

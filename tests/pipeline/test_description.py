@@ -1,4 +1,4 @@
-"""Spaces in words, for spec.json."""
+"""Descriptions of spaces for spec.json."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ def test_the_description_says_how_to_flatten_an_observation():
     observation = EVERYTHING.sample()
     flat = np.asarray(spaces.flatten(EVERYTHING, observation))
     parts = describe_flattening(EVERYTHING)
-    # By hand, from what it says: numbers and bits as they are, whole numbers one-hot.
+    # Encoded by hand from the description: numbers and bits unchanged, integers one-hot.
     encoded: dict[str, Callable[[Any], np.ndarray]] = {
         "its numbers, row by row": np.ravel,
         "its bits, row by row": np.ravel,
@@ -51,7 +51,7 @@ def test_the_description_of_a_space_is_json():
     assert description["spaces"]["position"]["shape"] == [2, 3]
 
 
-def test_a_space_of_ones_own_is_described_as_what_it_is():
+def test_a_subclass_is_described_as_its_gymnasium_space():
     class Mine(spaces.Box):
         pass
 

@@ -1,4 +1,4 @@
-"""Numbers as text."""
+"""Formatting of numbers."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from pipeline.formatting import number, with_interval
         (0.0000123, "1.23e−05"),
     ],
 )
-def test_three_digits_or_whole(value, text):
+def test_three_significant_digits_or_an_integer(value, text):
     assert number(value) == text
 
 

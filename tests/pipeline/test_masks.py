@@ -1,4 +1,4 @@
-"""Masks of legal actions, from params.yaml to a played SavedModel, and docs/masks.md."""
+"""Masks of legal actions, from params.yaml to playing a SavedModel, and docs/masks.md."""
 
 import copy
 import json
@@ -30,7 +30,7 @@ PAGE = (REPOSITORY / "docs" / "masks.md").read_text()
 
 
 def counting(**env):
-    """A section of params.yaml, small."""
+    """Make a small section of params.yaml for the counting environment."""
     params = copy.deepcopy(BANDIT)
     params["num_runs"] = 1
     params["env"] = {"id": count_to_seven.ID, "action_mask": "action_mask"} | env
@@ -41,7 +41,7 @@ def counting(**env):
     return params
 
 
-def test_the_taxi_of_the_page_never_acts_illegally(tmp_path, monkeypatch):
+def test_the_taxi_in_the_docs_never_takes_an_illegal_action(tmp_path, monkeypatch):
     [text] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     params = YAML(typ="safe").load(text)["taxi"]
     taken = []
@@ -64,29 +64,29 @@ def test_the_taxi_of_the_page_never_acts_illegally(tmp_path, monkeypatch):
     assert np.isfinite(episodes["log_probs"]).all()
 
 
-def require_learnt(task):
-    # From a count of 0 to 3, drawn evenly, three steps lead to seven, or two from 1 on: −2.25.
+def assert_learned(task):
+    # Counts begin uniformly from 0 to 3. Reaching 7 takes three steps from 0, else two: −2.25.
     curve = read_table(task.files.learning_curve, ["mean_return"])["mean_return"]
     assert curve[-10:].mean() > -2.5 > curve[:5].mean()
 
 
-def test_counting_is_learnt_by_a_compiled_program(tmp_path, monkeypatch):
+def test_a_compiled_program_learns_to_count(tmp_path, monkeypatch):
     stages = (rollout, train, variance)
     task = run_stages(tmp_path, monkeypatch, "task", counting(backend="compiled"), stages)
-    require_learnt(task)
+    assert_learned(task)
     noise = read_table(task.files.variance, ["total_variance"])["total_variance"]
     assert np.isfinite(noise).all()
 
 
-def test_counting_is_learnt_exported_and_evaluated(tmp_path, monkeypatch):
-    # An illegal action raises.
+def test_counting_is_learned_exported_and_evaluated(tmp_path, monkeypatch):
+    # The environment raises an error on an illegal action.
     stages = (rollout, train, export, evaluate)
     task = run_stages(tmp_path, monkeypatch, "task", counting(backend="gymnasium"), stages)
-    require_learnt(task)
+    assert_learned(task)
     evaluation = read_table(task.files.evaluation, ["episode_return"])["episode_return"]
     assert set(evaluation) <= {-2.0, -3.0, -4.0}
     visited = read_table(task.files.visited, ["observation_0"])
-    assert "observation_1" not in visited  # the mask is none of the features
+    assert "observation_1" not in visited  # the mask is not a feature
     spec = json.loads((task.files.policy / "spec.json").read_text())
     assert spec["environment"]["action_mask"] == "action_mask"
     assert spec["observation"]["shape"] == [1]
@@ -130,7 +130,7 @@ def test_a_compiled_mask_without_a_legal_action(tmp_path, monkeypatch):
         EnvironmentFault, match=r"^task: .*: run 0: episode \d+, step \d+: expected a"
     ):
         rollout(task)
-    message = r"training stopped, .* or see to it that a mask is never without a legal action$"
+    message = r"training stopped, .* or make sure that every mask has a legal action$"
     with pytest.raises(UserError, match=message):
         train(task)
 
@@ -168,11 +168,11 @@ def test_mistakes_in_params(env, message, tmp_path):
         check_params(path)
 
 
-def test_a_policy_without_a_mask_is_not_played_where_there_is_one(tmp_path, monkeypatch):
+def test_a_policy_without_a_mask_is_not_played_in_an_environment_with_one(tmp_path, monkeypatch):
     params = counting(backend="gymnasium", action_mask=None, kwargs={"in_info": True})
     params["train"]["num_episodes"] = 16
 
-    monkeypatch.setattr(count_to_seven, "GOAL", 10**6)  # where all is legal
+    monkeypatch.setattr(count_to_seven, "GOAL", 10**6)  # all actions are legal
     task = run_stages(tmp_path, monkeypatch, "task", params, (rollout, train, export))
     path = task.files.policy / "spec.json"
     spec = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""Playing an exported policy, from its folder alone."""
+"""Playing an exported policy from its folder."""
 
 import json
 import os
@@ -33,9 +33,9 @@ CARTPOLE: dict[str, Any] = {"id": "CartPole-v1", "kwargs": {}, "max_episode_step
 
 
 class MadeUp(gymnasium.Env[Any, Any]):
-    """Three steps an episode; observes a Dict of 3 + 2 numbers; fails where it is told to.
+    """An environment with 3 steps per episode and a Dict of 3 + 2 numbers, which can fail.
 
-    Its observations are outside their space, which Gymnasium's checks would warn of at each step.
+    Its observations are outside their space, so Gymnasium's checks would warn at each step.
     """
 
     metadata = {"render_modes": ["rgb_array", "ansi"]}
@@ -80,20 +80,20 @@ gymnasium.register("MadeUp-v0", made_up, max_episode_steps=10)
 
 @pytest.fixture(autouse=True)
 def variables(monkeypatch):
-    """What play sets for libraries is undone; no test looks for a display of the machine's."""
+    """Restore the variables that play sets, and hide the machine's display from the tests."""
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
-        monkeypatch.setenv(name, "")  # so that it is restored
+        monkeypatch.setenv(name, "")  # so that monkeypatch restores it
         monkeypatch.delenv(name)
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
 
 
 def environment_of(**entries):
-    """What spec.json says of MadeUp, but for `entries`."""
+    """Make the environment of spec.json for MadeUp, updated by `entries`."""
     return {"id": "MadeUp-v0", "kwargs": {}, "max_episode_steps": None} | entries
 
 
 def write_policy(folder, environment, kernel=None):
-    """Writes a SavedModel without hidden layers, and the part of spec.json that play reads."""
+    """Write a SavedModel without hidden layers, and the part of spec.json that play reads."""
     env: Any = gymnasium.make(environment["id"], **environment["kwargs"])
     size = spaces.flatdim(env.observation_space)
     head = make_head(env.action_space)
@@ -106,7 +106,7 @@ def write_policy(folder, environment, kernel=None):
 
 
 def write_spec(folder, spec):
-    """Writes spec.json, with the digests of the folder's other files unless `spec` has any."""
+    """Write spec.json, with the digests of the other files unless `spec` has digests."""
     (folder / "spec.json").unlink(missing_ok=True)
     spec = {"sha256": folder_digests(folder)} | spec
     (folder / "spec.json").write_text(json.dumps(spec))
@@ -114,14 +114,14 @@ def write_spec(folder, spec):
 
 @pytest.fixture(scope="module")
 def cartpole(tmp_path_factory):
-    """A policy that pushes to the side to which the pole leans: for some 40 steps it stands."""
+    """Write a policy that pushes to the side where the pole leans; it lasts about 40 steps."""
     kernel = [[0, 0], [0, 0], [0, 20], [0, 0]]
     return write_policy(tmp_path_factory.mktemp("cartpole"), CARTPOLE, kernel)
 
 
 @pytest.fixture
 def copied(cartpole, tmp_path):
-    """A copy, to be damaged."""
+    """Copy the policy, for tests to damage."""
     folder = tmp_path / "policy"
     subprocess.run(["cp", "-r", cartpole, folder], check=True)
     return folder
@@ -133,17 +133,17 @@ def run(capsys, *arguments):
 
 
 def refusal(capsys, *arguments):
-    """The one message with which it ends, at status 1, having played nothing."""
+    """Return the message with which play exits at status 1, before the first episode ends."""
     with pytest.raises(SystemExit) as end:
         play.main([str(argument) for argument in arguments])
     assert "episode 1: return" not in capsys.readouterr().out
     message = end.value.code
-    assert isinstance(message, str)  # which exits with status 1
+    assert isinstance(message, str)  # Python exits with status 1
     assert "\n" not in message
     return message
 
 
-def test_greedy_episodes_are_those_of_the_policys_rule(cartpole, capsys):
+def test_greedy_episodes_follow_the_policys_rule(cartpole, capsys):
     env = gymnasium.make("CartPole-v1", max_episode_steps=45)
     lengths = []
     for episode in range(4):
@@ -161,7 +161,7 @@ def test_greedy_episodes_are_those_of_the_policys_rule(cartpole, capsys):
     assert run(capsys, cartpole, "--episodes", 4, "--seed", 7) == expected
 
 
-def test_five_episodes_unless_told_otherwise(cartpole, capsys):
+def test_five_episodes_by_default(cartpole, capsys):
     assert run(capsys, cartpole).count("\n") == 6
 
 
@@ -171,12 +171,12 @@ def test_a_seed_fixes_sampled_episodes(cartpole, capsys):
     assert sampled[0] != run(capsys, cartpole, "--seed", 3)
 
 
-def test_each_action_has_a_seed_of_its_own_and_its_spaces_type():
+def test_each_action_has_its_own_seed_and_the_dtype_of_its_space():
     seeds = []
 
     def choose(observations, seed):
         seeds.append(seed)
-        return np.ones((len(observations), 2), np.int64)  # MadeUp insists on int32
+        return np.ones((len(observations), 2), np.int64)  # MadeUp requires int32
 
     env: Any = gymnasium.wrappers.FlattenObservation(MadeUp("multi-discrete"))
     assert len(list(play.play_episodes(env, choose, 2, seed=9, name=""))) == 2
@@ -185,7 +185,7 @@ def test_each_action_has_a_seed_of_its_own_and_its_spaces_type():
     np.testing.assert_array_equal(seeds, expected)
 
 
-def test_a_task_is_its_exported_policy(tmp_path, monkeypatch, capsys, cartpole):
+def test_a_tasks_name_stands_for_its_exported_policy(tmp_path, monkeypatch, capsys, cartpole):
     monkeypatch.chdir(tmp_path)
     Path("data/pole").mkdir(parents=True)
     Path("data/pole/policy").symlink_to(cartpole)
@@ -199,12 +199,12 @@ def test_arguments_of_the_environment_come_from_spec_json(tmp_path, capsys):
     assert run(capsys, folder, "--episodes", 1).startswith("episode 1: return inf, length 2\n")
 
 
-@pytest.mark.parametrize("way", [[], ["--sampled"]])
+@pytest.mark.parametrize("option", [[], ["--sampled"]])
 @pytest.mark.parametrize("space", ["discrete", "multi-discrete", "multi-binary", "box of float64"])
-def test_actions_are_of_their_spaces_type(space, way, tmp_path, capsys, recwarn):
+def test_actions_have_the_dtype_of_their_space(space, option, tmp_path, capsys, recwarn):
     folder = write_policy(tmp_path, environment_of(kwargs={"action_space": space}))
     recwarn.clear()
-    assert "mean: return 3, length 3" in run(capsys, folder, "--episodes", 2, *way)
+    assert "mean: return 3, length 3" in run(capsys, folder, "--episodes", 2, *option)
     assert not recwarn.list
 
 
@@ -242,7 +242,7 @@ def test_a_gif_shows_what_is_played(cartpole, tmp_path, capsys):
     result = command(*arguments, "--gif", gif)
     assert (result.returncode, result.stderr) == (0, "")
     played = run(capsys, *arguments)
-    # A picture of every reset and step, at CartPole's 50 frames a second.
+    # A frame for every reset and step, at CartPole's 50 frames per second.
     steps = sum(int(line.rpartition(" ")[2]) for line in played.splitlines()[:2])
     num_frames = steps + 2
     assert result.stdout == f"{played}{gif}: {num_frames} frames, {num_frames * 0.02:g} seconds\n"
@@ -250,25 +250,25 @@ def test_a_gif_shows_what_is_played(cartpole, tmp_path, capsys):
         assert image.size == (480, 320)  # of 600 × 400
         durations = [frame.info["duration"] for frame in ImageSequence.Iterator(image)]
     assert sum(durations) == 20 * num_frames
-    assert num_frames / 2 < len(durations) <= num_frames  # equal ones are merged
+    assert num_frames / 2 < len(durations) <= num_frames  # equal frames are merged
     assert list(gif.parent.iterdir()) == [gif]
 
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    """Saves the start of TensorFlow; what is drawn without OpenGL does not mind it."""
+    """Load the policy in this process, which is faster and safe where OpenGL isn't used."""
     monkeypatch.setattr(play, "load_in_subprocess", lambda policy: nullcontext(load(policy)))
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_a_gif_that_was_cut_says_so(cartpole, tmp_path, monkeypatch, capsys):
+def test_a_gif_that_was_cut_off_says_so(cartpole, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(play, "LIMITS", Limits(max_frames=4))
     printed = run(capsys, cartpole, "--gif", tmp_path / "x.gif")
-    assert printed.endswith("4 frames, 0.08 seconds; the rest is left out, 4 are the most\n")
+    assert printed.endswith("4 frames, 0.08 seconds; cut off at the limit of 4 frames\n")
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_the_environment_shows_itself_to_people(cartpole, capsys):
+def test_episodes_are_the_same_in_a_window(cartpole, capsys):
     played = run(capsys, cartpole, "--episodes", 1)
     assert run(capsys, cartpole, "--episodes", 1, "--human") == played
 
@@ -283,7 +283,7 @@ def pendulum(tmp_path_factory):
     return write_policy(tmp_path_factory.mktemp("pendulum"), environment)
 
 
-def test_mujoco_draws_without_a_display_and_nothing_else_is_said(pendulum, tmp_path):
+def test_mujoco_renders_without_a_display_or_warnings(pendulum, tmp_path):
     gif = tmp_path / "pendulum.gif"
     result = command(pendulum, "--episodes", 1, "--gif", gif)
     if "libegl1" in result.stderr:
@@ -295,7 +295,7 @@ def test_mujoco_draws_without_a_display_and_nothing_else_is_said(pendulum, tmp_p
         assert len(np.unique(np.array(image.convert("L")))) > 20  # not an empty scene
 
 
-# Makes PyOpenGL find no libEGL, as where it is not installed.
+# Hides libEGL from PyOpenGL, as if it were not installed.
 WITHOUT_EGL = """
 import ctypes
 
@@ -310,32 +310,32 @@ ctypes.cdll = ctypes.LibraryLoader(CDLL)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere MuJoCo draws without EGL")
+@pytest.mark.skipif(sys.platform != "linux", reason="MuJoCo needs EGL only on Linux")
 def test_without_egl_it_says_what_to_install(pendulum, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(WITHOUT_EGL)
     path = os.pathsep.join(map(str, (REPOSITORY, tmp_path)))
     result = command(pendulum, "--gif", tmp_path / "pendulum.gif", PYTHONPATH=path)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith("MuJoCo found no OpenGL to draw with")
+    assert result.stderr.startswith("MuJoCo found no OpenGL to render with")
     assert "`apt-get install libegl1`" in result.stderr
     assert "eglQueryString" in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "pendulum.gif").exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there is it asked for")
+@pytest.mark.skipif(sys.platform != "linux", reason="EGL is used only on Linux")
 @pytest.mark.parametrize(
     ("display", "chosen", "expected"),
     [({}, {}, "egl"), ({"DISPLAY": ":0"}, {}, None), ({}, {"MUJOCO_GL": "osmesa"}, "osmesa")],
 )
-def test_egl_is_chosen_only_where_nothing_else_is(display, chosen, expected, monkeypatch):
+def test_egl_is_the_default_without_a_display(display, chosen, expected, monkeypatch):
     for name, value in (display | chosen).items():
         monkeypatch.setenv(name, value)
     draw_offscreen()
     assert os.environ.get("MUJOCO_GL") == expected
 
 
-# What it refuses --------------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_egl_is_chosen_only_where_nothing_else_is(display, chosen, expected, mon
         (["--episodes", "-2"], "argument --episodes: expected an integer of at least 1"),
         (["--seed", "-1"], "argument --seed: expected an integer from 0 to 2147483647"),
         (["--seed", str(2**31)], "argument --seed: expected an integer from 0 to 2147483647"),
-        (["--gif", "x.png"], "argument --gif: expected a file's name ending in .gif"),
+        (["--gif", "x.png"], "argument --gif: expected a file name ending in .gif"),
         (["--gif", "x.gif", "--human"], "argument --human: not allowed with argument --gif"),
     ],
 )
@@ -361,10 +361,10 @@ def test_a_folder_is_never_replaced_by_a_gif(cartpole, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         play.main([str(cartpole), "--gif", str(tmp_path / "x.gif")])
     assert end.value.code == 2
-    assert "argument --gif: expected a file's name" in capsys.readouterr().err
+    assert "argument --gif: expected a file name" in capsys.readouterr().err
 
 
-def test_a_mistake_is_answered_before_tensorflow_starts(copied):
+def test_a_mistake_is_reported_before_tensorflow_starts(copied):
     write_spec(copied, {})
     watched = "import sys; from pipeline.play import main\n" + (
         "try: main(sys.argv[1:])\nfinally: assert 'tensorflow' not in sys.modules"
@@ -382,13 +382,13 @@ def test_a_mistake_is_answered_before_tensorflow_starts(copied):
     assert result.stderr.count("\n") == 1
 
 
-def test_an_unknown_task_is_named_with_where_it_was_looked_for(tmp_path, monkeypatch, capsys):
+def test_an_unknown_task_is_reported_with_the_paths_searched(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert refusal(capsys, "nobody") == (
-        "expected the name of a task or the folder of a SavedModel, received 'nobody': no "
-        "saved_model.pb in nobody or data/nobody/policy; `dvc repro` exports policies"
+    assert refusal(capsys, "unknown") == (
+        "expected the name of a task or the folder of a SavedModel, received 'unknown': no "
+        "saved_model.pb in unknown or data/unknown/policy; `dvc repro` exports the policies"
     )
-    assert "no saved_model.pb in data/nobody;" in refusal(capsys, "data/nobody")
+    assert "no saved_model.pb in data/unknown;" in refusal(capsys, "data/unknown")
 
 
 def test_a_graph_that_writes_files_is_loaded_only_if_it_is_trusted(copied, tmp_path, capsys):
@@ -410,14 +410,14 @@ def test_a_graph_that_writes_files_is_loaded_only_if_it_is_trusted(copied, tmp_p
     assert (tmp_path / "written").exists()
 
 
-def test_a_module_is_imported_only_if_it_is_asked_for(copied, tmp_path, monkeypatch, capsys):
+def test_a_module_is_imported_only_on_request(copied, tmp_path, monkeypatch, capsys):
     (tmp_path / "stranger.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     write_spec(copied, {"environment": CARTPOLE | {"id": "stranger:CartPole-v1"}})
     assert refusal(capsys, copied) == (
         f"{copied}/spec.json: environment.id: expected the id of an installed environment, "
-        "received 'stranger:CartPole-v1', whose Python module could do anything to this machine "
-        "when it is imported; `--env stranger:CartPole-v1` or --trust imports it"
+        "received 'stranger:CartPole-v1', whose module can run any code when it is imported; to "
+        "import it, use `--env stranger:CartPole-v1` or --trust"
     )
     assert "stranger" not in sys.modules
     played = run(capsys, copied, "--env", "CartPole-v1")
@@ -425,8 +425,8 @@ def test_a_module_is_imported_only_if_it_is_asked_for(copied, tmp_path, monkeypa
     (tmp_path / "data" / "pole").mkdir(parents=True)
     (tmp_path / "data" / "pole" / "policy").symlink_to(copied)
     monkeypatch.chdir(tmp_path)
-    for asked in ([copied, "--env", "stranger:CartPole-v1"], [copied, "--trust"], ["pole"]):
-        assert run(capsys, *asked) == played
+    for arguments in ([copied, "--env", "stranger:CartPole-v1"], [copied, "--trust"], ["pole"]):
+        assert run(capsys, *arguments) == played
         monkeypatch.delitem(sys.modules, "stranger")
 
 
@@ -454,7 +454,7 @@ def test_a_damaged_spec_json_is_refused(copied, capsys):
         (CARTPOLE | {"kwargs": {"wings": 2}}, "environment: expected keyword arguments with which"),
     ],
 )
-def test_an_entry_that_names_no_environment_is_refused(environment, message, copied, capsys):
+def test_an_invalid_environment_in_spec_json_is_refused(environment, message, copied, capsys):
     write_spec(copied, {"environment": environment})
     assert refusal(capsys, copied).startswith(f"{copied}/spec.json: {message}")
 
@@ -517,23 +517,23 @@ def test_a_saved_model_that_is_no_policy_is_refused(name, output, copied, capsys
 def test_a_policy_of_other_observations_is_refused(copied, capsys):
     write_spec(copied, {"environment": CARTPOLE | {"id": "Acrobot-v1"}})
     assert refusal(capsys, copied) == (
-        f"{copied}: expected a policy with observations of shape [6], as Acrobot-v1 has them, "
-        "received one with observations of shape [4]"
+        f"{copied}: expected a policy for observations of shape [6] (Acrobot-v1), received one "
+        "for observations of shape [4]"
     )
 
 
 def test_a_policy_of_other_actions_is_refused(copied, capsys):
     write_spec(copied, {"environment": CARTPOLE | {"id": "InvertedPendulum-v5"}})
     assert refusal(capsys, copied) == (
-        f"{copied}: expected a policy with actions of shape [1], as InvertedPendulum-v5 has them, "
-        "received one with actions of shape []"
+        f"{copied}: expected a policy for actions of shape [1] (InvertedPendulum-v5), received "
+        "one for actions of shape []"
     )
 
 
-def test_a_policy_that_does_not_fit_is_refused_in_its_own_process_too(copied, capsys, tmp_path):
+def test_a_policy_that_does_not_fit_is_refused_in_a_subprocess_too(copied, capsys, tmp_path):
     write_spec(copied, {"environment": CARTPOLE | {"id": "Acrobot-v1"}})
     gif = tmp_path / "x.gif"
-    assert "expected a policy with observations of shape [6]" in refusal(
+    assert "expected a policy for observations of shape [6]" in refusal(
         capsys, copied, "--gif", gif
     )
     assert not gif.exists()
@@ -580,25 +580,25 @@ def test_an_environment_that_fails_is_named_with_episode_and_step(fails, message
     assert refusal(capsys, folder) == message
 
 
-def test_what_closing_raises_does_no_harm(tmp_path, capsys):
+def test_errors_in_close_are_ignored(tmp_path, capsys):
     folder = write_policy(tmp_path, environment_of(kwargs={"fails": "close"}))
     assert "episode 1: return 3" in run(capsys, folder, "--episodes", "1")
 
 
-def test_render_modes_that_there_are_not_are_refused(tmp_path, capsys, recwarn):
+def test_missing_render_modes_are_refused(tmp_path, capsys, recwarn):
     bandit: dict[str, Any] = {"id": "Bandit-v0", "kwargs": {}, "max_episode_steps": None}
     folder = write_policy(tmp_path / "bandit", bandit)
     assert refusal(capsys, folder, "--gif", tmp_path / "x.gif") == (
-        "Bandit-v0: it cannot be drawn: it has no render mode"
+        "Bandit-v0: cannot be rendered: it has no render mode"
     )
     folder = write_policy(tmp_path / "other", bandit | {"id": "MadeUp-v0"})
     assert refusal(capsys, folder, "--human") == (
-        "MadeUp-v0: it cannot be drawn: it has no render mode human, only rgb_array, ansi"
+        "MadeUp-v0: cannot be rendered: it has no render mode human, only rgb_array, ansi"
     )
     assert not [warning for warning in recwarn if "render" in str(warning.message)]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is a display without DISPLAY")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems need no DISPLAY")
 def test_a_window_without_a_display_is_refused(cartpole, monkeypatch, capsys):
     monkeypatch.delenv("SDL_VIDEODRIVER")
     assert refusal(capsys, cartpole, "--human").startswith("--human: expected a display")
@@ -606,7 +606,7 @@ def test_a_window_without_a_display_is_refused(cartpole, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("in_this_process")
 def test_an_environment_without_a_picture_is_refused(tmp_path, monkeypatch, capsys):
-    # MadeUp says that it renders rgb_array, and has no method for it.
+    # MadeUp declares the render mode rgb_array, but its render() returns None.
     monkeypatch.setattr(MadeUp, "render", lambda self: None)
     folder = write_policy(tmp_path / "policy", environment_of(kwargs={"render_mode": "rgb_array"}))
     assert refusal(capsys, folder, "--gif", tmp_path / "x.gif") == (

@@ -1,4 +1,4 @@
-"""The stage `plot`: from the files of a task to its pictures."""
+"""Stage `plot`, which draws a task's pictures from its files."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 @pytest.fixture
 def task(tmp_path):
-    """What the stage reads of a task, with the tables of two runs of a small bandit."""
+    """Make a task with the tables of two runs of a small bandit."""
     files = TaskFiles(tmp_path / "data" / "bandit")
     write_tables(files)
     return plotted("bandit", files)
@@ -31,16 +31,16 @@ def test_writes_its_pictures_and_the_same_again(task, capsys):
     names = ["learning_curve.png", "variance.png", "evaluation.png", "policy.png"]
     assert set(pictures) == set(names)
     assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
-    assert capsys.readouterr().out.startswith(f"bandit: {', '.join(names)} in ")
+    assert capsys.readouterr().out.startswith(f"bandit: wrote {', '.join(names)} to ")
     reason = read_json(task.files.film / "film.json", ["why_not"])["why_not"]
-    assert reason == "Bandit-v0: it cannot be drawn: it has no render mode"
+    assert reason == "Bandit-v0: cannot be rendered: it has no render mode"
     (task.files.plots / "of an older version.png").write_bytes(b"")
     plot(task)
     assert {path.name: path.read_bytes() for path in task.files.plots.iterdir()} == pictures
 
 
 @pytest.mark.parametrize("limit", [2.0, np.inf])
-def test_says_of_bounded_actions_that_they_are_those_before_bounds(task, limit):
+def test_notes_say_that_bounded_actions_are_drawn_before_bounds(task, limit):
     means = {"mean_0": np.arange(4.0), "standard_deviation_0": np.ones(4)}
     runs = {"run": np.array([0, 0, 1, 1]), "num_episodes": np.array([0, 1, 0, 1])}
     write_table(task.files.action_distribution, runs | means)
@@ -62,7 +62,7 @@ def test_draws_the_panels_of_each_part_with_their_numbers_and_the_same_again(tas
         "progress": ["Entropy over training episodes", "Gradient norm over training episodes"],
         "evaluation": ["Episode return, greedy", "Episode return, sampled"],
         "policy": ["P(action 1) over training"],
-        "observations": [],  # the only one does not vary
+        "observations": [],  # the only observation is constant
     }
     # Two runs at the last update: entropies 0.5 and 0.3.
     assert (
@@ -101,7 +101,7 @@ def test_draws_the_panels_of_each_part_with_their_numbers_and_the_same_again(tas
         ),
     ],
 )
-def test_a_damaged_table_is_named_and_the_pictures_stay(task, name, text, message):
+def test_a_damaged_table_is_named_and_the_pictures_are_kept(task, name, text, message):
     task.files.plots.mkdir()
     (task.files.plots / "policy.png").write_bytes(b"before")
     path = getattr(task.files, name)

@@ -1,4 +1,4 @@
-"""The stage `report`: from the files of all tasks to one page."""
+"""Stage `report`, which writes one page from the files of all tasks."""
 
 import copy
 import re
@@ -32,7 +32,7 @@ PARTS = [
 
 
 class Page(HTMLParser):
-    """A page's elements in their order, with their text; refuses what is not nested."""
+    """The elements of a page in order, with their text; tags must be properly nested."""
 
     def __init__(self, text):
         super().__init__()
@@ -69,7 +69,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A project of two tasks whose stages have run; the second one is named to be escaped."""
+    """Make a project of two tasks whose stages have run; the second has text that needs escaping."""
     folder = tmp_path_factory.mktemp("project")
     named = copy.deepcopy(BANDIT)
     named["env"] = {
@@ -82,7 +82,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def project(finished, tmp_path, monkeypatch):
-    """Copy it, to be changed; the copy is the current folder."""
+    """Change to a copy of the project, which tests may modify."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -94,10 +94,10 @@ def written(project):
 
 
 def refusal(*arguments):
-    """Return the one message with which it ends, at status 1."""
+    """Return the message with which the report exits at status 1."""
     with pytest.raises(SystemExit) as end:
         report.main(list(arguments))
-    assert isinstance(end.value.code, str)  # which exits with status 1
+    assert isinstance(end.value.code, str)  # Python exits with status 1
     return end.value.code
 
 
@@ -133,10 +133,10 @@ def test_it_needs_no_other_file_and_no_network(project):
     assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def test_every_picture_says_its_numbers(project):
+def test_every_picture_has_a_text_with_its_numbers(project):
     page = Page(written(project))
     pictures = page.of("svg")
-    assert len(pictures) == 2 * 6  # of each task, as test_plot has them
+    assert len(pictures) == 2 * 6  # six panels per task, as in test_plot
     assert all(picture["role"] == "img" for picture in pictures)
     labels = [picture["aria-label"] for picture in pictures]
     assert all(re.search(r"\d", label) for label in labels)
@@ -168,7 +168,7 @@ def test_the_commands_are_those_of_dvc_yaml(project):
         assert [text for text in commands if text.startswith(command)]
 
 
-def test_parameters_that_the_file_leaves_out_are_folded_away(project):
+def test_defaults_are_folded_away(project):
     page = Page(written(project))
     given, defaults = page.texts("pre")[:2]
     assert "learning_rate: 0.05" in given
@@ -179,7 +179,7 @@ def test_parameters_that_the_file_leaves_out_are_folded_away(project):
     assert "reward_scale: 1.0" in defaults
 
 
-def test_nobody_has_to_see_it_move(project):
+def test_films_are_still_for_print_and_reduced_motion(project):
     page = Page(written(project))
     still = page.of("source")
     assert [source["media"] for source in still] == ["print, (prefers-reduced-motion: reduce)"] * 2
@@ -203,7 +203,9 @@ def test_what_tasks_and_files_say_is_escaped(project):
     assert any(e["aria-label"].startswith('<script>"Entropy') for e in page.of("svg"))
 
 
-def test_equal_files_give_equal_bytes_that_name_no_place(project, tmp_path_factory, monkeypatch):
+def test_equal_files_give_equal_bytes_without_paths_or_dates(
+    project, tmp_path_factory, monkeypatch
+):
     text = written(project)
     assert written(project) == text
     elsewhere = tmp_path_factory.mktemp("elsewhere")
@@ -245,9 +247,9 @@ def test_a_plane_of_states_is_shown_where_there_is_one(project):
 # The table --------------------------------------------------------------------------------------
 
 
-def test_the_readme_gets_the_table_and_is_else_what_it_was(project):
+def test_the_readme_gets_the_table_and_is_otherwise_unchanged(project):
     for task in ("bandit", "long_name-2"):
-        (project / "data" / task / "panels.json").unlink()  # which it does not read
+        (project / "data" / task / "panels.json").unlink()  # the table does not need it
     readme = project / "README.md"
     readme.write_text(f"# Über\n\n{report.START}| old |\n{report.END}\nEnd.\n")
     report.main(["--readme"])
@@ -262,9 +264,9 @@ def test_the_readme_gets_the_table_and_is_else_what_it_was(project):
 
 
 @pytest.mark.parametrize("text", ["", report.START, report.END + report.START])
-def test_a_readme_that_does_not_say_where_the_table_stands_is_left_alone(text, project):
+def test_a_readme_without_the_marks_of_the_table_is_unchanged(text, project):
     (project / "README.md").write_text(text)
-    assert refusal("--readme").startswith("README.md: expected the line <!-- results")
+    assert refusal("--readme").startswith("README.md: expected the lines <!-- results")
     assert (project / "README.md").read_text() == text
 
 
@@ -273,14 +275,14 @@ def test_without_a_readme():
     assert refusal("--readme") == "README.md: No such file or directory"
 
 
-# What it refuses --------------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "name", ["metrics.json", "panels.json", "film/film.json", "film/film.gif", "variance.csv"]
 )
 @pytest.mark.parametrize("content", [None, b"", b"\xff{", b"{}", b"GIF89a"])
-def test_a_missing_or_damaged_file_is_named_and_the_page_stays(name, content, project):
+def test_a_missing_or_damaged_file_is_named_and_the_page_is_kept(name, content, project):
     page = project / "report" / "index.html"
     page.parent.mkdir()
     page.write_text("before")
@@ -319,7 +321,7 @@ def test_a_mistake_in_the_parameters_is_named(project):
     )
 
 
-def test_it_starts_no_tensorflow_and_no_matplotlib():
+def test_it_imports_neither_tensorflow_nor_matplotlib():
     heavy = "{'tensorflow', 'matplotlib'}"
     code = f"import sys, pipeline.report; sys.exit(bool({heavy} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)

@@ -1,4 +1,4 @@
-"""The report as a browser shows it, from a file and without network."""
+"""The report in a browser, opened from a file without network."""
 
 import copy
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium on PATH (Debian and Ubuntu: apt-get install chromium)"
 )
 
-# Elements outside the window that no box of their own scrolls, by name and text.
+# Elements outside the window and not in a scrolling box, by name and text.
 OUTSIDE = """
 [...document.querySelectorAll("body *")]
   .filter(e => !e.closest("svg") && !e.closest(".scrolled") && !e.closest(".card"))
@@ -21,7 +21,7 @@ OUTSIDE = """
   .map(e => `${e.tagName} ${e.textContent.slice(0, 30)}`)
 """
 UNSHOWN = "[...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.alt)"
-# Contrast of text with the page, as WCAG 2 defines it: at least 4.5 for text that is not large.
+# Contrast of text with the page, as WCAG 2 defines it: at least 4.5 except for large text.
 CONTRASTS = """
 (() => {
   const luminance = color => color.match(/[0-9.]+/g).slice(0, 3).map(c => c / 255)
@@ -38,7 +38,7 @@ CONTRASTS = """
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The report of two tasks, with a name and keyword arguments that are long."""
+    """Write the report of two tasks, one with a long name and long keyword arguments."""
     folder = tmp_path_factory.mktemp("project")
     named = copy.deepcopy(BANDIT)
     named["env"]["kwargs"] = {"probabilities": [i / 100 for i in range(30)]}
@@ -57,7 +57,7 @@ def tab(tmp_path_factory):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 360, 800, 1400])
-def test_it_fits_is_whole_and_asks_for_nothing(width, scheme, page, tab):
+def test_the_page_fits_is_complete_and_makes_no_requests(width, scheme, page, tab):
     tab.open(page, width, scheme)
     assert tab.of("Log.entryAdded") == []
     assert tab.of("Runtime.exceptionThrown") == []
@@ -74,7 +74,7 @@ def test_it_fits_is_whole_and_asks_for_nothing(width, scheme, page, tab):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_lines_and_letters_of_the_pictures_take_the_pages_colors(scheme, page, tab):
+def test_pictures_use_the_colors_of_the_page(scheme, page, tab):
     tab.open(page, 800, scheme)
     assert tab.evaluate(
         "getComputedStyle(document.querySelector('svg text')).fill === "
@@ -86,7 +86,7 @@ def test_lines_and_letters_of_the_pictures_take_the_pages_colors(scheme, page, t
     assert bold == {"light": "rgb(0, 114, 178)", "dark": "rgb(74, 168, 224)"}[scheme]
 
 
-def test_the_film_stands_still_for_those_who_want_that(page, tab):
+def test_the_film_is_still_for_reduced_motion(page, tab):
     shown = "document.querySelector('picture img').currentSrc.slice(0, 15)"
     for motion, start in (("no-preference", "data:image/gif;"), ("reduce", "data:image/png;")):
         tab.open(page, 800, motion=motion)

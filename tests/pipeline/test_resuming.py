@@ -1,4 +1,4 @@
-"""A training that is stopped anywhere goes on, and ends with the bits of an unbroken one."""
+"""Resuming an interrupted training, which must give the same bits as an uninterrupted one."""
 
 import os
 import signal
@@ -17,13 +17,13 @@ from reinforce import train as module
 from reinforce.records import UpdateRecord
 from tests.pipeline.resuming import TASKS, prepared, start_training, trained
 
-# Updates after which a run can stop. The compiled program's calls differ in how many they make.
+# The numbers of updates after which a run can stop. Compiled calls make up to 32 updates.
 STOPS = {"compiled": [1, 33, 65, 97, 100], "gymnasium": list(range(1, 21))}
 
 
 @pytest.fixture(scope="module", params=TASKS)
 def training(request, tmp_path_factory):
-    """A task, and what trains its runs (compiled once)."""
+    """Yield a task's name, its checkpoints, and a function that trains its runs."""
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
@@ -34,8 +34,8 @@ def training(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def unbroken(training):
-    """Run 1, trained in one go."""
+def uninterrupted(training):
+    """Train run 1 without interruption."""
     _, checkpoints, perform = training
     run = perform(1, lambda _: None)
     checkpoints.remove()
@@ -48,7 +48,7 @@ def assert_same_bits(received, expected):
 
 
 def stop_after(perform, num_updates):
-    """Asks run 1 to stop when it has reported so many updates; returns where it does."""
+    """Request a stop of run 1 after some updates; return the number that it completed."""
     records = []
 
     def report(record):
@@ -61,32 +61,34 @@ def stop_after(perform, num_updates):
 
 
 @pytest.mark.parametrize("num_updates", [1, 5, 19])
-def test_it_goes_on_from_any_checkpoint_to_the_same_bits(num_updates, training, unbroken):
+def test_resuming_from_any_checkpoint_gives_the_same_bits(num_updates, training, uninterrupted):
     name, checkpoints, perform = training
     stopped = stop_after(perform, num_updates)
     assert stopped == min(stop for stop in STOPS[name] if stop >= num_updates)
-    perform(0, lambda _: None)  # another run, which leaves other weights and moments behind
+    perform(0, lambda _: None)  # another run changes the weights and moments
     reported: list[UpdateRecord] = []
     run = perform(1, reported.append)
     checkpoints.remove()
-    assert_same_bits(run, unbroken)
-    np.testing.assert_equal(reported, unbroken.records)
+    assert_same_bits(run, uninterrupted)
+    np.testing.assert_equal(reported, uninterrupted.records)
 
 
-def test_it_is_stopped_again_and_again(training, unbroken):
+def test_a_run_can_be_stopped_repeatedly(training, uninterrupted):
     _, checkpoints, perform = training
     for stop in (1, 5, 19):
         assert stop_after(perform, stop) >= stop
     run = perform(1, lambda _: None)
-    np.testing.assert_equal(perform(1, lambda _: None), run)  # it had been finished
+    np.testing.assert_equal(perform(1, lambda _: None), run)  # the run is already finished
     checkpoints.remove()
-    assert_same_bits(run, unbroken)
+    assert_same_bits(run, uninterrupted)
 
 
 @pytest.mark.parametrize(
     "damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b[:900] + b"?" + b[901:]]
 )
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(damage, training, unbroken, capsys):
+def test_a_damaged_checkpoint_falls_back_to_the_previous_one(
+    damage, training, uninterrupted, capsys
+):
     name, checkpoints, perform = training
     stop_after(perform, STOPS[name][2])
     path = checkpoints.folder / "1.npz"
@@ -96,7 +98,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(damage, training, unb
     assert capsys.readouterr().err.startswith(f"{path}: ignoring a damaged checkpoint: ")
     run = perform(1, lambda _: None)
     checkpoints.remove()
-    assert_same_bits(run, unbroken)
+    assert_same_bits(run, uninterrupted)
 
 
 def wait_for_checkpoint(folder, process, name):
@@ -109,18 +111,18 @@ def wait_for_checkpoint(folder, process, name):
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory):
-    """A task, its folder and what it gives unbroken."""
+    """Return a task, its folder, and its results without interruption."""
     folder = tmp_path_factory.mktemp("attacked")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
-        task = prepared(folder, "gymnasium")  # which starts faster
+        task = prepared(folder, "gymnasium")  # it starts faster
         expected = trained(task)
         assert not task.checkpoints.exists()
     return task, folder, expected
 
 
 @pytest.mark.parametrize(("sent", "num_workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 1)])
-def test_a_killed_process_is_continued_by_the_next(
+def test_training_resumes_after_its_process_is_killed(
     sent, num_workers, attacked, monkeypatch, capsys
 ):
     task, folder, expected = attacked
@@ -144,7 +146,7 @@ def test_a_killed_process_is_continued_by_the_next(
         *_, acknowledged, stopped = err.splitlines()  # progress comes first if it took 30 seconds
         assert acknowledged.startswith("interrupted: will stop after saving a checkpoint")
         assert stopped.startswith(f"{name}: interrupted at ")
-        assert stopped.endswith(" of 2 × 80 episodes; `dvc repro` continues there")
+        assert stopped.endswith(" of 2 × 80 episodes; `dvc repro` resumes there")
     capsys.readouterr()
     assert trained(task) == expected
-    assert capsys.readouterr().out.startswith(f"{name}: continues at ")
+    assert capsys.readouterr().out.startswith(f"{name}: resuming at ")

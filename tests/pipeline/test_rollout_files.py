@@ -9,7 +9,7 @@ from reinforce.episodes import Episodes
 
 
 def episodes(num_steps):
-    """Two episodes of 1,000 numbers a step, none of which is 0."""
+    """Make two episodes with 1,000 nonzero numbers per step."""
     shape = (2, num_steps)
     flags = [np.ones(shape, bool)] * 3
     return Episodes(np.ones((*shape, 1000), np.float32), *[np.ones(shape, np.float32)] * 3, *flags)

@@ -1,4 +1,4 @@
-"""The sources of environments: what DVC must see when it changes."""
+"""The sources of environments, which are dependencies of the DVC stages."""
 
 import copy
 import json
@@ -53,7 +53,7 @@ FILES = {
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project with an environment of its own; a package and a library, the latter installed."""
+    """Make a project with an environment, and next to it a package and an installed library."""
     for name, text in FILES.items():
         (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "project" / name).write_text(text)
@@ -76,7 +76,7 @@ def project(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("project")
-def test_files_that_the_environment_imports_opens_or_is_given():
+def test_files_that_the_environment_imports_opens_or_receives():
     sources = environment_sources(EnvParams(id="my_env:MyEnv-v0", kwargs={"prices": "prices.csv"}))
     assert set(sources) == set(FILES) - {"unused.py"} | {"version of their_library"}
     assert sources["version of their_library"] == "1.2"

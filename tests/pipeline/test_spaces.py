@@ -1,4 +1,4 @@
-"""Every kind of action and observation: learning, and all the way to a played SavedModel."""
+"""Every kind of action and observation space, from learning to playing a SavedModel."""
 
 import copy
 import json
@@ -22,7 +22,7 @@ SQUASHED = {"bounded_actions": "squash", "standard_deviation": "state_dependent"
 
 
 def section(env, policy=None, **train):
-    """A section of params.yaml, small."""
+    """Make a small section of params.yaml."""
     params = copy.deepcopy(BANDIT)
     params["num_runs"] = 1
     params["env"] = {"backend": "gymnasium"} | env
@@ -34,7 +34,7 @@ def section(env, policy=None, **train):
     return params
 
 
-LEARNT = {
+LEARNED = {
     "RepeatDiscrete-v0": {},
     "RepeatMultiDiscrete-v0": {},
     "RepeatMultiDiscreteOfNumbers-v0": {"normalize_observations": True, "hidden_sizes": [16]},
@@ -44,12 +44,12 @@ LEARNT = {
 }
 
 
-@pytest.mark.parametrize("name", LEARNT)
-def test_every_space_is_learnt(name, tmp_path, monkeypatch):
-    # The best policy repeats the observation, for a return of 1 in each of 3 steps.
+@pytest.mark.parametrize("name", LEARNED)
+def test_learns_in_every_space(name, tmp_path, monkeypatch):
+    # The best policy repeats the observation, for a reward of 1 in each of 3 steps.
     params = section(
         {"id": f"{MADE_UP}:{name.partition(',')[0]}"},
-        LEARNT[name],
+        LEARNED[name],
         num_episodes=60 * 16,
         episodes_per_update=16,
         learning_rate=0.1,
@@ -77,14 +77,15 @@ SECTIONS = {
 }
 
 
-# One of each kind of action distribution, whose gradients are measured and which are drawn.
-DRAWN = ("MultiBinary", "MultiDiscrete", "Pendulum-v1, squashed")
+# One task for each kind of action distribution, which also runs stages `variance` and `plot`.
+ALL_STAGES = ("MultiBinary", "MultiDiscrete", "Pendulum-v1, squashed")
 
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_from_rollout_to_a_played_savedmodel(name, tmp_path, monkeypatch, capsys):
-    learnt = (rollout, train, export, evaluate)
-    stages = (rollout, train, variance, export, evaluate, plot) if name in DRAWN else learnt
+    stages = (rollout, train, export, evaluate)
+    if name in ALL_STAGES:
+        stages = (rollout, train, variance, export, evaluate, plot)
     task = run_stages(tmp_path, monkeypatch, "task", SECTIONS[name], stages)
     weights, curve = (
         task.files.final_weights.read_bytes(),

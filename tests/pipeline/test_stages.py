@@ -1,4 +1,4 @@
-"""The stages end to end, on small tasks in a temporary folder."""
+"""All stages, end to end, on small tasks in a temporary folder."""
 
 import copy
 import csv
@@ -43,7 +43,7 @@ STAGES = (rollout, train, variance, export, evaluate, plot)
 
 
 def run_stages(folder, monkeypatch, name="task", params=BANDIT, stages=STAGES):
-    """Runs stages in `folder` as `python -m pipeline <stage> <task>` there would."""
+    """Run stages in `folder`, as `python -m pipeline <stage> <task>` does."""
     monkeypatch.chdir(folder)
     task = load_task(write_params(folder, **{name: params}), name)
     for stage in stages:
@@ -53,13 +53,13 @@ def run_stages(folder, monkeypatch, name="task", params=BANDIT, stages=STAGES):
 
 @pytest.fixture(scope="module")
 def shown():
-    """What stages showed last, and how much of what they had to do was done."""
+    """Collect the last text and the completed fraction of each progress bar."""
     return []
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, shown):
-    """All stages, run once on the small bandit."""
+    """Run all stages on a small bandit and return its folder."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(ProgressBar, "__enter__", lambda bar: bar)
         monkeypatch.setattr(
@@ -71,9 +71,9 @@ def finished(tmp_path_factory, shown):
 
 
 @pytest.mark.usefixtures("finished")
-def test_stages_show_what_they_do(shown):
+def test_stages_show_their_progress(shown):
     expected = [
-        r"sampled 2 of 2 initial policies",
+        r"sampled with 2 of 2 initial policies",
         r"run 2 of 2 · 40 of 40 episodes · mean return [\d.]+ · [\d.,]+ steps/s",
         r"measured the trained policy of run 2 of 2",
         r"played sampled episodes of run 2 of 2",
@@ -83,7 +83,7 @@ def test_stages_show_what_they_do(shown):
         assert share == 1
 
 
-def test_every_stage_leaves_its_files(finished):
+def test_every_stage_writes_its_files(finished):
     assert {path.name for path in finished.iterdir()} == {
         "initial_weights.npz",
         "rollouts.npz",
@@ -131,16 +131,16 @@ def test_the_learning_curve_has_a_row_for_each_update_of_each_run(finished):
     assert curve["run"].tolist() == [0] * 10 + [1] * 10
     assert curve["update"].tolist() == [*range(10)] * 2
     assert not curve["kept"].any()
-    # One step an episode, 4 episodes an update; γ = 1: the objective is the mean return.
+    # One step per episode, 4 episodes per update, γ = 1: the objective is the mean return.
     assert curve["num_episodes"].tolist() == [*range(4, 41, 4)] * 2
     assert curve["num_env_steps"].tolist() == curve["num_episodes"].tolist()
     np.testing.assert_allclose(curve["objective"], curve["mean_return"], rtol=1e-6)
 
 
-def test_training_can_be_watched(finished):
+def test_training_writes_tensorboard_logs(finished):
     logs = finished / "tensorboard"
     assert sorted(path.name for path in logs.iterdir()) == ["run-0", "run-1"]
-    # Ten updates of six scalars, each with its name.
+    # Ten updates with six named scalars each.
     (events,) = (logs / "run-1").iterdir()
     assert events.read_bytes().count(b"mean_return") == 10
 
@@ -152,7 +152,7 @@ def test_the_first_update_learns_from_the_rollouts_episodes(finished):
     np.testing.assert_allclose(first, rewards[:, :4, 0].mean(axis=1))
 
 
-def test_the_action_distribution_goes_from_indifferent_to_trained(finished):
+def test_the_action_distribution_goes_from_uniform_to_trained(finished):
     table = read_table(finished / "action_distribution.csv", ["run", "num_episodes"])
     assert table["num_episodes"].tolist() == [*range(0, 41, 4)] * 2
     np.testing.assert_allclose(table["probability_0"] + table["probability_1"], 1, rtol=1e-6)
@@ -167,7 +167,7 @@ def test_runs_differ(finished):
         assert not np.array_equal(kernel[0], kernel[1])
 
 
-def test_metrics_are_what_the_evaluation_says(finished):
+def test_metrics_agree_with_the_evaluation(finished):
     metrics = json.loads((finished / "metrics.json").read_text())["bandit"]
     assert list(metrics) == [
         *(f"greedy{end}" for end in ("", "_low", "_high", "_worst_run")),
@@ -182,14 +182,14 @@ def test_metrics_are_what_the_evaluation_says(finished):
             table["episode_return"][(table["mode"] == mode) & (table["run"] == run)].mean()
             for run in (0, 1)
         ]
-        # Two runs: nothing is trimmed, the interquartile mean is the mean.
+        # With two runs, nothing is trimmed: the interquartile mean is the mean.
         np.testing.assert_allclose(metrics[mode], np.mean(means), rtol=1e-5)
         np.testing.assert_allclose(metrics[f"{mode}_worst_run"], min(means), rtol=1e-5)
     rewards = read_arrays(finished / "rollouts.npz")["rewards"]
     np.testing.assert_allclose(metrics["objective_before"], rewards.mean(), rtol=1e-5)
 
 
-def test_the_chosen_policy_is_that_of_the_best_last_training_episodes(finished):
+def test_the_chosen_policy_has_the_best_last_training_episodes(finished):
     returns = final_returns(
         read_table(finished / "learning_curve.csv", ["run", "mean_return", "kept"])
     )
@@ -207,7 +207,7 @@ def test_spec_json_describes_the_policy(finished):
     assert spec["action_space"] == {"type": "Discrete", "n": 2, "start": 0}
     parameters = spec["parameters"]
     assert parameters["seed"] == SEED
-    for name in ("env", "policy", "train"):  # and what holds for all that is left out
+    for name in ("env", "policy", "train"):  # including defaults
         assert parameters[name] == parameters[name] | BANDIT[name]
     assert parameters["train"]["value"]["steps_per_update"] == 10
     assert (spec["task"], spec["run"]) == ("bandit", 1)
@@ -218,7 +218,7 @@ def test_spec_json_writes_infinite_bounds_and_arguments_as_text(tmp_path, monkey
     params["env"] = {"id": "InvertedPendulum-v5", "kwargs": {"frame_skip": 2}}
     monkeypatch.chdir(tmp_path)
     task = load_task(write_params(tmp_path, task=params), "task")
-    kwargs = {"frame_skip": 2, "range": (1, float("inf"))}  # Hopper-v5 takes such a one
+    kwargs = {"frame_skip": 2, "range": (1, float("inf"))}  # as Hopper-v5 takes
     task = task._replace(specification=task.specification._replace(kwargs=kwargs))
     spec = json.loads(json.dumps(describe_policy(task, 0), allow_nan=False))
     assert spec["observation_space"]["low"] == ["-inf"] * 4
@@ -232,7 +232,7 @@ def test_final_returns_are_means_over_the_last_tenth_of_the_updates():
     kept = np.zeros(40, int)
     curve = {"run": np.repeat([0, 1], 20), "mean_return": np.arange(40.0), "kept": kept}
     np.testing.assert_array_equal(final_returns(curve), [18.5, 38.5])
-    kept[[0, 30]] = 1  # or up to the policy that was kept: 0 alone; 29 and 30
+    kept[[0, 30]] = 1  # the last 2 up to the kept policy: 0 alone; 29 and 30
     np.testing.assert_array_equal(final_returns(curve), [0, 29.5])
 
 
@@ -262,13 +262,13 @@ def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(
 @pytest.mark.parametrize(
     ("backend", "num_runs", "num_episodes", "expected"),
     [
-        ("auto", 5, 800, 1),  # 2 million env steps, if all balance for 500
+        ("auto", 5, 800, 1),  # 2 million env steps, if all episodes last 500
         ("auto", 5, 1600, 2),
         ("auto", 1, 16, 1),
         ("gymnasium", 5, 800, None),
     ],
 )
-def test_a_process_for_each_core_where_there_are_env_steps_for_it(
+def test_workers_are_worth_starting_for_two_million_env_steps_each(
     backend, num_runs, num_episodes, expected, tmp_path, monkeypatch
 ):
     params = copy.deepcopy(BANDIT)
@@ -283,9 +283,9 @@ def test_a_process_for_each_core_where_there_are_env_steps_for_it(
 
 
 @pytest.mark.parametrize("best", [0, 1])
-def test_each_run_is_exported_and_evaluated_for_itself(best, tmp_path, monkeypatch, capsys):
-    # Arm 1 always wins, arm 0 never. Run 0 pulls arm 1 with probability 0.6: 1 when greedy, about
-    # 0.6 when sampled (± 4 √(0.24 / 400) = 0.1). Run 1 always pulls arm 0.
+def test_each_run_is_exported_and_evaluated_separately(best, tmp_path, monkeypatch, capsys):
+    # Arm 1 always wins, arm 0 never. Run 0 pulls arm 1 with probability 0.6: its mean return is 1
+    # when greedy and about 0.6 when sampled (± 4 √(0.24 / 400) = 0.1). Run 1 always pulls arm 0.
     params = copy.deepcopy(BANDIT)
     params["env"]["kwargs"] = {"probabilities": [0.0, 1.0]}
     params["evaluate"]["num_episodes"] = 400
@@ -295,7 +295,7 @@ def test_each_run_is_exported_and_evaluated_for_itself(best, tmp_path, monkeypat
         "logits/bias": np.log(np.array([[0.4, 0.6], [1 - 1e-9, 1e-9]], np.float32)),
     }
     write_arrays(task.files.final_weights, weights)
-    # The policy is chosen by its training returns; that the other one is better does not count.
+    # The policy is chosen by its training returns, although run 0 evaluates better.
     returns, kept = np.array([0.5, 0.4 + 0.2 * best]), np.zeros(2, int)
     curve = {"run": np.array([0, 1]), "mean_return": returns, "kept": kept}
     write_table(task.files.learning_curve, curve)
@@ -330,11 +330,13 @@ def test_the_objective_is_discounted(tmp_path, monkeypatch):
     np.testing.assert_allclose(table["discounted_return"], expected, rtol=1e-6)
     np.testing.assert_allclose(table["episode_return"], table["num_steps"])
     metrics = json.loads(task.files.metrics.read_text())["task"]
-    np.testing.assert_allclose(metrics["objective"], 2, atol=0.02)  # some ten steps and more
+    np.testing.assert_allclose(
+        metrics["objective"], 2, atol=0.02
+    )  # episodes have about ten steps or more
     np.testing.assert_allclose(metrics["objective_before"], 2, atol=0.02)
 
 
-def test_an_environment_of_mujoco_runs_through(tmp_path, monkeypatch):
+def test_all_stages_run_in_a_mujoco_environment(tmp_path, monkeypatch):
     params = copy.deepcopy(BANDIT)
     params["env"] = {"id": "InvertedPendulum-v5", "backend": "gymnasium"}
     params["num_runs"] = 1
@@ -348,7 +350,7 @@ def test_an_environment_of_mujoco_runs_through(tmp_path, monkeypatch):
     assert metrics["sampled"] > 1
 
 
-def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_learns(
+def test_every_sample_has_its_own_stream_and_training_samples_with_the_learners_policy(
     tmp_path, monkeypatch
 ):
     seeds: list[Any] = []
@@ -376,7 +378,7 @@ def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_
     run_stages(tmp_path, monkeypatch, stages=(rollout, train, export, evaluate))
     assert seeds == [
         *([SEED, Purpose.ROLLOUT, run, 0] for run in range(2)),
-        # 10 updates, the first of which learns from the rollouts.
+        # 10 updates; the first one learns from the rollouts.
         *([SEED, Purpose.TRAINING, run, update] for run in range(2) for update in range(1, 10)),
         *(
             [SEED, purpose, run, 0]
@@ -387,7 +389,7 @@ def test_every_sample_has_a_stream_of_its_own_and_training_uses_the_policy_that_
     assert of_actor[-1] is of_learner[-1]
 
 
-# What a stage refuses ---------------------------------------------------------------------------
+# Errors ----------------------------------------------------------------------------------------
 
 
 def test_training_refuses_episodes_of_other_weights(tmp_path, monkeypatch):
@@ -400,7 +402,7 @@ def test_training_refuses_episodes_of_other_weights(tmp_path, monkeypatch):
     assert not task.files.final_weights.exists()
 
 
-def test_training_refuses_log_probabilities_that_are_not_its_policys(tmp_path, monkeypatch):
+def test_training_refuses_log_probabilities_of_another_policy(tmp_path, monkeypatch):
     task = run_stages(tmp_path, monkeypatch, stages=(rollout,))
     arrays = read_arrays(task.files.rollouts)
     arrays["log_probs"][1, 3, 0] += np.float32(4e-5)  # allowed: 1e-5 · (1 + log 2)
@@ -434,7 +436,7 @@ def test_training_refuses_weights_of_another_network(tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
-def test_training_that_breaks_down_says_where(tmp_path, monkeypatch):
+def test_divergence_is_reported_with_run_and_update(tmp_path, monkeypatch):
     exploding = copy.deepcopy(BANDIT)
     exploding["env"]["kwargs"] = {"payouts": [1e37, 3e37]}
     exploding["train"] |= {"baseline": "none", "optimizer": "sgd", "learning_rate": 10.0}
@@ -465,14 +467,14 @@ def test_files_of_another_number_of_runs_are_refused(tmp_path, monkeypatch):
         evaluate(task)
 
 
-def test_policies_in_the_place_of_others_are_refused(finished, tmp_path, monkeypatch):
+def test_swapped_policies_are_refused(finished, tmp_path, monkeypatch):
     shutil.copytree(finished.parents[1], tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     task = load_task(tmp_path / "params.yaml", "bandit")
     before = task.files.metrics.read_bytes()
     chosen = read_json(task.files.policy / "spec.json", ["run"])["run"]
     other = task.files.policies / str(1 - chosen)
-    for file in other.rglob("*"):  # its weights, so that only a comparison of the two can tell
+    for file in other.rglob("*"):  # the weights alone, which only a comparison detects
         if file.is_file() and file.name != "spec.json":
             shutil.copy(file, task.files.policy / file.relative_to(other))
     with pytest.raises(UserError, match="^data/bandit/policy: expected the policy of run"):
@@ -488,7 +490,7 @@ def test_policies_in_the_place_of_others_are_refused(finished, tmp_path, monkeyp
     assert task.files.metrics.read_bytes() == before
 
 
-def test_a_damaged_input_is_named_and_nothing_is_lost(tmp_path, monkeypatch):
+def test_a_damaged_input_is_named_and_outputs_are_kept(tmp_path, monkeypatch):
     task = run_stages(tmp_path, monkeypatch, stages=(rollout, train))
     before = task.files.final_weights.read_bytes()
     task.files.rollouts.write_bytes(task.files.rollouts.read_bytes()[:100])
@@ -520,12 +522,12 @@ def test_a_mistake_ends_a_command_with_one_message(tmp_path):
     assert (result.stdout, result.stderr) == ("", expected)
 
 
-def test_commands_are_quiet_and_say_one_line(tmp_path):
+def test_a_stage_prints_one_line(tmp_path):
     write_params(tmp_path, bandit=BANDIT)
     result = command(tmp_path, "pipeline", "rollout", "bandit")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith(
-        "bandit: initial policies, number of runs 2, episodes of each 6"
+        "bandit: sampled with initial policies; runs: 2, episodes per run: 6, mean return: "
     )
     assert result.stdout.count("\n") == 1
 
@@ -541,7 +543,7 @@ def test_commands_are_quiet_and_say_one_line(tmp_path):
         ("valid", np.zeros_like, "expected complete episodes"),
     ],
 )
-def test_training_refuses_rollouts_that_are_no_complete_episodes(
+def test_training_refuses_rollouts_without_complete_episodes(
     name, change, message, tmp_path, monkeypatch
 ):
     task = run_stages(tmp_path, monkeypatch, stages=(rollout,))
@@ -567,7 +569,7 @@ def test_a_damaged_saved_model_is_named(tmp_path, monkeypatch):
     task = run_stages(tmp_path, monkeypatch, stages=(rollout, train, export))
     path = task.files.policies / "1" / "saved_model.pb"
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1  # which TensorFlow may well not notice
+    content[len(content) // 2] ^= 1  # TensorFlow may not notice it
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"policies/1: expected the files .* another saved_model"):
         evaluate(task)

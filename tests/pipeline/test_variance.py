@@ -1,4 +1,4 @@
-"""The stage `variance`, on small tasks in a temporary folder."""
+"""Stage `variance`, on small tasks in a temporary folder."""
 
 import copy
 import re
@@ -28,7 +28,7 @@ COUNTS = ["num_runs", "num_batches", "num_episodes"]
 
 
 def plain_bandit():
-    """The chapter's: one episode an update, no baseline, two runs."""
+    """Make the bandit of docs/chapter.md, with one episode per update, no baseline and two runs."""
     params = copy.deepcopy(BANDIT)
     params["env"] = {"id": "Bandit-v0", "kwargs": {"probabilities": [0.3, 0.7]}}
     params["train"] |= {"episodes_per_update": 1, "baseline": "none", "entropy_coefficient": 0.2}
@@ -38,7 +38,7 @@ def plain_bandit():
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """The table of the chapter's bandit, and the bytes that hold it."""
+    """Measure the bandit of docs/chapter.md; yield the table and the bytes of its file."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         folder = tmp_path_factory.mktemp("bandit")
         task = run_stages(folder, monkeypatch, params=plain_bandit(), stages=STAGES)
@@ -52,20 +52,20 @@ def test_a_row_for_each_policy_and_baseline(measured):
     table = measured.table
     assert table["policy"].tolist() == ["initial"] * 4 + ["trained"] * 4
     assert table["baseline"].tolist() == ["none", "leave_one_out", "per_step", "value"] * 2
-    # All runs that there are; of one episode some baselines are not defined.
+    # All existing runs; two episodes, since some baselines are undefined for one.
     assert {name: set(table[name].tolist()) for name in COUNTS} == {
         "num_runs": {2},
         "num_batches": {150},
         "num_episodes": {2},
     }
-    # One step an episode: the two are the same.
+    # With one step per episode, leave_one_out and per_step are the same.
     np.testing.assert_array_equal(table["total_variance"][1::4], table["total_variance"][2::4])
 
 
-def test_what_is_said_of_the_bandit_is_true(measured):
-    # The initial policy is indifferent but for weights of 0.01. It observes 1, so that each logit
-    # has a weight beside its bias: twice the variances of a policy with biases alone. Advantages
-    # are not normalised, though `train` does so. V has learnt the mean, ½, but for some noise.
+def test_the_bandits_estimates_are_right(measured):
+    # The initial policy is uniform up to weights of 0.01. It observes 1, so each logit has a weight
+    # in addition to its bias: variances are twice those of a policy with only biases. Advantages
+    # are not normalized. The value network has learned the mean, ½, up to some noise.
     table = measured.table
     for row, (baseline, of_biases) in enumerate(VARIANCES.items()):
         assert table["baseline"][row] == baseline
@@ -82,25 +82,25 @@ def test_what_is_said_of_the_bandit_is_true(measured):
             assert low <= table[name][row] <= high
 
 
-def test_says_what_it_found_and_the_same_again(measured, capsys, monkeypatch):
+def test_prints_its_table_and_repeats_it_exactly(measured, capsys, monkeypatch):
     monkeypatch.chdir(measured.folder)
     variance(measured.task)
     assert (measured.folder / measured.task.files.variance).read_bytes() == measured.bytes
     first, *table = capsys.readouterr().out.splitlines()
     assert first == (
-        "task: gradients of 2 episodes, 150 for each policy, number of runs 2; "
+        "task: gradient noise; runs: 2, batches per policy: 150, episodes per batch: 2; "
         "estimates with 95 % intervals"
     )
     assert table == format_table(measured.table).splitlines()
 
 
 @pytest.mark.parametrize(("per_update", "expected"), [(1, 2), (2, 2), (32, 32)])
-def test_batches_are_those_of_an_update_but_of_two_episodes_at_least(per_update, expected):
+def test_batches_are_as_large_as_an_update_but_at_least_two_episodes(per_update, expected):
     params = TrainParams(**BANDIT["train"]).model_copy(update={"episodes_per_update": per_update})
     assert episodes_per_batch(params) == expected
 
 
-def test_every_sample_has_a_stream_of_its_own_and_value_is_fitted_to_other_episodes(
+def test_every_sample_has_its_own_stream_and_value_is_fitted_to_separate_episodes(
     tmp_path, monkeypatch
 ):
     samples = []
@@ -113,8 +113,8 @@ def test_every_sample_has_a_stream_of_its_own_and_value_is_fitted_to_other_episo
     run_stages(tmp_path, monkeypatch, stages=(rollout, train))
     monkeypatch.setattr(sampling, "sample_episodes", sample_episodes)
     run_stages(tmp_path, monkeypatch, stages=(variance,))
-    # Of the policies before and after 10 updates: five calls of 16 episodes to fit to, twice the 40
-    # that a run trains on, and three for 10 batches of 4.
+    # For the policies before and after 10 updates: five calls of 16 episodes to fit to (twice the
+    # 40 episodes that a run trains on), and three calls for 10 batches of 4.
     assert samples == [
         ([SEED, Purpose.VARIANCE, run, update], key, 16)
         for update in (0, 10)
@@ -123,7 +123,7 @@ def test_every_sample_has_a_stream_of_its_own_and_value_is_fitted_to_other_episo
     ]
 
 
-def test_statistics_of_observations_stand_still_and_value_begins_anew(tmp_path, monkeypatch):
+def test_observation_statistics_are_unchanged_and_value_is_reset(tmp_path, monkeypatch):
     made: list[Any] = []
 
     def watched(*arguments, **options):
@@ -139,17 +139,17 @@ def test_statistics_of_observations_stand_still_and_value_begins_anew(tmp_path, 
     (value,) = made
     normalizer = value.network.get_layer("normalization")
     assert float(normalizer.count.numpy()) == count > 0
-    # Of the last policy alone: 600 minibatches of 256 steps.
+    # Only the last policy counts: 600 minibatches of 256 steps.
     assert float(value.targets.count.numpy()) == 600 * 256
-    # The returns of CartPole depend on what is observed, if little at so short a training.
+    # CartPole's returns depend on the observation, though little after so short a training.
     table = read_table(task.files.variance, COUNTS)
     explained = table["explained_variance"][table["baseline"] == "value"]
     assert (explained > 0.05).all()
     assert (explained < 1).all()
 
 
-def test_a_policy_that_has_settled_has_no_noise_and_no_ratio(tmp_path, monkeypatch):
-    # It always pulls arm 1: 1 − π = e^−200, and with it ∇log π, is 0 in float32.
+def test_a_deterministic_policy_has_no_noise_and_no_ratio(tmp_path, monkeypatch):
+    # It always pulls arm 1: 1 − π = e^−200 is 0 in float32, and so is ∇log π.
     task = run_stages(tmp_path, monkeypatch, stages=(rollout, train))
     weights = read_arrays(task.files.final_weights)
     weights["logits/bias"] = np.array([[0, 200], [0, 200]], np.float32)
@@ -165,7 +165,7 @@ def test_a_policy_that_has_settled_has_no_noise_and_no_ratio(tmp_path, monkeypat
     assert format_table(table).splitlines()[-1].split()[-9:] == [*["0", "[0,", "0]"] * 2, *"–––"]
 
 
-def test_of_no_runs_nothing_is_measured_drawn_or_shown(tmp_path, monkeypatch, capsys):
+def test_without_runs_nothing_is_measured_drawn_or_shown(tmp_path, monkeypatch, capsys):
     params = copy.deepcopy(BANDIT)
     params["variance"]["num_runs"] = 0
     write_project(tmp_path, {"task": params})
@@ -181,7 +181,7 @@ def test_of_no_runs_nothing_is_measured_drawn_or_shown(tmp_path, monkeypatch, ca
 
 
 def test_numbers_in_the_table():
-    # The norm is the root of its square, and 0 where that came out below 0.
+    # The norm is the root of its squared estimate, or 0 if that is negative.
     statistics = ("squared_norm", "total_variance", "relative_variance", "signal_to_noise")
     ends = {"": 4.0, "_low": -1.0, "_high": 9.0}
     table = {f"{name}{end}": np.array([v]) for name in statistics for end, v in ends.items()}

@@ -149,8 +149,8 @@ def test_an_observation_that_is_not_finite_is_refused(monkeypatch):
     [
         (
             {"luck": 0.001},
-            "Made-v0: step 1: expected the reward 1, as when the episode was recorded from the "
-            "same seed and actions, received 1.001: the environment does not repeat itself",
+            "Made-v0: step 1: expected the reward 1, as recorded with the same seed and "
+            "actions, received 1.001; the environment is not reproducible",
         ),
         ({"num_steps": 2}, "Made-v0: step 2: expected an end after 3 steps"),
         ({"num_steps": 4}, "Made-v0: step 3: expected an end after 3 steps"),
@@ -184,7 +184,7 @@ def test_the_film_shows_the_recorded_episode_and_says_what_became_of_it(task, ca
     }
     assert sum(durations) == pytest.approx(1000 * seconds)
     assert size == (320, 213)  # of 600 × 400
-    assert capsys.readouterr().out == f"task: an episode; in {task.files.film}\n"
+    assert capsys.readouterr().out == f"task: wrote a film to {task.files.film}\n"
 
 
 def test_the_same_episode_gives_the_same_bytes(task):
@@ -221,7 +221,7 @@ def test_a_film_is_never_without_a_frame(task, monkeypatch):
 @pytest.mark.parametrize(
     ("env_id", "reason"),
     [
-        ("Bandit-v0", "Bandit-v0: it cannot be drawn: it has no render mode"),
+        ("Bandit-v0", "Bandit-v0: cannot be rendered: it has no render mode"),
         ("Made-v0", "Made-v0: reset: RuntimeError: no light"),
     ],
 )
@@ -242,7 +242,7 @@ def test_an_episode_that_does_not_repeat_itself_leaves_the_reason(task, capsys):
     film(task)
     (written,) = task.files.film.iterdir()
     reason = json.loads(written.read_text())["why_not"]
-    assert reason.startswith("CartPole-v1: step 1: expected the reward 2, as when")
+    assert reason.startswith("CartPole-v1: step 1: expected the reward 2, as recorded")
     assert reason in capsys.readouterr().out
 
 

@@ -1,4 +1,4 @@
-"""A recorded episode and the one that is played again are the same."""
+"""Recording an episode and replaying it."""
 
 import gymnasium
 import numpy as np
@@ -13,7 +13,7 @@ from pipeline.task.errors import UserError
 
 
 class Global(gymnasium.Env):
-    """Draws its rewards from the generator that a process shares, once when it is made."""
+    """An environment that draws from NumPy's global generator, also when it is made."""
 
     metadata = {"render_modes": ["rgb_array"]}
     observation_space, action_space = spaces.Box(-1, 1, (1,)), spaces.Discrete(2)
@@ -45,7 +45,7 @@ def test_draws_from_the_global_generator_are_repeated():
 
 
 class Odd(Global):
-    """Returns what it is told to instead of a part of its outcome."""
+    """An environment that replaces one part of the result of each step by a given value."""
 
     def __init__(self, part, value, **_):
         super().__init__()
@@ -69,7 +69,7 @@ gymnasium.register("Odd-v0", lambda **kwargs: Odd(**kwargs), max_episode_steps=5
         (2, "False", "step 1: expected true or false as terminated, received 'False' of type"),
     ],
 )
-def test_what_is_no_number_is_refused(part, value, message):
+def test_results_that_are_not_numbers_are_refused(part, value, message):
     env = make_environment(inspect_environment("Odd-v0", {"part": part, "value": value}), None)
     with pytest.raises(UserError, match=f"^Odd-v0: {message}"):
         record(env, lambda _: np.zeros(1, np.int64), "Odd-v0")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.process.interruption import STOP_SIGNALS
-from tests.pipeline.signals import hear_signals
+from tests.pipeline.signals import restore_stop_signals
 
 REPOSITORY = Path(__file__).parents[3]
 # A call that takes minutes and lets other threads run.
@@ -31,7 +31,7 @@ def start(*arguments, folder=REPOSITORY):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=hear_signals,
+        preexec_fn=restore_stop_signals,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"

@@ -45,8 +45,8 @@ def shown(request, monkeypatch):
     """Return the output of two updates of run 2, with progress printed every 0.01 s."""
     stderr = Stderr(request.param)
     monkeypatch.setattr(module, "duplicate_stderr", lambda: stderr)
-    monkeypatch.setattr(module, "SECONDS", 0.01)
-    monkeypatch.setattr(module, "SECONDS_OF_LINES", 0.01)
+    monkeypatch.setattr(module, "SECONDS_PER_REFRESH", 0.01)
+    monkeypatch.setattr(module, "SECONDS_PER_LINE", 0.01)
     progress = make_progress()
     with progress.bar:
         time.sleep(0.05)  # nothing is reported while it compiles

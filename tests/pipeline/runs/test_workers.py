@@ -14,7 +14,7 @@ import pytest
 from pipeline.runs import workers
 from pipeline.runs.workers import MAX_WORKERS, default_num_workers, perform_runs
 from pipeline.task.errors import UserError
-from tests.pipeline.signals import hear_signals
+from tests.pipeline.signals import restore_stop_signals
 
 
 def task(num_runs, num_workers, num_copies=None, **fields):
@@ -132,7 +132,7 @@ def test_no_worker_outlives_its_parent(sent, tmp_path):
         [sys.executable, "-c", command],
         cwd=Path(__file__).parents[3],
         stderr=subprocess.DEVNULL,
-        preexec_fn=hear_signals,
+        preexec_fn=restore_stop_signals,
     )
     deadline = time.monotonic() + 60
     while len(list(tmp_path.iterdir())) < 2:
