@@ -38,7 +38,7 @@ def load(policy: ExportedPolicy) -> Choose:
         UserError: If the SavedModel is missing or damaged, has operations that no policy needs, or
             does not fit the environment.
     """
-    start_tensorflow()  # imported late: a process that renders must not import TensorFlow
+    start_tensorflow()  # only here, because a process that renders must not import TensorFlow
     from pipeline.evaluation import exported
 
     signatures = exported.load_signatures(policy.folder, trusted=policy.trusted)

@@ -93,7 +93,7 @@ def write_picture(path: Path, comparisons: Mapping[str, Comparison]) -> str:
     drawn = {task: c for task, c in comparisons.items() if c.curves}
     drawn = {task: c for task, c in drawn.items() if not _curves_are_identical(c)} or drawn
     if not drawn:
-        return "no picture: none of the revisions has a learning curve"
+        return "no picture: no learning curve is available"
     figure = draw_comparison(
         {
             task: [
@@ -153,9 +153,13 @@ def _result(task: str, revision: Revision, policy: PolicyCurve | None) -> Result
         return make_result(revision.name, evaluation, policy)
     metrics = revision.metrics(task)
     if metrics is None:
-        raise ValueError(f"expected it or metrics.json, received neither; {_advice(revision)}")
+        raise ValueError(
+            f"expected this file or metrics.json, received neither; {_advice(revision)}"
+        )
     if missing := set(METRICS) - set(metrics):
-        raise ValueError(f"expected it, since metrics.json has no {', '.join(sorted(missing))}")
+        raise ValueError(
+            f"expected this file, since metrics.json has no {', '.join(sorted(missing))}"
+        )
     return Result(revision.name, revision.parameters(task).get("num_runs"), metrics, {})
 
 

@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
         play(
             folder,
             env_id=options.env,
-            trusted=options.trust or folder != Path(options.policy),  # a task's name: our policy
+            trusted=options.trust or folder != Path(options.policy),  # this project's policy
             num_episodes=options.episodes,
             seed=options.seed,
             sampled=options.sampled,

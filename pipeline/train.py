@@ -56,7 +56,7 @@ def train(task: Task) -> None:
 
 
 def useful_num_workers(task: Task) -> int | None:
-    """Return the maximum number of workers worth starting; None if one for each run is."""
+    """Return the maximum number of workers worth starting; None for no limit."""
     if not task.is_compiled:
         return None
     num_episodes = task.params.num_runs * task.params.train.num_episodes

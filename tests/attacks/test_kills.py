@@ -19,7 +19,7 @@ NUM_EPISODES = {"compiled": 4 * 256 * 10, "gymnasium": 4 * 150}
 
 @pytest.fixture(scope="module", params=TASKS)
 def attacked(request, tmp_path_factory):
-    """Yield a task, its folder, its results without kills, and the seconds in which it checkpoints."""
+    """Yield a task, its folder, its results without kills, and the time range of checkpoints."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         folder = tmp_path_factory.mktemp(request.param)
         monkeypatch.chdir(folder)

@@ -264,7 +264,7 @@ def test_files_missing_from_the_workspace_and_the_cache(own_project, compare):
 def test_nothing_to_draw(own_project, compare, tmp_path):
     shutil.rmtree(own_project / ".dvc" / "cache")
     printed, _ = compare("slow", "fast", "--task", "apart")
-    assert printed.endswith("no picture: none of the revisions has a learning curve\n")
+    assert printed.endswith("no picture: no learning curve is available\n")
     assert not (tmp_path / "picture.png").exists()
 
 
@@ -337,9 +337,9 @@ def test_git_ignores_the_picture():
         ),
         (
             ("slow", "never_run", "--task", "apart"),
-            "never_run: data/apart/evaluation.csv: expected it or metrics.json, received neither; "
-            "to restore it, run `git checkout never_run` (for an experiment, `dvc exp apply`), "
-            "then `dvc pull` from remote storage or `dvc repro`",
+            "never_run: data/apart/evaluation.csv: expected this file or metrics.json, received "
+            "neither; to restore it, run `git checkout never_run` (for an experiment, `dvc exp "
+            "apply`), then `dvc pull` from remote storage or `dvc repro`",
         ),
     ],
 )

@@ -69,7 +69,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """Make a project of two tasks whose stages have run; the second has text that needs escaping."""
+    """Make a project of two tasks whose stages have run; the second has text to be escaped."""
     folder = tmp_path_factory.mktemp("project")
     named = copy.deepcopy(BANDIT)
     named["env"] = {
