@@ -451,7 +451,7 @@ def test_a_damaged_spec_json_is_refused(copied, capsys):
         (CARTPOLE | {"kwargs": [1]}, "environment.kwargs: expected keyword arguments"),
         (CARTPOLE | {"max_episode_steps": "9"}, "environment.max_episode_steps: expected an int"),
         (CARTPOLE | {"id": "Nowhere-v0"}, "environment: expected the id of an installed"),
-        (CARTPOLE | {"kwargs": {"wings": 2}}, "environment: expected keyword arguments with which"),
+        (CARTPOLE | {"kwargs": {"wings": 2}}, "environment: expected keyword arguments that"),
     ],
 )
 def test_an_invalid_environment_in_spec_json_is_refused(environment, message, copied, capsys):

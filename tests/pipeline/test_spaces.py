@@ -83,9 +83,8 @@ ALL_STAGES = ("MultiBinary", "MultiDiscrete", "Pendulum-v1, squashed")
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_from_rollout_to_a_played_savedmodel(name, tmp_path, monkeypatch, capsys):
-    stages = (rollout, train, export, evaluate)
-    if name in ALL_STAGES:
-        stages = (rollout, train, variance, export, evaluate, plot)
+    fewer = (rollout, train, export, evaluate)
+    stages = (rollout, train, variance, export, evaluate, plot) if name in ALL_STAGES else fewer
     task = run_stages(tmp_path, monkeypatch, "task", SECTIONS[name], stages)
     weights, curve = (
         task.files.final_weights.read_bytes(),
