@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
         type=Path,
         default=Path("params.yaml"),
         metavar="FILE",
-        help="default: %(default)s",
+        help="the parameters (default: %(default)s)",
     )
     path: Path = parser.parse_args(arguments).params
     with exit_with_message(parser.prog):

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
         type=Path,
         default=Path("params.yaml"),
         metavar="FILE",
-        help="default: %(default)s",
+        help="the parameters (default: %(default)s)",
     )
     parser.add_argument(
         "--readme", action="store_true", help=f"update the table of results in {README} instead"

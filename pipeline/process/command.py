@@ -72,7 +72,7 @@ def run_stage(name: str, arguments: list[str]) -> None:
         type=Path,
         default=Path("params.yaml"),
         metavar="FILE",
-        help="default: %(default)s",
+        help="the parameters (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     end_with_dvc()
