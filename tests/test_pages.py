@@ -127,4 +127,5 @@ def test_the_version_is_the_same_everywhere():
     citation = YAML(typ="safe").load(REPOSITORY / "CITATION.cff")
     assert citation["version"] == version
     changelog = (REPOSITORY / "CHANGELOG.md").read_text()
-    assert re.search(r"^## (\S+) ", changelog, re.MULTILINE)[1] == version
+    latest, *_ = re.findall(r"^## (\S+) ", changelog, re.MULTILINE)
+    assert latest == version
