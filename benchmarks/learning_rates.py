@@ -108,7 +108,7 @@ def draw_settings(curves: Curves) -> Figure:
             f"{OPTIMIZERS[optimizer]}, learning rate {learning_rate:g}\nlocked onto arm A: {locked}"
         )
     for panel in panels[-1]:
-        count_axis(panel, "training episodes of a run")
+        count_axis(panel, "training episodes per run")
     for panel in panels[:, 0]:
         panel.set_ylabel("probability of arm B")
     panels[0, 0].set_ylim(-0.02, 1.02)

@@ -196,7 +196,7 @@ def _root(square: float) -> float:
 
 
 def _percent(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.0%}"
+    return "–" if np.isnan(value) else f"{value:.0%}".replace("-", "−")
 
 
 def _number(value: float) -> str:

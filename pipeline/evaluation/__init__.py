@@ -1,1 +1,1 @@
-"""The evaluation of exported policies: episodes played, tabulated and summarized."""
+"""Evaluation of exported policies: play episodes, tabulate them and compute metrics."""

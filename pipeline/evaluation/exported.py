@@ -1,4 +1,4 @@
-"""Acting with an exported SavedModel: without Keras, TFP or the policy's code."""
+"""Actors that use an exported SavedModel, without Keras, TFP or the policy's code."""
 
 import re
 from collections.abc import Mapping
@@ -15,37 +15,37 @@ from pipeline.task.errors import UserError
 from reinforce.sampling.direct_call import direct_call
 from reinforce.sampling.protocol import Actor
 
-Signatures = Mapping[str, Any]  # name → compiled function of keyword tensors
+Signatures = Mapping[str, Any]  # name → compiled function that takes tensors by keyword
 
 
 def load_signatures(folder: Path, *, trusted: bool = False) -> Signatures:
-    """The signatures of a SavedModel.
+    """Load the signatures of a SavedModel.
 
     Args:
-        folder: Where it is.
-        trusted: Whether it may hold any operations. Defaults to those of policies alone; see
-            `require_policy_graph`.
+        folder: The SavedModel's folder.
+        trusted: Whether any operations are allowed. By default, only the operations of policies
+            are; see `require_policy_graph`.
 
     Raises:
-        UserError: If there is none in `folder`, it is damaged, or it holds other operations.
+        UserError: If `folder` holds no SavedModel, a damaged one, or one with other operations.
     """
     try:
         if not trusted:
             require_policy_graph(folder)
-        # Each signature keeps the model's variables alive.
+        # Each signature keeps the model's variables alive, so the model itself may go.
         return dict(tf.saved_model.load(str(folder)).signatures)
     except UserError:
         raise
-    except Exception as error:  # of damaged files TensorFlow makes many kinds
+    except Exception as error:  # TensorFlow raises many kinds for damaged files
         first_line = str(error).partition("\n")[0]
         raise stale_file(folder, "a policy's SavedModel", first_line) from error
 
 
 def split_inputs(signatures: Signatures, observations: np.ndarray) -> dict[str, np.ndarray]:
-    """Divide observations `[N, I]` into a policy's inputs, in the order in which it takes them.
+    """Split observations `[N, I]` into a policy's inputs, in the order of its arguments.
 
     Returns:
-        The mask of legal actions, where the policy takes one, and the observations `[N, O]`.
+        The mask of legal actions, if the policy takes one, and the observations `[N, O]`.
     """
     _, inputs = signatures["serving_default"].structured_input_signature
     if "action_mask" not in inputs:
@@ -55,14 +55,14 @@ def split_inputs(signatures: Signatures, observations: np.ndarray) -> dict[str, 
 
 
 class Greedy(Actor):
-    """Takes the greedy action (see `Policy.greedy`), with probability 1."""
+    """An actor that always takes the greedy action (see `Policy.greedy`)."""
 
     def __init__(self, signatures: Signatures) -> None:
         self._signatures = signatures
         self._serve = direct_call(signatures["serving_default"])
 
     def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
-        """See `Actor`; nothing is drawn, and the outputs `[N, 0]` say nothing."""
+        """See `Actor`. Nothing is sampled, and the outputs `[N, 0]` are empty."""
         del seed
         (action,) = self._serve(*split_inputs(self._signatures, observations).values())
         return Action(action, raw_action=action, outputs=np.empty((len(action), 0), np.float32))
@@ -74,16 +74,16 @@ class Greedy(Actor):
 
 
 class Sampled(Actor):
-    """Draws actions from the policy."""
+    """An actor that samples actions from the policy."""
 
     def __init__(self, signatures: Signatures) -> None:
         self._signatures = signatures
         self._sample = direct_call(signatures["sample"])
 
     def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
-        """See `Actor`; the outputs `[N, 1]` are the log-probabilities."""
+        """See `Actor`. The outputs `[N, 1]` are the log-probabilities."""
         inputs = split_inputs(self._signatures, observations).values()
-        action, log_prob, raw_action = self._sample(*inputs, seed)  # by name
+        action, log_prob, raw_action = self._sample(*inputs, seed)  # sorted by name
         return Action(action, raw_action, outputs=log_prob[:, np.newaxis])
 
     def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
@@ -95,13 +95,13 @@ class Sampled(Actor):
 def distribution_parameters(
     signatures: Signatures, observations: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The action distribution's parameters, by name `[N]`, at observations `[N, I]`."""
+    """Return the action distribution's parameters at observations `[N, I]`: name → `[N]`."""
     inputs = split_inputs(signatures, observations)
     parameters = signatures["distribution"](**{n: tf.constant(v) for n, v in inputs.items()})
     return {name: parameters[name].numpy() for name in sorted(parameters, key=_natural)}
 
 
 def _natural(name: str) -> list[Any]:
-    """Sorts by all numbers in a name: `probability_10` and `probability_0_10` behind `…_9`."""
-    parts = re.split(r"(-?\d+)", name)  # text and numbers by turns, text first
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+    """Return a sort key that compares numbers by value: `mean_10` follows `mean_9`."""
+    parts = re.split(r"(-?\d+)", name)  # alternately text and number, beginning with text
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)]

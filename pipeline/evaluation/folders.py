@@ -1,4 +1,4 @@
-"""The folder of an exported policy: what its spec.json says, and whether it is the one expected."""
+"""The folder of an exported policy: read its spec.json and check that it is the expected policy."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from pipeline.task.mistakes import (
 from pipeline.task.schema import EnvParams, Section
 from pipeline.task.task import Task
 
-# What a policy is of: its task, and no more of its parameters than those of the network.
+# The entries of spec.json that identify a policy. Of the parameters, only the network's count.
 IDENTITY: tuple[Location, ...] = (("task",), ("run",), ("environment",), ("parameters", "policy"))
 
 Digest = Annotated[
@@ -35,19 +35,21 @@ class ExportedEnvironment(EnvParams, extra="ignore"):
 
 
 class PolicySpec(Section, extra="ignore"):
-    """The part of spec.json that is needed to play."""
+    """The part of spec.json that is needed to play episodes."""
 
-    environment: ExportedEnvironment = Field(description="what the policy acts in")
+    environment: ExportedEnvironment = Field(description="the environment that the policy acts in")
     sha256: Annotated[
-        dict[str, Digest], Field(min_length=1), Expected("digests of files, by their paths")
-    ] = Field(description="the other files of the folder")
+        dict[str, Digest],
+        Field(min_length=1),
+        Expected("an object that maps file paths to digests"),
+    ] = Field(description="digests of the other files in the folder")
 
 
 def read_policy_spec(folder: Path) -> PolicySpec:
-    """Read the spec.json of a folder, and compare its other files with the digests there.
+    """Read a folder's spec.json and check the other files against the digests in it.
 
     Raises:
-        UserError: If spec.json is missing or damaged, or a file is another one or missing.
+        UserError: If spec.json is missing or damaged, or a file is missing or differs.
     """
     path = folder / "spec.json"
     received = read_json(path, [])
@@ -58,24 +60,24 @@ def read_policy_spec(folder: Path) -> PolicySpec:
         raise UserError("\n".join(mistake.line(path) for mistake in mistakes)) from error
     found = folder_digests(folder)
     if differing := [name for name, digest in spec.sha256.items() if found.get(name) != digest]:
-        text = f"another {differing[0]}, or none"
-        raise stale_file(folder, "the files that spec.json has the digests of", text)
+        text = f"a missing or different {differing[0]}"
+        raise stale_file(folder, "the files whose digests are in spec.json", text)
     return spec
 
 
 def require_matching_policy(task: Task, run: int, folder: Path) -> None:
-    """Make sure that a folder holds the policy of a task's run, as `export` wrote it.
+    """Check that a folder holds the policy of a task's run, as `export` wrote it.
 
     Raises:
-        UserError: If its spec.json describes the policy of another task, run, environment or
-            network, or `read_policy_spec` raises it.
+        UserError: If spec.json describes a policy of another task, run, environment or network,
+            or if `read_policy_spec` raises it.
     """
     read_policy_spec(folder)
     path = folder / "spec.json"
     described, received = describe_policy(task, run), read_json(path, [])
     for names in IDENTITY:
         for mistake in _differences(_at(described, names), _at(received, names), names):
-            raise UserError(f"{mistake.line(path)}; `dvc repro` brings it into step")
+            raise UserError(f"{mistake.line(path)}; run `dvc repro` to update it")
 
 
 def _at(spec: Any, names: Location) -> Any:

@@ -1,4 +1,4 @@
-"""Planes through the space of observations on which a picture can show a whole policy."""
+"""Planes through the observation space, on which one picture can show a whole policy."""
 
 import re
 from collections.abc import Callable
@@ -16,14 +16,14 @@ class Axis(NamedTuple):
 
 
 class Plane(NamedTuple):
-    """Two quantities that vary while all others stand still."""
+    """Two quantities that vary while all others are fixed."""
 
     x: Axis
     y: Axis
-    observe: Callable[[np.ndarray, np.ndarray], list[np.ndarray]]  # x [N], y [N] → O times [N]
+    observe: Callable[[np.ndarray, np.ndarray], list[np.ndarray]]  # x [N], y [N] → O arrays [N]
 
 
-def _still(values: np.ndarray) -> np.ndarray:
+def _zeros(values: np.ndarray) -> np.ndarray:
     return np.zeros_like(values)
 
 
@@ -31,17 +31,17 @@ def _angle(label: str, limit: float) -> Axis:
     return Axis(f"{label} (degrees)", -limit, limit)
 
 
-# By the id without its version, of which the observations do not depend.
+# Keyed by the id without its version, since the observations are the same in all versions.
 _PLANES = {
     "CartPole": Plane(
         _angle("pole angle", 12),
         Axis("pole angular velocity (rad/s)", -1, 1),
-        lambda angle, velocity: [_still(angle), _still(angle), np.deg2rad(angle), velocity],
+        lambda angle, velocity: [_zeros(angle), _zeros(angle), np.deg2rad(angle), velocity],
     ),
     "InvertedPendulum": Plane(
         _angle("pole angle", 11.5),
         Axis("pole angular velocity (rad/s)", -1, 1),
-        lambda angle, velocity: [_still(angle), np.deg2rad(angle), _still(angle), velocity],
+        lambda angle, velocity: [_zeros(angle), np.deg2rad(angle), _zeros(angle), velocity],
     ),
     "Pendulum": Plane(
         _angle("angle from upright", 180),
@@ -65,8 +65,8 @@ _PLANES = {
             np.sin(np.deg2rad(first)),
             np.cos(np.deg2rad(second)),
             np.sin(np.deg2rad(second)),
-            _still(first),
-            _still(first),
+            _zeros(first),
+            _zeros(first),
         ],
     ),
 }
@@ -74,20 +74,23 @@ _PLANES["MountainCarContinuous"] = _PLANES["MountainCar"]
 
 
 def choose_plane(env_id: str, visited: np.ndarray) -> Plane | None:
-    """A plane for an environment's policies.
+    """Choose a plane for an environment's policies.
+
+    For known environments the plane is spanned by angles and velocities; all other quantities are
+    0. For any other environment, it is spanned by the first two observation components that take
+    more than two values. The other components are fixed at the visited observation nearest to the
+    medians. A component with two values is a flag or part of a one-hot vector, and no states lie
+    between the two.
 
     Args:
-        env_id: Gymnasium's id.
+        env_id: The Gymnasium id.
         visited: Observations that occur, `[N, O]`.
 
     Returns:
-        The plane through angles and velocities where one is known for the environment, others at
-        rest; else of the first two components that take more than two values, others as in the
-        observation nearest to the medians; None if fewer than two do. What takes two values is a
-        flag, or a part of a one-hot vector: between them there is no state.
+        The plane; None if fewer than two components take more than two values.
     """
     name = re.sub(r"-v\d+\Z", "", env_id.rpartition(":")[2])
-    known = _PLANES.get(name)  # unless another package's environment is only called so
+    known = _PLANES.get(name)  # another package's environment may share the name
     if known is not None and grid(known, 1)[2].shape[1] == visited.shape[1]:
         return known
     varying = np.flatnonzero([len(np.unique(values)) > 2 for values in visited.T])
@@ -109,14 +112,14 @@ def choose_plane(env_id: str, visited: np.ndarray) -> Plane | None:
 
 
 def grid(plane: Plane, num_points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points of a plane.
+    """Return a grid of points on a plane.
 
     Args:
         plane: The plane.
-        num_points: n, along each side, both ends included.
+        num_points: n, the number of points along each side, both ends included.
 
     Returns:
-        x `[n²]`, y `[n²]`, y varying slowest, and the observations there, `[n², O]` float32.
+        x `[n²]`, y `[n²]` and the observations `[n², O]`, float32. y varies slowest.
     """
     x, y = (np.linspace(axis.low, axis.high, num_points) for axis in (plane.x, plane.y))
     xs, ys = (values.ravel() for values in np.meshgrid(x, y))

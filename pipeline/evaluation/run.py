@@ -1,4 +1,4 @@
-"""Evaluate the runs of a task, one after the other: what a worker of stage `evaluate` does."""
+"""The work of one worker of stage `evaluate`: evaluate runs of a task, one after the other."""
 
 from contextlib import closing
 
@@ -20,26 +20,26 @@ from reinforce.episodes import Episodes
 from reinforce.sampling.gymnasium import sample_episodes
 from reinforce.sampling.protocol import Actor
 
-NUM_VISITED = 2000  # steps of the chosen policy that are kept for the picture of what it does
+NUM_VISITED = 2000  # visited steps of the chosen policy that are kept for its picture
 PLANE_POINTS = 61  # along each side of the plane
 
 
 def prepare_evaluation(task: Task, chosen: int) -> Perform[EvaluatedRun]:
-    """Build what evaluates a task's runs, one after the other.
+    """Build the function that evaluates runs of a task.
 
     Args:
         task: The task.
-        chosen: The run whose policy was exported as the task's.
+        chosen: The run whose policy was exported as the task's policy.
 
     Returns:
-        A function that evaluates a run. It reports `greedy` and `sampled` when it has played these
-        episodes.
+        A function that evaluates one run. It reports `greedy` and `sampled` when it has played the
+        episodes of that mode.
     """
     num_episodes, num_copies = task.params.evaluate.num_episodes, task.params.env.num_copies
 
     def perform(run: int, report: Report) -> EvaluatedRun:
         signatures = exported.load_signatures(task.files.policies / str(run))
-        ways = {
+        actors = {
             "greedy": (exported.Greedy(signatures), Purpose.GREEDY_EVALUATION),
             "sampled": (exported.Sampled(signatures), Purpose.SAMPLED_EVALUATION),
         }
@@ -47,36 +47,37 @@ def prepare_evaluation(task: Task, chosen: int) -> Perform[EvaluatedRun]:
         with closing(
             make_environments(task.specification, num_episodes, num_copies)
         ) as environments:
-            for mode, (actor, purpose) in ways.items():
+            for mode, (actor, purpose) in actors.items():
                 seed = task.stream(purpose, run)
                 episodes = sample_episodes(environments, actor, num_episodes, seed)
                 tables.append(_tabulate(task, episodes, run, mode))
                 report(mode)
         visited = plane = episode = None
-        if run == chosen:  # the episodes are those that it sampled
+        if run == chosen:  # `episodes` are now the sampled ones
             observations = _thinned(episodes.observations[episodes.valid], NUM_VISITED)
             unmasked = exported.split_inputs(signatures, observations)["observation"]
             visited = _columns("observation", unmasked)
             visited |= exported.distribution_parameters(signatures, observations)
             plane, there = _plane(task.specification.id, unmasked)
             mask_size = observations.shape[1] - unmasked.shape[1]
-            there = np.pad(there, [(0, 0), (0, mask_size)], constant_values=1)  # all are legal
+            # All actions are legal there.
+            there = np.pad(there, [(0, 0), (0, mask_size)], constant_values=1)
             plane |= exported.distribution_parameters(signatures, there)
-            episode = _record(task.specification, ways["greedy"][0])
+            episode = _record(task.specification, actors["greedy"][0])
         return EvaluatedRun(concatenated(tables), visited, plane, episode)
 
     return perform
 
 
 def _record(specification: EnvironmentSpecification, actor: Actor) -> Table:
-    """Play a greedy episode in an environment of its own, for the film."""
-    no_seed = np.zeros(2, np.int32)  # nothing is drawn
+    """Play a greedy episode in a separate environment, for the film."""
+    no_seed = np.zeros(2, np.int32)  # greedy actions need no randomness
     with closing_quietly(make_environment(specification, None)) as env:
         return record(env, lambda seen: actor.act(seen, no_seed).action, specification.id)
 
 
 def _tabulate(task: Task, episodes: Episodes, run: int, mode: str) -> Table:
-    """Tabulate episodes, a row for each."""
+    """Tabulate episodes, one row each."""
     num_episodes = len(episodes.valid)
     return {
         "run": np.full(num_episodes, run),
@@ -90,14 +91,14 @@ def _tabulate(task: Task, episodes: Episodes, run: int, mode: str) -> Table:
 
 
 def _thinned(values: np.ndarray, num: int) -> np.ndarray:
-    """Take at most `num` rows, evenly spaced."""
+    """Return at most `num` rows, evenly spaced."""
     return values[np.linspace(0, len(values) - 1, min(num, len(values))).astype(int)]
 
 
 def _plane(env_id: str, visited: np.ndarray) -> tuple[Table, np.ndarray]:
-    """Choose where on a plane of states the policy is shown: two axes, and the observations there.
+    """Return a grid on a plane of states: its two coordinates as a table, and its observations.
 
-    One point of it, where the environment has no plane: its observations do not vary enough.
+    If the observations vary too little for a plane, return a single visited point.
     """
     plane = choose_plane(env_id, visited)
     if plane is None:

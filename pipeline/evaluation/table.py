@@ -1,4 +1,4 @@
-"""The table of evaluation episodes: a row for each episode, with its run and mode of acting."""
+"""The table of evaluation episodes: one row per episode, with its run and mode."""
 
 from typing import Any, NamedTuple
 
@@ -7,17 +7,17 @@ import numpy as np
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 from pipeline.task.artifacts import Table
 
-MODES = ("greedy", "sampled")  # ways of acting
+MODES = ("greedy", "sampled")  # of choosing actions
 
 
 class EvaluatedRun(NamedTuple):
     """The evaluation of one run's policy."""
 
-    episodes: Table  # a row for each episode
-    # Of the chosen policy only, the action distribution
-    visited: Table | None  # at some steps that it sampled
-    plane: Table | None  # over a plane of states
-    episode: Table | None  # and what it did in a greedy one, step by step
+    episodes: Table  # one row per episode
+    # For the chosen policy only:
+    visited: Table | None  # the action distribution at some sampled steps
+    plane: Table | None  # the action distribution over a plane of states
+    episode: Table | None  # rewards and actions of a greedy episode, one row per step
 
 
 def metrics_of(evaluation: Table) -> dict[str, float | None]:
@@ -27,9 +27,9 @@ def metrics_of(evaluation: Table) -> dict[str, float | None]:
         evaluation: The columns `run`, `mode`, `episode_return` and `discounted_return`.
 
     Returns:
-        For each mode the interquartile mean over runs of a run's mean return, its 95 % interval
-        (None for a single run) and the worst run's mean; and the objective, the interquartile mean
-        over runs of the mean discounted return of sampled episodes.
+        For each mode: the interquartile mean over runs of a run's mean return, its 95% interval
+        (None for a single run) and the worst run's mean return. And the objective: the
+        interquartile mean over runs of the mean discounted return of sampled episodes.
     """
     metrics: dict[str, float | None] = {}
     for mode in MODES:
@@ -45,23 +45,23 @@ def metrics_of(evaluation: Table) -> dict[str, float | None]:
 
 
 def means_of_runs(evaluation: Table, mode: str, column: str) -> np.ndarray:
-    """Average a column over each run's episodes of one mode, `[R]`, in the order of runs."""
+    """Average a column over each run's episodes of one mode: `[R]`, in the order of runs."""
     of_mode = evaluation["mode"] == mode
     runs, values = evaluation["run"][of_mode], evaluation[column][of_mode]
     return np.array([values[runs == run].mean() for run in np.unique(runs)])
 
 
 def concatenated(tables: list[Table]) -> Table:
-    """Put the rows of tables one after the other."""
+    """Concatenate the rows of tables."""
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
 def discounted(rewards: np.ndarray, valid: np.ndarray, gamma: float) -> np.ndarray:
-    """Compute the discounted return of each episode, `[B, T]` → `[B]`, in float64."""
+    """Return each episode's discounted return in float64: `[B, T]` → `[B]`."""
     discounts = gamma ** np.arange(rewards.shape[1])
     return (rewards * valid) @ discounts
 
 
 def rounded(value: Any) -> float:
-    """Round to six significant digits, so that tables of metrics can be read."""
+    """Round to six significant digits, which keeps tables of metrics readable."""
     return float(f"{float(value):.6g}")

@@ -1,1 +1,1 @@
-"""Experiments side by side: git revisions, what differs between them, and in what words."""
+"""Comparison of experiments: read git revisions, find their differences and describe them."""

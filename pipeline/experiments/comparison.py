@@ -1,4 +1,4 @@
-"""The differences between revisions of a task: parameters, and returns as far as runs tell.
+"""Differences between revisions of a task: in parameters, code and returns.
 
 R is the number of runs of one revision.
 """
@@ -24,12 +24,12 @@ from pipeline.statistics import (
 from pipeline.task.artifacts import Table
 from pipeline.task.schema import TaskParams
 
-# What is compared of the metrics of a mode, by what follows it in their names.
+# The metrics of a mode that are compared, by their suffixes.
 MEAN, LOW, HIGH, WORST = "", "_low", "_high", "_worst_run"
 METRICS = tuple(mode + end for mode in MODES for end in (MEAN, LOW, HIGH, WORST))
-# Parameters that define what a return means, with those below them. Others of `env` do not.
-DEFINING_RETURNS = ("env.id", "env.kwargs", "env.max_episode_steps")
-# As many revisions are compared each with each; of more, each with the first.
+# Parameters that define what a return means, including nested ones. Other `env` parameters do not.
+RETURN_DEFINING = ("env.id", "env.kwargs", "env.max_episode_steps")
+# Up to this many revisions are compared pairwise; with more, each is compared with the first.
 MAX_ALL_PAIRS = 3
 
 Key = TypeVar("Key", bound=Hashable)
@@ -46,9 +46,9 @@ Verdict = Literal[
 
 
 class PolicyCurve(NamedTuple):
-    """The number that says what a policy does, over training."""
+    """A single number that describes a policy, over training."""
 
-    name: str  # P(action 1)
+    name: str  # such as P(action 1)
     points: Smoothed
     final: NDArray[np.float64]  # [R], after training
 
@@ -58,8 +58,9 @@ class Result(NamedTuple):
 
     revision: str  # its name
     num_runs: int | None
-    metrics: dict[str, float | None]  # as of `metrics_of`, and the same of a policy's number
-    # Mode → mean return of each run, [R], and the name of a policy's number → that; empty if lost.
+    metrics: dict[str, float | None]  # as `metrics_of` returns, plus those of the policy's number
+    # Mode → each run's mean return [R], and name of the policy's number → its values [R]. Empty if
+    # the evaluation episodes are lost.
     means: dict[str, NDArray[np.float64]]
 
 
@@ -68,8 +69,8 @@ class Difference(NamedTuple):
 
     first: str
     second: str
-    measure: str  # a mode, for its returns, or the name of a policy's number
-    difference: float | None  # second − first, of interquartile means over runs, if comparable
+    measure: str  # a mode, for its returns, or the name of the policy's number
+    difference: float | None  # second − first, of interquartile means; None if not comparable
     interval: Interval | None
     verdict: Verdict
 
@@ -77,22 +78,22 @@ class Difference(NamedTuple):
 class Comparison(NamedTuple):
     """One task in several revisions."""
 
-    parameters: dict[str, dict[str, Any]]  # that differ: name → revision → value
-    code: list[str] | None  # files and folders that differ, None where that is not recorded
-    results: list[Result]  # of each revision
-    differences: list[Difference]  # of each compared pair, in each mode
-    curves: dict[str, Smoothed]  # revision → learning curve, where there is one
-    policies: dict[str, PolicyCurve]  # the same of a policy's number
-    notes: list[str]  # what is to be known of these data
+    parameters: dict[str, dict[str, Any]]  # those that differ: name → revision → value
+    code: list[str] | None  # files and folders that differ; None if not recorded
+    results: list[Result]  # one per revision
+    differences: list[Difference]  # one per compared pair and measure
+    curves: dict[str, Smoothed]  # revision → learning curve, if it exists
+    policies: dict[str, PolicyCurve]  # revision → the policy's number, if it exists
+    notes: list[str]  # caveats about the data
 
 
 def make_result(revision: str, evaluation: Table, policy: PolicyCurve | None = None) -> Result:
-    """Make the result of one revision from its evaluation episodes.
+    """Compute the result of one revision from its evaluation episodes.
 
     Args:
         revision: Its name.
-        evaluation: As `metrics_of` takes it.
-        policy: The number that says what its policies do, if there is one.
+        evaluation: As for `metrics_of`.
+        policy: The number that describes its policies, if there is one.
 
     Raises:
         ValueError: If a mode has no episodes, or returns are not finite numbers.
@@ -111,19 +112,19 @@ def make_result(revision: str, evaluation: Table, policy: PolicyCurve | None = N
 
 
 def policy_curve(curve: Table, distribution: Table) -> PolicyCurve | None:
-    """The one number that says what the policy of a bandit does, if there is one.
+    """Return the single number that describes a bandit's policy, if there is one.
 
     Args:
         curve: The columns num_episodes and num_env_steps of the learning curve.
-        distribution: As `draw_policy` takes it.
+        distribution: As for `draw_policy`.
 
     Returns:
-        The probability of the second of two actions, or the mean of a single continuous one; None
-        of more actions, and where an episode has more than one step: a mean over steps then says
-        little of what is learned.
+        The probability of the second of two actions, or the mean of a single continuous action.
+        None if there are more actions, or if episodes have more than one step: a mean over steps
+        then says little about what was learned.
 
     Raises:
-        ValueError: As `choose_actions`.
+        ValueError: As in `choose_actions`.
     """
     shown = choose_actions(distribution)
     if len(shown.actions) > 1 or not np.array_equal(curve["num_episodes"], curve["num_env_steps"]):
@@ -135,7 +136,7 @@ def policy_curve(curve: Table, distribution: Table) -> PolicyCurve | None:
 
 
 def measures(results: Sequence[Result]) -> list[str]:
-    """The modes, then a policy's number if all results have it."""
+    """Return the modes, then the name of the policy's number if all results have it."""
     others = [name for name in results[0].means if name not in MODES]
     return [*MODES, *(name for name in others if all(name in r.means for r in results))]
 
@@ -143,19 +144,20 @@ def measures(results: Sequence[Result]) -> list[str]:
 def environments(
     parameters: Mapping[str, Mapping[str, Any]], sources: Mapping[str, str | None]
 ) -> list[Mapping[str, Any]]:
-    """Choose what tells the environments of revisions apart.
+    """Collect the values that identify each revision's environment.
 
     Args:
-        parameters: Those that differ, as of `differing_parameters`.
-        sources: Revision → a hash of what its environment was made of, None if not recorded.
+        parameters: Those that differ, as `differing_parameters` returns them.
+        sources: Revision → hash of its environment's sources, None if not recorded.
 
     Returns:
-        Rows of revision → value: the returns of revisions with other values mean other things.
+        Rows of revision → value. Returns are comparable only between revisions that agree in all
+        rows.
     """
     rows = [
         values
         for name, values in parameters.items()
-        if any(name == one or name.startswith(f"{one}.") for one in DEFINING_RETURNS)
+        if any(name == one or name.startswith(f"{one}.") for one in RETURN_DEFINING)
     ]
     return rows if None in sources.values() else [*rows, sources]
 
@@ -163,11 +165,11 @@ def environments(
 def differences(
     results: Sequence[Result], environments: Sequence[Mapping[str, Any]]
 ) -> list[Difference]:
-    """Compares each pair of up to three revisions, of more each with the first; in each measure.
+    """Compare up to three revisions pairwise, or more with the first one, in each measure.
 
     Args:
-        results: Of the revisions, at least one.
-        environments: As of the function of this name.
+        results: One per revision, at least one.
+        environments: As the function of this name returns them.
     """
     pairs = list(itertools.combinations(results, 2))
     if len(results) > MAX_ALL_PAIRS:
@@ -182,10 +184,10 @@ def differences(
 
 
 def difference(first: Result, second: Result, measure: str) -> Difference:
-    """The difference of two revisions' interquartile means over runs.
+    """Compare two revisions' interquartile means over runs.
 
-    The verdict is `higher` or `lower` where the interval leaves out 0 and either revision has runs
-    enough for that to mean something; see `statistics.difference_interval`.
+    The verdict is `higher` or `lower` if the interval excludes 0 and both revisions have enough
+    runs for a meaningful interval; see `statistics.difference_interval`.
     """
     names = (first.revision, second.revision, measure)
     if not (first.means and second.means):
@@ -212,13 +214,13 @@ def _verdict(
 
 
 def differing_parameters(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The parameters in which revisions differ.
+    """Return the parameters in which revisions differ.
 
     Args:
-        parameters: Revision → name, as in train.learning_rate → value.
+        parameters: Revision → name (such as train.learning_rate) → value.
 
     Returns:
-        Name → revision → value; its default where it is left out, or None if it has none.
+        Name → revision → value. A parameter that is left out has its default, or None without one.
     """
     names = dict.fromkeys(name for of_revision in parameters.values() for name in of_revision)
     return differing(
@@ -230,7 +232,7 @@ def differing_parameters(parameters: Mapping[str, Mapping[str, Any]]) -> dict[st
 
 
 def differing(values: Mapping[str, Mapping[Key, Any]]) -> dict[Key, dict[str, Any]]:
-    """Turns revision → key → value into key → revision → value, for keys whose values differ."""
+    """Turn revision → key → value into key → revision → value, for keys whose values differ."""
     keys = dict.fromkeys(key for of_revision in values.values() for key in of_revision)
     rows = {key: {name: row.get(key) for name, row in values.items()} for key in keys}
     return {
@@ -241,14 +243,14 @@ def differing(values: Mapping[str, Mapping[Key, Any]]) -> dict[Key, dict[str, An
 
 
 def _default(name: str) -> Any:
-    """The default of a task's parameter, None if it has none."""
+    """Return the default of a task's parameter, None if it has none."""
     *sections, last = name.split(".")
     section: Any = TaskParams
     try:
         for inner in sections:
             section = section.model_fields[inner].annotation
         field = section.model_fields[last]
-    except (AttributeError, KeyError):  # one of an environment, or of another version
+    except (AttributeError, KeyError):  # a parameter of an environment, or of another version
         return None
     default = None if field.is_required() else field.get_default(call_default_factory=True)
     return list(default) if isinstance(default, tuple) else default

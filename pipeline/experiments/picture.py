@@ -1,6 +1,6 @@
 """Learning curves of several revisions: two panels for each task, side by side.
 
-R is the number of runs, U the number of points of a curve, N the number of curves of a panel.
+R is the number of runs, U the number of points in a curve, N the number of curves in a panel.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,12 +30,12 @@ from pipeline.figures.style import (
     styled,
 )
 
-MAX_CURVES = len(COLORS)  # of more, colors would repeat
-MIN_HEIGHT = 3.0  # inches of a panel with what is above and below it
-AROUND = 0.8  # inches above and below a panel
+MAX_CURVES = len(COLORS)  # with more, colors would repeat
+MIN_HEIGHT = 3.0  # inches, of a panel with its title and axis labels
+AROUND = 0.8  # inches, of the title above and the labels below a panel
 LABEL_SIZE = 9.0  # points
-MAX_LABEL = 36  # characters of a line
-# Of a run where a shorter one has ended, to its own end.
+MAX_LABEL = 36  # characters per line
+# The style of a longer run's line after the shortest run has ended.
 TAIL: dict[str, Any] = FAINT | {"alpha": 0.7, "marker": ".", "markersize": 5, "markevery": [-1]}
 
 
@@ -43,37 +43,37 @@ class Curve(NamedTuple):
     """One revision's learning curve of a task."""
 
     revision: str
-    caption: str  # what stands under the revision's name; may have several lines, or none
+    caption: str  # text under the revision's name; zero or more lines
     points: Smoothed
     policy: PolicyCurve | None = None
 
 
 class _Label(NamedTuple):
-    """Label the last point of a curve."""
+    """The label of a curve's last point."""
 
     text: str
-    place: int  # of the curve's color and line style
+    index: int  # of the curve's color and line style
     x: float  # of the point
     y: float
 
     @property
     def height(self) -> float:
-        """In points, with the gap to the next."""
+        """The height in points, with the gap to the next label."""
         return (1.25 * (self.text.count("\n") + 1) + 0.5) * LABEL_SIZE
 
 
 @styled
 def draw_comparison(tasks: Mapping[str, Sequence[Curve]]) -> Figure:
-    """Mean episode return over training: interquartile means over runs and their intervals.
+    """Draw mean episode return over training: interquartile means over runs, with intervals.
 
-    On the left over episodes, on the right over env steps. Where every episode is one step long,
-    that would be the same: the right panel shows what the policies do, or is left out. A mean ends
-    where its shortest run does; the other runs go on, each by itself.
+    The left panel is over episodes, the right one over env steps. If every episode has one step,
+    the two would be equal; the right panel then shows the policies' numbers, or is left out. A mean
+    ends where the shortest run ends; the longer runs continue as single lines.
 
-    A revision has the same color and line style in each panel. Only the first seven are drawn.
+    A revision has the same color and line style in all panels. Only the first seven are drawn.
 
     Args:
-        tasks: the curves of each task, at least one.
+        tasks: The curves of each task, at least one.
     """
     revisions = list(dict.fromkeys(curve.revision for curves in tasks.values() for curve in curves))
     drawn = revisions[:MAX_CURVES]
@@ -84,7 +84,7 @@ def draw_comparison(tasks: Mapping[str, Sequence[Curve]]) -> Figure:
     }
     title = f"learning curves of {plural(len(revisions), 'revision')}"
     if len(drawn) < len(revisions):
-        title += f", of which the first {len(drawn)}"
+        title += f" (first {len(drawn)} shown)"
     figure = new_figure(1, title)
     rows = figure.subplots(len(tasks), 2, squeeze=False)
     labels = [
@@ -99,14 +99,13 @@ def draw_comparison(tasks: Mapping[str, Sequence[Curve]]) -> Figure:
     rows[0, 0].get_gridspec().set_height_ratios(heights)
     handles: list[Artist] = [
         Line2D([], [], color="dimgray", label="interquartile mean over runs", **BOLD),
-        Patch(color="dimgray", label="its 95 % bootstrap interval", **BAND),
+        Patch(color="dimgray", label="95% bootstrap interval", **BAND),
     ]
     if any(np.ptp(c.points.num_env_steps[:, -1]) > 0 for curves in tasks.values() for c in curves):
-        handles.append(
-            Line2D([], [], color="dimgray", label="a run, where the shortest has ended", **TAIL)
-        )
+        label = "single run, after the shortest has ended"
+        handles.append(Line2D([], [], color="dimgray", label=label, **TAIL))
     legend_below(figure, handles)
-    figure.draw_without_rendering()  # lays the panels out, which says how high they are
+    figure.draw_without_rendering()  # runs the layout, which sets the panels' heights
     for panel, of_panel in labels:
         _draw_labels(panel, of_panel)
     return figure
@@ -115,33 +114,34 @@ def draw_comparison(tasks: Mapping[str, Sequence[Curve]]) -> Figure:
 def spread(
     wanted: NDArray[np.float64], sizes: NDArray[np.float64], low: float = 0.0, high: float = 1.0
 ) -> NDArray[np.float64]:
-    """Moves intervals apart that overlap, as little as possible (least squares).
+    """Move overlapping intervals apart, with the least squared displacement.
 
     Args:
-        wanted: [N], the middle of each.
-        sizes: [N], the length of each.
-        low: where the first may begin.
-        high: where the last is to end, if there is room for all.
+        wanted: The wanted center of each interval, `[N]`.
+        sizes: The length of each interval, `[N]`.
+        low: The lower bound of all intervals.
+        high: Their upper bound, if there is room for all of them.
 
     Returns:
-        [N], the middles, in the order of `wanted` and within the bounds.
+        The centers, `[N]`, in the order of `wanted`.
     """
-    order = np.lexsort((-np.arange(len(wanted)), wanted))  # of equal ones the first on top
-    # Middles at least half of both neighbours' sizes apart are, less these distances, ascending.
+    order = np.lexsort((-np.arange(len(wanted)), wanted))  # among equals the first is on top
+    # Neighboring centers must be at least half the sum of their sizes apart. Minus these offsets,
+    # they must ascend.
     halves = sizes[order] / 2
     offsets = np.cumsum(halves) + np.concatenate([[0], np.cumsum(halves[:-1])])
     ascending = isotonic_regression(wanted[order] - offsets).x
     last = max(low, high - sizes.sum())
-    middles = np.empty_like(wanted, dtype=np.float64)
-    middles[order] = np.clip(ascending, low, last) + offsets
-    return middles
+    centers = np.empty_like(wanted, dtype=np.float64)
+    centers[order] = np.clip(ascending, low, last) + offsets
+    return centers
 
 
 def _draw_task(
-    left: Axes, right: Axes, task: str, curves: Sequence[Curve], places: Sequence[str]
+    left: Axes, right: Axes, task: str, curves: Sequence[Curve], revisions: Sequence[str]
 ) -> tuple[Axes, list[_Label]]:
-    """Draws the curves of one task. Returns what is to stand beside which panel."""
-    names = [(_label_text(curve), places.index(curve.revision)) for curve in curves]
+    """Draw the curves of one task. Return the panel to be labeled, and its labels."""
+    names = [(_label_text(curve), revisions.index(curve.revision)) for curve in curves]
     points = [curve.points for curve in curves]
     policies = [curve.policy for curve in curves if curve.policy is not None]
 
@@ -151,7 +151,7 @@ def _draw_task(
             _Label(*name, *_draw_curve(panel, getattr(one, x_axis), one.values, name[1]))
             for name, one in lines
         ]
-        count_axis(panel, f"{X_LABELS[x_axis]} of a run")
+        count_axis(panel, f"{X_LABELS[x_axis]} per run")
         panel.set_xlim(0, 1.03 * max(getattr(one, x_axis).max() for one in shown))
         return labels
 
@@ -164,7 +164,7 @@ def _draw_task(
         right.sharey(left)
         return right, draw(right, "num_env_steps", points)
     if len({policy.name for policy in policies}) == 1 and len(policies) == len(curves):
-        right.set_title(f"what the policies do: {policies[0].name}")
+        right.set_title(f"policy: {policies[0].name}")
         return right, draw(right, "num_episodes", [policy.points for policy in policies])
     right.remove()
     return left, labels
@@ -178,40 +178,40 @@ def _label_text(curve: Curve) -> str:
 
 
 def _draw_curve(
-    panel: Axes, x: NDArray[np.float64], returns: NDArray[np.float64], place: int
+    panel: Axes, x: NDArray[np.float64], returns: NDArray[np.float64], index: int
 ) -> tuple[float, float]:
-    """Draws a curve, x and returns [R, U]. Returns where it ends."""
-    look = _look(place) | {"marker": "o" if x.shape[1] == 1 else ""}
-    if draw_mean_over_runs(panel, x, returns, **look):
+    """Draw a curve, x and returns `[R, U]`. Return its last point."""
+    style = _line_style(index) | {"marker": "o" if x.shape[1] == 1 else ""}
+    if draw_mean_over_runs(panel, x, returns, **style):
         end, last = (float(np.asarray(data)[-1]) for data in panel.lines[-1].get_data())
         for of_run, its_returns in zip(x, returns, strict=True):
             if of_run[-1] > end:
                 tail = np.concatenate([[end], of_run[of_run > end]])
-                panel.plot(tail, np.interp(tail, of_run, its_returns), color=COLORS[place], **TAIL)
+                panel.plot(tail, np.interp(tail, of_run, its_returns), color=COLORS[index], **TAIL)
         return end, last
-    panel.plot(x.T, returns.T, **look, **FAINT)  # no x is common to all runs
+    panel.plot(x.T, returns.T, **style, **FAINT)  # the runs have no common range of x
     return float(x[-1, -1]), float(returns[-1, -1])
 
 
 def _draw_labels(panel: Axes, labels: Sequence[_Label]) -> None:
-    """Writes the labels beside the panel, each level with its curve's end if there is room."""
+    """Write the labels next to the panel, each level with its curve's end if there is room."""
     height = panel.get_window_extent().height / panel.figure.dpi * 72  # points
     ends = panel.transData.transform([(label.x, label.y) for label in labels])
     wanted = panel.transAxes.inverted().transform(ends)[:, 1]
-    middles = spread(wanted, np.array([label.height for label in labels]) / height)
-    for label, middle in zip(labels, middles, strict=True):
+    centers = spread(wanted, np.array([label.height for label in labels]) / height)
+    for label, center in zip(labels, centers, strict=True):
         panel.annotate(
             "",
             (label.x, label.y),
-            (1.015, middle),
+            (1.015, center),
             textcoords="axes fraction",
             arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": "gray", "shrinkA": 0},
         )
-        look: dict[str, Any] = _look(label.place) | BOLD | {"clip_on": False}
-        panel.add_artist(Line2D([1.015, 1.06], [middle] * 2, transform=panel.transAxes, **look))
+        style: dict[str, Any] = _line_style(label.index) | BOLD | {"clip_on": False}
+        panel.add_artist(Line2D([1.015, 1.06], [center] * 2, transform=panel.transAxes, **style))
         panel.text(
             1.07,
-            middle,
+            center,
             label.text,
             transform=panel.transAxes,
             verticalalignment="center",
@@ -220,10 +220,10 @@ def _draw_labels(panel: Axes, labels: Sequence[_Label]) -> None:
         )
 
 
-def _look(place: int) -> dict[str, Any]:
-    return {"color": COLORS[place], "linestyle": LINE_STYLES[place]}
+def _line_style(index: int) -> dict[str, Any]:
+    return {"color": COLORS[index], "linestyle": LINE_STYLES[index]}
 
 
 def _range(values: Sequence[int]) -> str:
-    """`20`, or `5 to 20`."""
+    """Return `20` or `5 to 20`."""
     return " to ".join(str(value) for value in sorted({min(values), max(values)}))

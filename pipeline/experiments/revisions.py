@@ -1,7 +1,7 @@
-"""Revisions of the project: what their stages ran with and wrote, as git and DVC's cache have it.
+"""Revisions of the project: the parameters, code and results of their stages, from git and DVC.
 
-A revision is a commit under any name that git knows, an experiment of `dvc exp run`, or the
-workspace. None is checked out: what is read of it is copied to a temporary folder.
+A revision is a commit by any name that git knows, an experiment of `dvc exp run`, or the workspace.
+Nothing is checked out: files are copied to a temporary folder to be read.
 """
 
 import tempfile
@@ -25,32 +25,32 @@ from pipeline.task.yaml_file import read_yaml
 
 WORKSPACE = "workspace"
 PARAMS, LOCK = "params.yaml", "dvc.lock"
-STAGES = ("rollout", "train", "export", "evaluate")  # of a task, without the pictures
+STAGES = ("rollout", "train", "export", "evaluate")  # those of a task that `compare` reads
 
 
 class Revision(NamedTuple):
     """One revision."""
 
     name: str
-    files: DVCFileSystem  # what git and DVC have of it
-    project: Path  # where in it the project is: a repository may hold more than one
-    folder: Path  # copies of them, each where it is in the project
+    files: DVCFileSystem  # its files in git and DVC
+    project: Path  # the project's folder in the repository, which may hold several projects
+    folder: Path  # for copies of files, at the same paths as in the project
     params: dict[str, Any]  # its params.yaml
-    stages: dict[str, Any]  # by name, what each last read and wrote, of its dvc.lock
+    stages: dict[str, Any]  # its dvc.lock: stage → what it last read and wrote
 
     @property
     def tasks(self) -> list[str]:
-        """The names of its tasks."""
+        """The names of the revision's tasks."""
         tasks = self.params.get("tasks")
         return list(tasks) if isinstance(tasks, dict) else []
 
     def parameters(self, task: str) -> dict[str, Any]:
-        """Collect the parameters that the task's stages ran with, `seed` among them.
+        """Collect the parameters that the task's stages last ran with, including `seed`.
 
-        Those of params.yaml where none has run.
+        If no stage has run, return those of params.yaml.
         """
         parameters: dict[str, Any] = {}
-        # `export` reads all; where stages are out of step, the one that uses a section decides.
+        # `export` reads all sections, but the stage that uses a section has the last word on it.
         for stage in ("export", "rollout", "train", "evaluate"):
             for key, value in self._recorded(stage, task).items():
                 parameters |= _flat(value, key.removeprefix(f"tasks.{task}").lstrip("."))
@@ -58,7 +58,7 @@ class Revision(NamedTuple):
         return parameters or _flat({"seed": self.params.get("seed")} | section)
 
     def outdated(self, task: str) -> list[str]:
-        """The task's stages that ran with other parameters than params.yaml has."""
+        """List the task's stages that ran with other parameters than those in params.yaml."""
         return [
             stage
             for stage in STAGES
@@ -69,11 +69,7 @@ class Revision(NamedTuple):
         ]
 
     def code(self, task: str) -> dict[tuple[str, str], str | None]:
-        """The hash of each file or folder of code that a stage of the task ran with.
-
-        Returns:
-            Hashes by stage and path.
-        """
+        """Return the hashes of the code that the task's stages ran with, by stage and path."""
         return {
             (stage, dependency["path"]): dependency.get("md5")
             for stage in STAGES
@@ -82,11 +78,11 @@ class Revision(NamedTuple):
         }
 
     def environment(self, task: str) -> str | None:
-        """The hash of what the task's environment was made of; None if it is not recorded."""
+        """Return the hash of the task's environment sources; None if it is not recorded."""
         return self.code(task).get(("train", f"{SOURCES}/{task}.json"))
 
     def unrecorded(self, task: str) -> list[str]:
-        """The task's tables, of those read, that are not as its stages last wrote them."""
+        """List the tables, among those read, that differ from what the task's stages last wrote."""
         outs = {
             out["path"]: out.get("md5")
             for stage in STAGES
@@ -101,7 +97,7 @@ class Revision(NamedTuple):
         ]
 
     def evaluation(self, task: str) -> Table | None:
-        """The task's evaluation episodes; None where neither git nor DVC has them.
+        """Read the task's evaluation episodes; None if neither git nor DVC has them.
 
         Raises:
             UserError: If the table is damaged.
@@ -110,7 +106,7 @@ class Revision(NamedTuple):
         return self._table(TaskFiles(DATA / task).evaluation, columns)
 
     def learning_curve(self, task: str) -> Table | None:
-        """The task's learning curve; None where neither git nor DVC has it.
+        """Read the task's learning curve; None if neither git nor DVC has it.
 
         Raises:
             UserError: If the table is damaged.
@@ -119,7 +115,7 @@ class Revision(NamedTuple):
         return self._table(TaskFiles(DATA / task).learning_curve, columns)
 
     def action_distribution(self, task: str) -> Table | None:
-        """The task's action distribution over training; None where neither git nor DVC has it.
+        """Read the task's action distribution over training; None if neither git nor DVC has it.
 
         Raises:
             UserError: If the table is damaged.
@@ -128,7 +124,7 @@ class Revision(NamedTuple):
         return self._table(TaskFiles(DATA / task).action_distribution, columns)
 
     def metrics(self, task: str) -> dict[str, Any] | None:
-        """The task's metrics; None where git does not have them.
+        """Read the task's metrics; None if git does not have them.
 
         Raises:
             UserError: If they are damaged.
@@ -138,7 +134,7 @@ class Revision(NamedTuple):
             return None if copy is None else read_json(copy, [task])[task]
 
     def copied(self, path: Path) -> Path | None:
-        """Copies a file from git, DVC's cache or its remote storage; None if none has it."""
+        """Copy a file from git, DVC's cache or its remote storage; return None if none has it."""
         copy = self.folder / path
         try:
             self.files.get_file((self.project / path).as_posix(), str(copy))
@@ -149,13 +145,13 @@ class Revision(NamedTuple):
 
     @contextmanager
     def naming(self) -> Iterator[None]:
-        """Makes messages name the revision instead of the folder of the copies."""
+        """Name the revision instead of the temporary folder in error messages."""
         try:
             yield
         except UserError as error:
             raise UserError(str(error).replace(f"{self.folder}/", f"{self.name}: ")) from error
         except DvcException as error:
-            raise UserError(f"{self.name}: DVC cannot read it: {error}") from error
+            raise UserError(f"{self.name}: DVC cannot read this revision: {error}") from error
         except YAMLError as error:
             reason = " ".join(str(error).split())
             raise UserError(f"{self.name}: {LOCK}: expected YAML, received: {reason}") from error
@@ -166,7 +162,7 @@ class Revision(NamedTuple):
             return None if copy is None else read_table(copy, columns)
 
     def _recorded(self, stage: str, task: str) -> dict[str, Any]:
-        """The parameters that a stage last ran with, `tasks.<task>.train` and so on."""
+        """Return the parameters that a stage last ran with: `tasks.<task>.train` and so on."""
         recorded: dict[str, Any] = self._locked(stage, task).get("params", {}).get(PARAMS, {})
         return recorded
 
@@ -177,11 +173,11 @@ class Revision(NamedTuple):
 
 @contextmanager
 def open_revisions(names: Iterable[str]) -> Iterator[list[Revision]]:
-    """Yields the revisions of the project in the current folder.
+    """Yield the named revisions of the project in the current folder.
 
     Raises:
-        UserError: If there is no such revision, no git repository, or a revision without a
-            well-formed params.yaml.
+        UserError: If a revision does not exist or has no well-formed params.yaml, or if there is no
+            git repository.
     """
     with tempfile.TemporaryDirectory() as folder:
         yield [_open(name, Path(folder) / str(i)) for i, name in enumerate(names)]
@@ -212,7 +208,7 @@ def _section(value: Any) -> dict[str, Any]:
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    """`{"train": {"gamma": 1.0}}` as `{"train.gamma": 1.0}`."""
+    """Flatten `{"train": {"gamma": 1.0}}` to `{"train.gamma": 1.0}`."""
     if not isinstance(value, dict):
         return {name: value}
     parameters: dict[str, Any] = {}

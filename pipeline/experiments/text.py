@@ -1,4 +1,4 @@
-"""A comparison of revisions in words: for a terminal, beside a curve, and as JSON."""
+"""A comparison of revisions as text for the terminal, as captions of curves, and as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -19,28 +19,28 @@ from pipeline.experiments.comparison import (
 from pipeline.formatting import aligned, number
 from pipeline.statistics import MIN_RUNS
 
-LEGEND = "Returns: interquartile means over runs of a run's mean return, 95 % bootstrap intervals."
-MAX_NAMED = 4  # parameters, files and folders; the others are counted
+LEGEND = "Returns: interquartile mean over runs of each run's mean return [95% bootstrap interval]."
+MAX_NAMED = 4  # parameters, files or folders; the rest are only counted
 MAX_IN_CAPTION = 2
 NONE = "—"
 
 _WORDS: dict[Verdict, str] = {
-    "same": "the same in every run",
+    "same": "identical in every run",
     "higher": "higher",
     "lower": "lower",
-    "not told apart": "these runs do not tell them apart",
-    "too few runs": f"but fewer than {MIN_RUNS} runs do not tell them apart",
-    "single run": "a single run gives no interval",
-    "runs missing": "without the returns of each run there is no interval",
-    "other environment": "not compared, since the environments differ",
+    "not told apart": "inconclusive (the interval includes 0)",
+    "too few runs": f"inconclusive (fewer than {MIN_RUNS} runs)",
+    "single run": "no interval (a single run)",
+    "runs missing": "no interval (the returns of each run are missing)",
+    "other environment": "not compared (the environments differ)",
 }
 
 
 def describe(task: str, comparison: Comparison) -> str:
-    """Describe a task: a line on what differs, a table, a sentence for each pair, notes."""
+    """Describe a task: a line on what differs, a table, a sentence per pair, and notes."""
     lines = [f"{task}: {_parameters(comparison)}; {_code(comparison)}", ""]
     lines += [f"  {line}" for line in _table(comparison)]
-    if not _is_all_the_same(comparison):
+    if not _is_identical(comparison):
         lines += ["", *(f"  {sentence(difference)}" for difference in comparison.differences)]
     if comparison.notes:
         lines += ["", *(f"  {note}" for note in comparison.notes)]
@@ -48,7 +48,7 @@ def describe(task: str, comparison: Comparison) -> str:
 
 
 def sentence(difference: Difference) -> str:
-    """Say what the runs tell of a pair: `b against a, greedy: +1.5 [+0.5, +2.5], higher`."""
+    """Describe the difference of a pair: `b against a, greedy: +1.5 [+0.5, +2.5], higher`."""
     words = _WORDS[difference.verdict]
     if difference.verdict != "same" and difference.difference is not None:
         interval = ""
@@ -60,10 +60,10 @@ def sentence(difference: Difference) -> str:
 
 
 def caption(revision: str, comparison: Comparison) -> str:
-    """Name the parameters that set a revision apart, in short: `learning_rate 0.003`.
+    """Name the parameters in which a revision differs, in short: `learning_rate 0.003`.
 
-    Only those of training and of the environment go without their section: several sections have
-    a `num_runs` or `num_episodes`.
+    Sections other than `train` and `env.kwargs` stay in the names, since several sections have a
+    `num_runs` or `num_episodes`.
     """
     parameters = list(comparison.parameters.items())
     lines = [
@@ -74,7 +74,7 @@ def caption(revision: str, comparison: Comparison) -> str:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison, but for the curves, as JSON has it."""
+    """Return the comparison as JSON, without the curves."""
     return {
         "parameters": comparison.parameters,
         "code": comparison.code,
@@ -104,28 +104,28 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 def _parameters(comparison: Comparison) -> str:
     names = list(comparison.parameters)
     if not names:
-        return "the same parameters"
+        return "same parameters"
     return f"{_listed(names)} differ{'s' * (len(names) == 1)}"
 
 
 def _code(comparison: Comparison) -> str:
     if comparison.code is None:
-        return "whether the code differs is not recorded"
-    return f"other code in {_listed(comparison.code)}" if comparison.code else "the same code"
+        return "code not recorded"
+    return f"code differs in {_listed(comparison.code)}" if comparison.code else "same code"
 
 
-def _is_all_the_same(comparison: Comparison) -> bool:
+def _is_identical(comparison: Comparison) -> bool:
     return all(difference.verdict == "same" for difference in comparison.differences)
 
 
 def _table(comparison: Comparison) -> list[str]:
-    """Return its lines, columns aligned."""
+    """Return the lines of the table, columns aligned."""
     others = measures(comparison.results)[len(MODES) :]
     head = ["revision", *comparison.parameters, "runs"]
     head += [column for mode in MODES for column in (mode, "worst run")]
     head += others
     results = comparison.results
-    if _is_all_the_same(comparison) and not comparison.parameters:
+    if _is_identical(comparison) and not comparison.parameters:
         results = [results[0]._replace(revision="all")]
     return aligned([head, *(_row(comparison, result, others) for result in results)])
 
@@ -144,7 +144,7 @@ def _mean(result: Result, measure: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Return `a`, `a and b`, or the first few and how many others there are."""
+    """Return `a`, `a and b`, or the first few names and the number of the rest."""
     shown = list(names[:MAX_NAMED])
     if len(names) > MAX_NAMED:
         shown.append(f"{len(names) - MAX_NAMED} more")

@@ -1,1 +1,1 @@
-"""The pictures of a task, each a function from the tables that the stages wrote to a Figure."""
+"""Pictures of a task: functions that turn the tables written by the stages into Figures."""

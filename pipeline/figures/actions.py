@@ -1,7 +1,7 @@
-"""The parameters of an action distribution that are drawn, and their names.
+"""Choose which parameters of an action distribution are drawn, and name them.
 
-An *action* stands for one of the actions of a categorical distribution, for one value of one
-component of a factorised one, or for one dimension of a normal one.
+Here an *action* is one action of a categorical distribution, one value of one component of a
+factorized distribution, or one dimension of a normal distribution.
 """
 
 import itertools
@@ -13,36 +13,36 @@ from pipeline.figures.series import by_run, numbered, numbers_of
 from pipeline.figures.style import COLORS
 from pipeline.task.artifacts import Table
 
-# More lines than there are colors cannot be told apart.
+# More lines than colors cannot be told apart.
 MAX_ACTIONS = len(COLORS)
-# What clipping or squashing does is not in a distribution's parameters.
-BEFORE_BOUNDS = "actions as they are drawn, before they are brought within bounds"
+# The distribution's parameters do not include clipping or squashing.
+BEFORE_BOUNDS = "Distribution before actions are clipped or squashed to their bounds."
 
 
 class ShownActions(NamedTuple):
     """The parameters of the action distribution that are drawn."""
 
     kind: str  # probability or mean: the prefix of the columns
-    actions: list[str]  # what follows it in the names of the columns: 2, or 0_2
-    nouns: list[str]  # what each is called
-    left_out: str  # empty where nothing is
-    bounded: bool = False  # whether the environment takes actions within bounds only
+    actions: list[str]  # the rest of the column names: 2, or 0_2
+    nouns: list[str]  # their names in texts
+    left_out: str  # a sentence on what is not drawn; empty if everything is
+    bounded: bool = False  # whether the environment's actions have bounds
 
 
 def choose_actions(distribution_curve: Table, bounded: bool = False) -> ShownActions:
-    """The actions that are drawn: of two the second one, of many as many as can be told apart.
+    """Choose the actions that are drawn: the second of two, or at most `MAX_ACTIONS` of many.
 
     Args:
         distribution_curve: See `policy.draw_policy`.
-        bounded: Whether means are those of actions that are yet to be brought within bounds.
+        bounded: Whether the environment's actions have bounds. Means are those before bounds apply.
 
     Raises:
-        ValueError: where the table has no columns of a distribution, or runs have different
+        ValueError: If the table has no columns of a distribution, or if runs have different
             numbers of rows.
     """
     if dimensions := numbered(distribution_curve, "mean"):
         drawn = dimensions[:MAX_ACTIONS]
-        left_out = f"first {len(drawn)} of {len(dimensions)} dimensions of the action"
+        left_out = f"Shown: the first {len(drawn)} of {len(dimensions)} action dimensions."
         shown = _shown("mean", "action dimension {}", drawn, dimensions, left_out)
         return shown._replace(bounded=bounded)
     if actions := numbered(distribution_curve, "probability"):
@@ -50,19 +50,19 @@ def choose_actions(distribution_curve: Table, bounded: bool = False) -> ShownAct
         noun, nouns = "action {}", "actions"
     elif values := numbered(distribution_curve, "probability", 2):
         candidates = _without_mirrored(values)
-        noun, nouns = "component {} = {}", "values of components"
+        noun, nouns = "component {} = {}", "component values"
     else:
         raise ValueError(
             "expected columns probability_0, … or probability_0_0, … or mean_0, "
             f"standard_deviation_0, …, received {', '.join(distribution_curve)}"
         )
     drawn = _most_probable(distribution_curve, candidates)
-    left_out = f"{len(drawn)} of {len(candidates)} {nouns}, those most probable in the end"
+    left_out = f"Shown: the {len(drawn)} most probable of {len(candidates)} {nouns} after training."
     return _shown("probability", noun, drawn, candidates, left_out)
 
 
 def _without_mirrored(columns: list[str]) -> list[str]:
-    """Leaves out the first value of each component that has two."""
+    """Leave out the first value of each component with two values."""
     kept = []
     for _, of_component in itertools.groupby(columns, key=lambda name: numbers_of(name, 2)[0]):
         values = list(of_component)
@@ -71,10 +71,10 @@ def _without_mirrored(columns: list[str]) -> list[str]:
 
 
 def _most_probable(distribution_curve: Table, columns: list[str]) -> list[str]:
-    """The columns that are largest in the end, median over runs, in the order of `columns`."""
+    """Return the columns with the largest final median over runs, in the order of `columns`."""
     final = [np.median(by_run(distribution_curve, name)[:, -1]) for name in columns]
     largest = np.argsort(final, stable=True)[::-1][:MAX_ACTIONS]
-    return [columns[place] for place in sorted(largest)]
+    return [columns[i] for i in sorted(largest)]
 
 
 def _shown(
@@ -86,7 +86,7 @@ def _shown(
 
 
 def axis_label(shown: ShownActions, kind: str) -> str:
-    """Name an axis of such parameters; `kind` may also be standard_deviation."""
+    """Return the axis label of a kind of parameter, which may also be standard_deviation."""
     if kind == "probability":
         if len(shown.nouns) == 1:
             return f"P({shown.nouns[0]})"

@@ -1,4 +1,4 @@
-"""The evaluation: every episode's return, greedy and sampled."""
+"""The picture of the evaluation: every episode's return, greedy and sampled."""
 
 import math
 from functools import partial
@@ -19,17 +19,17 @@ from pipeline.task.artifacts import Table
 
 @styled
 def draw_evaluation(evaluation: Table, task: str) -> Figure:
-    """Episode returns by run, one panel for each way to act, with the mean of each run.
+    """Draw episode returns by run, with the mean of each run; one panel per mode.
 
-    The interquartile mean over runs and its interval are those of the runs' means.
+    The interquartile mean over runs and its interval are computed from the runs' means.
 
     Args:
-        evaluation: the columns run, mode, episode_return of the evaluation, in the order in which
-            episodes were played.
-        task: its name, for the title.
+        evaluation: The columns run, mode and episode_return of the evaluation, in the order in
+            which episodes were played.
+        task: The task's name, for the title.
 
     Raises:
-        ValueError: where a column is missing, or runs have different numbers of episodes.
+        ValueError: If a column is missing, or if runs have different numbers of episodes.
     """
     shown = evaluation_part(evaluation).panels
     num_runs, num_episodes = _returns_by_run(evaluation, str(evaluation["mode"][0])).shape
@@ -44,15 +44,15 @@ def draw_evaluation(evaluation: Table, task: str) -> Figure:
 
 
 def evaluation_part(evaluation: Table) -> Part:
-    """The panels of `draw_evaluation`, from the same columns; raises the same."""
+    """Return the panels of `draw_evaluation`, from the same columns, with the same errors."""
     modes = list(dict.fromkeys(map(str, evaluation["mode"])))
     returns = {mode: _returns_by_run(evaluation, mode) for mode in modes}
     num_runs, num_episodes = returns[modes[0]].shape
-    note = f"Dots: {plural(num_episodes, 'episode')} of each run. Diamonds: their mean."
+    note = f"Dots: {plural(num_episodes, 'episode')} per run. Diamonds: mean of each run."
     if num_runs > 1:
         note += (
-            " Dashed: the interquartile mean over runs. Shaded: its 95 % bootstrap interval, which "
-            "takes runs, not episodes, for independent."
+            " Dashed line: interquartile mean over runs. Shaded: its 95% bootstrap interval, which "
+            "treats runs, not episodes, as independent."
         )
     return Part([_panel(mode, returns[mode]) for mode in modes], note)
 
@@ -61,10 +61,10 @@ def _panel(mode: str, returns: NDArray[np.float64]) -> Panel:
     means = returns.mean(axis=1)
     interval = bootstrap_interval(means)
     low, high = (None, None) if interval is None else map(float, interval)
-    who = "Mean of the run" if interval is None else f"Interquartile mean of {len(means)} runs"
+    label = "Mean of the run" if interval is None else f"Interquartile mean of {len(means)} runs"
     summary = (
-        f"{who} {with_interval(float(interquartile_mean(means)), low, high)}; mean of the worst "
-        f"run {number(means.min())}, of the best {number(means.max())}; episodes from "
+        f"{label}: {with_interval(float(interquartile_mean(means)), low, high)}. Worst run: "
+        f"{number(means.min())}. Best run: {number(means.max())}. Episodes: from "
         f"{number(returns.min())} to {number(returns.max())}."
     )
     return Panel(f"Episode return, {mode}", summary, partial(_draw_mode, mode, returns))
@@ -79,7 +79,7 @@ def _returns_by_run(evaluation: Table, mode: str) -> NDArray[np.float64]:
 def _draw_mode(mode: str, returns: NDArray[np.float64], panel: Axes) -> list[Artist]:
     num_runs, num_episodes = returns.shape
     runs = np.arange(num_runs)
-    # Episodes side by side in the order in which they were played: equal returns stay countable.
+    # Episodes stand side by side in the order of play, so equal returns stay countable.
     within_run = np.linspace(-0.3, 0.3, num_episodes) if num_episodes > 1 else np.zeros(1)
     handles: list[Artist] = [
         *panel.plot(
@@ -92,7 +92,7 @@ def _draw_mode(mode: str, returns: NDArray[np.float64], panel: Axes) -> list[Art
             alpha=0.5,
             color=COLORS[0],
             label="episode",
-            rasterized=True,  # 40,000 of them in an SVG would be megabytes
+            rasterized=True,  # 40,000 vector markers would take megabytes of SVG
         ),
         *panel.plot(
             runs,
@@ -121,7 +121,5 @@ def _draw_all_runs(panel: Axes, mode: str, means: NDArray[np.float64]) -> list[A
     line = panel.axhline(
         mean, color="black", linestyle="--", label="interquartile mean (IQM) over runs"
     )
-    band = panel.axhspan(
-        low, high, color="black", zorder=0, label="its 95 % bootstrap interval", **BAND
-    )
+    band = panel.axhspan(low, high, color="black", zorder=0, label="95% bootstrap interval", **BAND)
     return [line, band]

@@ -1,4 +1,4 @@
-"""The episode that `evaluate` recorded, as an animated GIF for the report."""
+"""The film for the report: the episode that `evaluate` recorded, as an animated GIF."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ MAX_BYTES = 200_000  # the report holds the films of all tasks
 
 
 def film(task: Task) -> None:
-    """Films the recorded episode of the exported policy; where that cannot be, says why."""
+    """Film the recorded episode of the exported policy, or write why that is impossible."""
     columns = column_names(task.specification.action_space)
     episode = read_table(task.files.episode, columns)
     with atomic_write(task.files.film) as folder:
@@ -35,18 +35,18 @@ def film(task: Task) -> None:
 def film_episode(
     specification: EnvironmentSpecification, episode: Table, gif: Path
 ) -> dict[str, Any]:
-    """Plays an episode once more and writes the film of its beginning, of at most `MAX_BYTES`.
+    """Replay an episode and film its beginning, in at most `MAX_BYTES`.
 
     Args:
         specification: The environment.
         episode: As `replay.record` returns it.
-        gif: Where to write the film.
+        gif: The path of the film.
 
     Returns:
-        What became of the episode, and how much of it is shown.
+        The episode's return and length, the seconds shown, and whether the film is cut short.
 
     Raises:
-        UserError: If the environment cannot be drawn here, fails or does not repeat itself.
+        UserError: If the environment cannot be drawn here, fails, or is not reproducible.
     """
     with closing_quietly(make_environment(specification, "rgb_array")) as env:
         recording = Recording(picture_rate(env), LIMITS)

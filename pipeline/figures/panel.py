@@ -1,4 +1,4 @@
-"""A panel: one pair of axes, which a picture has beside others and the report's page alone."""
+"""Panels: single plots, combined in a PNG picture and shown separately on the report's page."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -8,19 +8,19 @@ from matplotlib.axes import Axes
 
 
 class Panel(NamedTuple):
-    """A panel: the drawing on one pair of axes."""
+    """A plot on one pair of axes."""
 
-    title: str  # what is drawn over what: "Entropy over training episodes"
-    summary: str  # its numbers, in a sentence for those who do not see it
-    draw: Callable[[Axes], Sequence[Artist]]  # returns what a legend names
-    limits: tuple[float | None, float | None] = (None, None)  # of y; None: where the data end
-    needs_legend: bool = False  # else `Part.note` says what its lines are
+    title: str  # such as "Entropy over training episodes"
+    summary: str  # its numbers in sentences, for readers who cannot see it
+    draw: Callable[[Axes], Sequence[Artist]]  # returns the artists for a legend
+    limits: tuple[float | None, float | None] = (None, None)  # of y; None: fitted to the data
+    needs_legend: bool = False  # if not, `Part.note` explains its lines
 
 
 class Part(NamedTuple):
     """Panels that are shown together."""
 
     panels: list[Panel]
-    note: str  # what a reader of any of them has to know
+    note: str  # explains all panels
     shares_y: bool = True
-    title: str = ""  # of all of them, where those of the panels would repeat it
+    title: str = ""  # one title for all, if the panels' own would repeat it

@@ -1,4 +1,4 @@
-"""A map of what the policy does over a plane of states."""
+"""Maps of the action distribution over a plane of states."""
 
 import textwrap
 from typing import NamedTuple
@@ -11,13 +11,13 @@ from pipeline.figures.series import numbered, numbers
 from pipeline.figures.style import new_figure, styled
 from pipeline.task.artifacts import Table
 
-COLOR_MAP = "cividis"  # for colour-blind readers, and ever lighter in grey prints
+COLOR_MAP = "cividis"  # for color-blind readers; its lightness increases, as grayscale needs
 MAX_PANELS = 3  # side by side
-TITLE_WIDTH = 32  # letters, of so many panels
+TITLE_WIDTH = 32  # letters, with this many panels
 
 
 class _Scale(NamedTuple):
-    """Of the colors."""
+    """The scale of colors."""
 
     low: float
     high: float
@@ -26,20 +26,21 @@ class _Scale(NamedTuple):
 
 @styled
 def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
-    """The action distribution's parameters over the plane, side by side.
+    """Draw the action distribution's parameters over the plane, side by side.
 
-    Of two actions only the second one's probability is drawn: the first one's mirrors it. Where it
-    is 0.5, or a mean is 0, runs a white line.
+    With two actions, only the second one's probability is drawn, since the first one's mirrors it.
+    A white line marks a probability of 0.5 or a mean of 0.
 
     Args:
-        plane: Its first two columns are x and y, by their labels, on a full grid; then the
-            distribution's parameters: probability_a of each action a; or probability_i_a of
-            component i taking the value a; or mean_i and standard_deviation_i of dimension i.
-        task: its name, for the title.
-        bounded: whether means are those of actions that are yet to be brought within bounds.
+        plane: The first two columns are x and y, named by their axis labels, on a full grid. The
+            others are the distribution's parameters: probability_a for each action a;
+            probability_i_a for value a of component i; or mean_i and standard_deviation_i for
+            dimension i.
+        task: The task's name, for the title.
+        bounded: Whether the environment's actions have bounds. Means are those before bounds apply.
 
     Raises:
-        ValueError: where a column is missing, or the points are not those of a full grid.
+        ValueError: If a column is missing, or if the points do not form a full grid.
     """
     x_label, y_label = list(plane)[:2]
     x, y = (np.unique(numbers(plane, label)) for label in (x_label, y_label))
@@ -50,15 +51,15 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
     order = np.lexsort((plane[x_label], plane[y_label]))
     titles = _titles(plane)
     drawn = dict(list(titles.items())[:MAX_PANELS])
-    does = "what the policy does before bounds" if bounded else "what the policy does"
-    of_all = f"\n{len(drawn)} of {len(titles)} maps" if len(drawn) < len(titles) else ""
-    figure = new_figure(4.6, f"{task}: {does}, any other observation held still{of_all}")
+    does = "what the policy does before action bounds apply" if bounded else "what the policy does"
+    of_all = f"; first {len(drawn)} of {len(titles)} maps" if len(drawn) < len(titles) else ""
+    figure = new_figure(4.6, f"{task}: {does}\n(other observations fixed{of_all})")
     panels = figure.subplots(1, len(drawn), sharex=True, sharey=True, squeeze=False)[0]
-    for panel, (name, title) in zip(panels, drawn.items(), strict=True):
+    for panel, (name, subtitle) in zip(panels, drawn.items(), strict=True):
         values = numbers(plane, name)[order].reshape(len(y), len(x))
         scale = _scale(name, values)
         _draw_map(figure, panel, x, y, values, scale)
-        text = title + _remark(values, scale)
+        text = subtitle + _remark(values, scale)
         panel.set_title(textwrap.fill(text, TITLE_WIDTH) if len(drawn) == MAX_PANELS else text)
         panel.set_xlabel(x_label)
     panels[0].set_ylabel(y_label)
@@ -66,12 +67,12 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
 
 
 def _titles(plane: Table) -> dict[str, str]:
-    """Return a title for each column that can be drawn."""
+    """Return a title for each column that can be drawn: column → title."""
     if means := numbered(plane, "mean"):
         names = [n for m in means for n in (m, m.replace("mean", "standard_deviation"))]
-        titles = [f"{name.rpartition('_')[0].replace('_', ' ')} of the action" for name in names]
-        if len(means) > 1:
-            titles = [f"{t}, {n.rpartition('_')[2]}" for t, n in zip(titles, names, strict=True)]
+        kinds, indices = zip(*(name.rsplit("_", 1) for name in names), strict=True)
+        nouns = [f"action dimension {i}" if len(means) > 1 else "the action" for i in indices]
+        titles = [f"{k.replace('_', ' ')} of {noun}" for k, noun in zip(kinds, nouns, strict=True)]
     elif names := numbered(plane, "probability"):
         names = names[1:] if len(names) == 2 else names
         titles = [f"probability of action {name.rpartition('_')[2]}" for name in names]
@@ -99,13 +100,13 @@ def _is_crossed(values: np.ndarray, scale: _Scale) -> bool:
 def _remark(values: np.ndarray, scale: _Scale) -> str:
     if np.ptp(values) <= 1e-5 * np.abs(values).max():
         return f": {values.mean():.3g} everywhere"
-    return f"; white: {scale.middle:g}" if _is_crossed(values, scale) else ""
+    return f" (white line: {scale.middle:g})" if _is_crossed(values, scale) else ""
 
 
 def _draw_map(
     figure: Figure, panel: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, scale: _Scale
 ) -> None:
-    """A map with its scale of colors, of values [len(y), len(x)]."""
+    """Draw a map of values `[len(y), len(x)]`, and its color bar."""
     mesh = panel.pcolormesh(
         x, y, values, cmap=COLOR_MAP, vmin=scale.low, vmax=scale.high, shading="gouraud"
     )

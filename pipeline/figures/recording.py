@@ -1,4 +1,4 @@
-"""Pictures of an environment as an animated GIF."""
+"""Recordings of an environment as an animated GIF."""
 
 import math
 from collections.abc import Callable
@@ -14,22 +14,22 @@ from pipeline.task.errors import UserError
 class Limits(NamedTuple):
     """The limits of a recording."""
 
-    max_frames: int = 1000  # of 0.2 MB each while they are collected: 20 s at 50 frames a second
+    max_frames: int = 1000  # 0.2 MB each in memory; 20 s at 50 frames per second
     max_seconds: float = math.inf
     max_size: tuple[int, int] = (480, 480)
-    max_rate: float = 50  # frames a second; programs slow down what is faster
+    max_rate: float = 50  # frames per second; viewers slow down faster GIFs
     max_colors: int = 256
 
 
 class Recording:
-    """Collects pictures, scaled down and reduced in colours, as they come.
+    """A recording that collects frames, scaled down and with reduced colors.
 
-    Where the environment is faster than the recording may be, pictures are dropped, so that it is
-    shown at its own speed.
+    If the environment's frame rate exceeds the limit, frames are dropped, so that the GIF plays at
+    the environment's speed.
 
     Args:
-        rate: Pictures a second, as the environment has them, above 0.
-        limits: After how many frames no more are taken, and so on.
+        rate: The environment's frames per second, above 0.
+        limits: The limits of the recording.
     """
 
     def __init__(self, rate: float, limits: Limits) -> None:
@@ -37,14 +37,14 @@ class Recording:
         self.limits = limits
         self.stride = math.ceil(rate / limits.max_rate)
         self.frames: list[Image.Image] = []
-        self.is_cut = False  # whether a picture was left out because there were too many
+        self.is_cut = False  # whether frames at the end were left out because of a limit
         self._num_offered = 0
 
     def offer(self, render: Callable[[], Any]) -> None:
-        """Takes the next picture if it is one to be kept; `render` is called only then.
+        """Add the next frame if it is due; `render` is only called then.
 
         Raises:
-            UserError: If `render` gives no picture of `[height, width, 3]` bytes.
+            UserError: If `render` does not return a uint8 array `[height, width, 3]`.
         """
         due = self._num_offered % self.stride == 0
         self._num_offered += 1
@@ -61,22 +61,21 @@ class Recording:
 
     @property
     def durations(self) -> list[int]:
-        """The duration of each frame in ms: multiples of 10, without drifting off."""
+        """The duration of each frame in ms, multiples of 10 whose sum does not drift."""
         ends = [
-            10 * round(100 * self.stride * (place + 1) / self.rate)
-            for place in range(len(self.frames))
+            10 * round(100 * self.stride * (i + 1) / self.rate) for i in range(len(self.frames))
         ]
         return np.diff(ends, prepend=0).tolist()
 
     def halve(self) -> None:
-        """Drops every second frame; the others are shown twice as long."""
+        """Drop every second frame and show the others twice as long."""
         self.frames = self.frames[::2]
         self.stride *= 2
 
     def save(self, path: Path) -> None:
-        """Writes the GIF, which repeats for ever; at least one picture has been taken."""
+        """Write the GIF, which loops forever. The recording must have at least one frame."""
         first, *others = self.frames
-        # Pillow takes a list of durations only where there are several frames.
+        # Pillow accepts a list of durations only for several frames.
         durations = self.durations if others else self.durations[0]
         first.save(
             path,
@@ -89,7 +88,7 @@ class Recording:
         )
 
     def _reduced(self, picture: Image.Image) -> Image.Image:
-        """Not too large, as large as the first, and in its own colours."""
+        """Scale a frame to the size of the first one, and reduce its colors to a palette."""
         if self.frames:
             picture = picture.resize(self.frames[0].size)
         else:
@@ -109,7 +108,7 @@ def _picture(frame: Any) -> Image.Image:
         return Image.fromarray(frame)
     received = type(frame).__name__
     if isinstance(frame, np.ndarray):
-        received = f"an array {list(frame.shape)} of {frame.dtype}"
+        received = f"a {frame.dtype} array {list(frame.shape)}"
     raise UserError(
-        f"expected render() to give an array [height, width, 3] of uint8, received {received}"
+        f"expected render() to return a uint8 array [height, width, 3], received {received}"
     )

@@ -1,4 +1,4 @@
-"""The style of every picture, and its PNG."""
+"""The common style of all pictures, and their conversion to PNG."""
 
 import io
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-WIDTH = 9.0  # inches, at 100 dots each: 900 pixels, which a README shows unscaled
+WIDTH = 9.0  # inches, at 100 dots per inch: 900 pixels, which a README shows unscaled
 
-# Okabe & Ito (2008), told apart by colour-blind readers; without the yellow, too faint on white.
-# Line styles repeat the distinction for grey prints.
+# Okabe & Ito (2008), distinguishable by color-blind readers; without yellow, too faint on white.
+# Line styles repeat the distinction in grayscale.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 
 FAINT: dict[str, Any] = {"alpha": 0.3, "linewidth": 0.8}
-# A white edge keeps a line apart from what it crosses.
+# A white edge separates a line from the lines it crosses.
 BOLD: dict[str, Any] = {
     "linewidth": 2.2,
     "zorder": 3,
@@ -41,16 +41,16 @@ _RC = {
     "legend.frameon": False,
 }
 
-# For functions that draw. It starts at Matplotlib's defaults, so that a matplotlibrc of the user's
-# does not change the pictures; and it is undone afterwards.
+# A decorator for functions that draw. It starts from Matplotlib's defaults, so that the user's
+# matplotlibrc does not change the pictures, and restores the settings afterwards.
 styled = style.context(["default", _RC])
 
 
 def new_figure(height: float, title: str) -> Figure:
-    """A figure of the common width, `height` inches high.
+    """Create a figure of the common width, `height` inches high.
 
-    It belongs to no window and to no list of open figures (pyplot): it is drawn by Agg, wherever
-    it runs, and goes when its last reference does.
+    The figure is independent of pyplot: it needs no window, is drawn by Agg on every machine, and
+    is freed with its last reference.
     """
     figure = Figure(figsize=(WIDTH, height))
     figure.suptitle(title, fontweight="bold")
@@ -58,12 +58,12 @@ def new_figure(height: float, title: str) -> Figure:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 run`, `5 runs`."""
+    """Return `1 run` or `5 runs`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def count_axis(axes: Axes, label: str) -> None:
-    """Makes x an axis of whole numbers, large ones written 20k or 3M."""
+    """Label the x-axis and give it integer ticks, with large ones written as 20k or 3M."""
     axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -72,14 +72,14 @@ def count_axis(axes: Axes, label: str) -> None:
 def legend_below(
     figure: Figure | SubFigure, handles: Sequence[Artist], max_columns: int = 4
 ) -> None:
-    """One legend under all panels, where it can hide no data."""
+    """Add one legend under all panels, where it hides no data."""
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), max_columns))
 
 
 @styled
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG; equal figures give equal bytes."""
+    """Return the figure as a PNG. Equal figures give equal bytes."""
     buffer = io.BytesIO()
-    # Without the version of Matplotlib, which it would write otherwise.
+    # By default, Matplotlib would write its version.
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Panels as SVG elements inside a page, whose fonts and colours, light or dark, they take."""
+"""Panels as SVG elements that take the fonts and colors of their page, light or dark."""
 
 import io
 import re
@@ -11,29 +11,29 @@ from pipeline.figures.style import COLORS, legend_below, styled
 
 Size = tuple[float, float]  # width and height in inches
 FULL: Size = (4.9, 2.8)
-HALF: Size = (2.45, 2.1)  # for two of them beside each other, with letters of the same size
+HALF: Size = (2.45, 2.1)  # for two panels side by side, with the same font size
 
-# The page defines these custom properties of CSS.
-_PAGE_COLORS = {color.lower(): f"var(--color-{place})" for place, color in enumerate(COLORS)} | {
+# The page defines these CSS custom properties.
+_PAGE_COLORS = {color.lower(): f"var(--color-{i})" for i, color in enumerate(COLORS)} | {
     "#000000": "currentColor",
-    "#808080": "var(--gray)",  # of single runs
+    "#808080": "var(--gray)",  # single runs
     "#b0b0b0": "var(--grid)",
-    "#ffffff": "var(--paper)",  # of the edges that keep bold lines apart from others
+    "#ffffff": "var(--paper)",  # the edges of bold lines
 }
-_RASTER_DPI = 200  # of what is not drawn as paths
+_RASTER_DPI = 200  # of artists that are rasterized
 
 
 @styled
 def svgs(part: Part, name: str, size: Size = FULL) -> list[str]:
-    """Each panel as an element `<svg>`, without titles and names of y, which the page writes.
+    """Draw each panel as an `<svg>` element, without title and y label, which the page adds.
 
     Args:
-        part: the panels. Where they share y, they get the same limits.
-        name: tells identifiers apart from those of other pictures on the page.
-        size: of each panel.
+        part: The panels. If they share y, they get the same limits.
+        name: A name that makes the identifiers unique on the page.
+        size: The size of each panel.
 
     Returns:
-        The elements; equal panels with an equal name give equal text.
+        The elements. Equal panels with an equal name give equal text.
     """
     figures = [Figure(figsize=size) for _ in part.panels]
     axes = [figure.subplots() for figure in figures]
@@ -48,12 +48,12 @@ def svgs(part: Part, name: str, size: Size = FULL) -> list[str]:
     for panel, shown, limits in zip(axes, part.panels, ends, strict=True):
         panel.set_ylim(*limits)
         panel.set_ylim(*shown.limits)
-    return [_svg(figure, f"{name}-{place}") for place, figure in enumerate(figures)]
+    return [_svg(figure, f"{name}-{i}") for i, figure in enumerate(figures)]
 
 
 def _svg(figure: Figure, name: str) -> str:
     buffer = io.StringIO()
-    # Text stays text; identifiers are digests of the salt and of what they stand for.
+    # Text stays text. Identifiers are digests of the salt and the content that they refer to.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(
@@ -64,12 +64,12 @@ def _svg(figure: Figure, name: str) -> str:
 
 
 def _as_element(text: str) -> str:
-    """An SVG file's element without what a page does not need, in the page's colours."""
+    """Reduce an SVG file to the element that a page needs, in the page's colors."""
     view, content = re.findall(r'^<svg [^>]*(viewBox="[^"]*")[^>]*>(.*)', text, re.DOTALL)[0]
     text = f"<svg {view}>{content}"
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
     text = re.sub(r"font-family: [^;]*; ", "", text)
-    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)  # of text that is not rotated
+    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)  # on text that is not rotated
     text = text.replace("xlink:href", "href")
     referred = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
     text = re.sub(r' id="([^"]*)"', lambda id_: id_[0] if id_[1] in referred else "", text)

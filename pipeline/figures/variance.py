@@ -1,4 +1,4 @@
-"""The noise of the gradient with each baseline, before and after training."""
+"""The picture of the gradient's noise with each baseline, before and after training."""
 
 from typing import NamedTuple
 
@@ -13,12 +13,12 @@ from pipeline.figures.series import numbers
 from pipeline.figures.style import COLORS, legend_below, new_figure, plural, styled
 from pipeline.task.artifacts import Table
 
-MARKERS = ("o", "s", "^", "D")  # which, too, tell the baselines apart
-MAX_DECADES = 6  # of an axis; an arrow at its edge points to what lies beyond
+MARKERS = ("o", "s", "^", "D")  # distinguish the baselines, in addition to colors
+MAX_DECADES = 6  # of an axis; arrows at its edge mark values beyond it
 
 
 class _Estimates(NamedTuple):
-    """One statistic and both ends of its interval, [baselines]: 0 or more, ∞ or NaN."""
+    """One statistic and both ends of its interval, `[baselines]`: at least 0, ∞ or NaN."""
 
     value: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -27,23 +27,24 @@ class _Estimates(NamedTuple):
 
 @styled
 def draw_variance(table: Table, task: str) -> Figure:
-    """The total variance of the gradient and its signal-to-noise ratio, a column for each policy.
+    """Draw the gradient's total variance and signal-to-noise ratio, with a column for each policy.
 
     Args:
-        table: what the stage `variance` wrote: the columns policy, baseline, num_runs, num_batches,
-            num_episodes and, with both ends of their intervals (_low, _high), total_variance,
-            relative_variance, signal_to_noise and num_episodes_for_1.
-        task: its name, for the title.
+        table: The table of the stage `variance`: the columns policy, baseline, num_runs,
+            num_batches and num_episodes; and total_variance, relative_variance, signal_to_noise and
+            num_episodes_for_1, with both ends of their intervals (_low, _high).
+        task: The task's name, for the title.
 
     Raises:
-        ValueError: where a column is missing or holds what is no number.
+        ValueError: If a column is missing or does not hold numbers.
     """
     policies = list(dict.fromkeys(map(str, table["policy"])))
     runs, batches, episodes = (
         int(numbers(table, name)[0]) for name in ("num_runs", "num_batches", "num_episodes")
     )
-    of_each = f"{batches:,} for each policy of {plural(runs, 'run')}"
-    figure = new_figure(5.4, f"{task}: gradients of {plural(episodes, 'episode')}, {of_each}")
+    each = f"{batches:,} batches of {plural(episodes, 'episode')} per policy"
+    title = f"{task}: gradient noise, {plural(runs, 'run')}, {each}"
+    figure = new_figure(5.4, title)
     panels = figure.subplots(2, len(policies), sharex="row", sharey=True, squeeze=False)
     for row, name in enumerate(("relative_variance", "signal_to_noise")):
         panels[row, 0].set_xscale("log")
@@ -56,13 +57,13 @@ def draw_variance(table: Table, task: str) -> Figure:
         _draw(top, names, _estimates(rows, "relative_variance"))
         _draw(bottom, names, _estimates(rows, "signal_to_noise"))
         _label_right(top, _estimates(rows, "total_variance"), "total variance")
-        _label_right(bottom, _estimates(rows, "num_episodes_for_1"), "episodes for 1")
+        _label_right(bottom, _estimates(rows, "num_episodes_for_1"), "episodes for a ratio of 1")
         top.set_title(f"{policy} policy")
-        top.set_xlabel("total variance, relative to no baseline")
+        top.set_xlabel("total variance relative to no baseline")
         bottom.set_xlabel("signal-to-noise ratio of the gradient")
     handles = [
-        Line2D([], [], color="black", marker="o", label="estimate and 95 % bootstrap interval"),
-        Line2D([], [], color="black", marker="<", linestyle="", label="goes on beyond the axis"),
+        Line2D([], [], color="black", marker="o", label="estimate and 95% bootstrap interval"),
+        Line2D([], [], color="black", marker="<", linestyle="", label="continues beyond the axis"),
     ]
     legend_below(figure, handles)
     return figure
@@ -73,7 +74,7 @@ def _estimates(table: Table, name: str) -> _Estimates:
 
 
 def _limits(estimates: _Estimates) -> tuple[float, float]:
-    """Both ends of a logarithmic axis that shows 0.1, 1 and, as far as it can, all of them."""
+    """Return the ends of a log axis that shows 0.1, 1 and, if possible, all estimates."""
     ends = np.append(np.concatenate(estimates), [0.1, 1.0])
     shown = ends[(ends > 0) & np.isfinite(ends)]
     high = 2 * shown.max()
@@ -81,7 +82,7 @@ def _limits(estimates: _Estimates) -> tuple[float, float]:
 
 
 def _draw(panel: Axes, baselines: list[str], estimates: _Estimates) -> None:
-    """A line for each baseline, the first one on top."""
+    """Draw a line for each baseline, the first one on top."""
     left, right = panel.get_xlim()
     panel.axvline(1, color="black", linestyle="--", linewidth=1)
     for i, (value, low, high) in enumerate(zip(*estimates, strict=True)):
@@ -90,7 +91,7 @@ def _draw(panel: Axes, baselines: list[str], estimates: _Estimates) -> None:
             panel.text(
                 0.5,
                 i,
-                "not defined: no two differ" if np.isnan(value) else "not determined: from 0 to ∞",
+                "undefined: zero variance" if np.isnan(value) else "undetermined: from 0 to ∞",
                 ha="center",
                 va="center",
                 transform=panel.get_yaxis_transform(),
@@ -109,7 +110,7 @@ def _draw(panel: Axes, baselines: list[str], estimates: _Estimates) -> None:
 
 
 def _label_right(panel: Axes, estimates: _Estimates, label: str) -> None:
-    """Writes estimates beside the lines, and where there is no upper end the lower one."""
+    """Write the estimates next to the lines, or the lower end if there is no upper end."""
     axis = panel.secondary_yaxis("right")
     texts = [_text(*ends) for ends in zip(*estimates, strict=True)]
     axis.set_yticks(range(len(texts)), texts)

@@ -1,1 +1,1 @@
-"""The report: one page that needs no network and no other file."""
+"""The report: a single HTML page that needs no network and no other files."""

@@ -1,4 +1,4 @@
-"""The commands of dvc.yaml's stages."""
+"""The stages of dvc.yaml and their commands."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,14 +8,14 @@ from pipeline.task.yaml_file import read_yaml
 
 
 class Stage(NamedTuple):
-    """A stage as dvc.yaml has it."""
+    """A stage of dvc.yaml."""
 
     command: str
     description: str
     is_for_each_task: bool
 
     def command_for(self, task: str) -> str:
-        """Return what DVC runs for a task."""
+        """Return the command that DVC runs for a task."""
         return self.command.replace("${key}", task)
 
 
@@ -29,7 +29,8 @@ def read_stages(path: Path) -> list[Stage]:
         return [_stage(stage) for stage in read_yaml(path)["stages"].values()]
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path}: expected stages with a cmd each, received {type(error).__name__}: {error}"
+            f"{path}: expected stages that each have a cmd, "
+            f"received {type(error).__name__}: {error}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The page: its values put into the templates of this folder."""
+"""Render the page from the templates in this folder."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,12 @@ def render_page(
 
     Args:
         seed: The root of all random streams.
-        results: Of all tasks.
-        pictures: Of each task, by its name.
-        stages: What dvc.yaml runs.
+        results: The results of all tasks.
+        pictures: Each task's pictures, by its name.
+        stages: The stages of dvc.yaml.
 
     Returns:
-        An HTML document. Equal arguments give an equal one.
+        An HTML document. Equal arguments give equal documents.
     """
     templates = jinja2.Environment(
         autoescape=True,

@@ -1,4 +1,4 @@
-"""The files of each task that the page is made from, read and checked."""
+"""Read and check the files of each task that the page is made from."""
 
 import io
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipeline.task.artifacts import read_json, read_table, stale_file
 from pipeline.task.files import TaskFiles
 from pipeline.task.schema import Params, TaskParams
 
-# The name of the policy's distribution, by the space of the actions.
+# Action space → the name of the policy's distribution.
 _DISTRIBUTIONS = {
     spaces.Discrete: "Categorical",
     spaces.MultiDiscrete: "Categoricals",
@@ -22,14 +22,14 @@ _DISTRIBUTIONS = {
 }
 
 
-class _Read(BaseModel):
-    """A part of a JSON file; it may say more than is needed here."""
+class _FilePart(BaseModel):
+    """The needed part of a JSON file, which may hold more."""
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
 
-class Metrics(_Read):
-    """A task's metrics, as `evaluate` writes them; interval ends are None for a single run."""
+class Metrics(_FilePart):
+    """A task's metrics as `evaluate` writes them. Interval ends are None for a single run."""
 
     greedy: float
     greedy_low: float | None
@@ -43,7 +43,7 @@ class Metrics(_Read):
     objective_before: float
 
 
-class DrawnPanel(_Read):
+class DrawnPanel(_FilePart):
     """A panel as `plot` draws it."""
 
     title: str
@@ -51,16 +51,16 @@ class DrawnPanel(_Read):
     svg: str = Field(pattern=r'^<svg viewBox="[0-9. ]+">[\s\S]*</svg>$')
 
 
-class DrawnPart(_Read):
+class DrawnPart(_FilePart):
     """Panels that are shown together."""
 
-    title: str  # empty where each panel shows its own
+    title: str  # empty if each panel shows its own title
     note: str
     panels: list[DrawnPanel]
 
 
-class DrawnParts(_Read):
-    """All panels that `plot` draws for the page."""
+class DrawnParts(_FilePart):
+    """The panels that `plot` draws for the page."""
 
     returns: DrawnPart
     progress: DrawnPart
@@ -69,33 +69,33 @@ class DrawnParts(_Read):
     observations: DrawnPart
 
 
-class FilmedEpisode(_Read):
-    """The episode that is shown."""
+class FilmedEpisode(_FilePart):
+    """The filmed episode."""
 
     episode_return: float
     num_steps: int
-    seconds: float  # that are shown
-    is_cut: bool  # the episode goes on after them
+    seconds: float  # shown in the film
+    is_cut: bool  # the episode continues after the film
 
 
 class Film(NamedTuple):
-    """An episode in pictures."""
+    """The film of an episode."""
 
     episode: FilmedEpisode
     gif: bytes
     size: tuple[int, int]  # width and height in pixels
-    first_frame: bytes  # a PNG, for those who want no motion, and for paper
+    first_frame: bytes  # a PNG, for print and for readers who prefer no motion
 
 
 class Variance(NamedTuple):
     """The noise of the gradient with each baseline."""
 
-    ratios: list[tuple[Any, ...]]  # policy, baseline and signal-to-noise ratio of each row
+    ratios: list[tuple[Any, ...]]  # rows of policy, baseline and signal-to-noise ratio
     picture: bytes  # a PNG
 
 
 class TaskResult(NamedTuple):
-    """A task and its results, for tables."""
+    """A task and its results, for the tables."""
 
     name: str
     params: TaskParams
@@ -104,13 +104,13 @@ class TaskResult(NamedTuple):
 
     @property
     def environment(self) -> str:
-        """Its environment in words: `Bandit-v0, probabilities [0.3, 0.7]`."""
+        """The environment as text: `Bandit-v0, probabilities [0.3, 0.7]`."""
         env = self.params.env
         return ", ".join([env.id, *(f"{name} {value}" for name, value in env.kwargs.items())])
 
     @property
     def policy(self) -> str:
-        """Its policy in words: `Normal, 64-64`."""
+        """The policy as text: `Normal, 64-64`."""
         space = self.specification.action_space
         distribution = next(
             name for kind, name in _DISTRIBUTIONS.items() if isinstance(space, kind)
@@ -123,9 +123,9 @@ class TaskPictures(NamedTuple):
     """A task's pictures."""
 
     parts: DrawnParts
-    film: Film | str  # a sentence where there is none: why
-    variance: Variance | None  # None where it was not measured
-    plane: bytes | None  # a PNG; None where the environment has no plane of states
+    film: Film | str  # a string is the reason why there is none
+    variance: Variance | None  # None if not measured
+    plane: bytes | None  # a PNG; None if the environment has no plane of states
 
 
 def read_results(params: Params, data: Path) -> list[TaskResult]:
@@ -152,7 +152,7 @@ def read_pictures(files: TaskFiles) -> TaskPictures:
     """Read the pictures of one task.
 
     Raises:
-        UserError: If something is missing or damaged.
+        UserError: If a file is missing or damaged.
     """
     parts = _validated(DrawnParts, files.panels, read_json(files.panels, []))
     plane = files.plots / "plane.png"
@@ -166,17 +166,17 @@ def read_pictures(files: TaskFiles) -> TaskPictures:
 
 def _read_film(folder: Path) -> Film | str:
     path = folder / "film.json"
-    played = read_json(path, ["why_not"])
-    if played["why_not"] is not None:
-        return str(played["why_not"])
-    episode = _validated(FilmedEpisode, path, played)
+    content = read_json(path, ["why_not"])
+    if content["why_not"] is not None:
+        return str(content["why_not"])
+    episode = _validated(FilmedEpisode, path, content)
     gif = _read_bytes(folder / "film.gif")
     first_frame = io.BytesIO()
     try:
         with Image.open(io.BytesIO(gif), formats=["GIF"]) as image:
             size = image.size
             image.convert("RGB").save(first_frame, "PNG")
-    except (OSError, EOFError, ValueError, SyntaxError) as error:  # Pillow's, of damaged files
+    except (OSError, EOFError, ValueError, SyntaxError) as error:  # Pillow's, for damaged files
         raise stale_file(folder / "film.gif", "a GIF", str(error)) from error
     return Film(episode, gif, size, first_frame.getvalue())
 
@@ -198,7 +198,7 @@ def _read_bytes(path: Path) -> bytes:
         raise stale_file(path, "a picture", "no such file") from error
 
 
-Model = TypeVar("Model", bound=_Read)
+Model = TypeVar("Model", bound=_FilePart)
 
 
 def _validated(model: type[Model], path: Path, value: object) -> Model:
@@ -206,5 +206,5 @@ def _validated(model: type[Model], path: Path, value: object) -> Model:
         return model.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "all of it"
-        raise stale_file(path, "what its stage writes", f"at {place}: {first['msg']}") from error
+        where = ".".join(map(str, first["loc"])) or "the whole file"
+        raise stale_file(path, "the output of its stage", f"{where}: {first['msg']}") from error

@@ -1,4 +1,4 @@
-"""A task's parameters as text: those that params.yaml sets, and those that it leaves out."""
+"""A task's parameters as text: those that params.yaml sets, and the defaults."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,14 +8,14 @@ from pipeline.task.schema import TaskParams
 
 
 def parameter_listings(task: TaskParams) -> tuple[str, str]:
-    """List what params.yaml sets, and what holds where it says nothing."""
+    """List the parameters that params.yaml sets, and the defaults of the others."""
     given = task.model_dump(exclude_unset=True)
     defaults = _without(task.model_dump(), given)
     return "\n".join(_lines(given)), "\n".join(_lines(defaults))
 
 
 def _without(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields, those of sections too, that are not given."""
+    """Return the fields that are not given, including those of sections."""
     others = {}
     for name, value in values.items():
         if name not in given:
@@ -26,11 +26,11 @@ def _without(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
 
 
 def _is_section(name: str, value: Any) -> bool:
-    return isinstance(value, dict) and name != "kwargs"  # which is one value
+    return isinstance(value, dict) and name != "kwargs"  # `kwargs` is a single value
 
 
 def _lines(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Yield lines as params.yaml has them."""
+    """Yield the lines as in params.yaml."""
     for name, value in values.items():
         if _is_section(name, value):
             yield f"{indent}{name}:"

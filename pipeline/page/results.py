@@ -12,7 +12,7 @@ _HEADER = (
 
 
 def markdown_table(results: Sequence[TaskResult]) -> str:
-    """Return the table, with a line feed at its end."""
+    """Return the table, which ends with a newline."""
     rows = [_HEADER, ["---"] * len(_HEADER), *map(_cells, results)]
     escaped = [[cell.replace("|", r"\|") for cell in row] for row in rows]
     return "".join(f"| {' | '.join(row)} |\n" for row in escaped)

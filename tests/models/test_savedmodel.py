@@ -17,7 +17,7 @@ from models.networks import make_policy_network
 from models.normalization import RunningNormalization
 from models.policy import Policy
 from models.savedmodel import ServablePolicy, save
-from pipeline.evaluation.graphs import ACTING, SAVING, require_policy_graph
+from pipeline.evaluation.graphs import POLICY_OPERATIONS, SAVING_OPERATIONS, require_policy_graph
 from pipeline.task.schema import Activation
 
 REPOSITORY = Path(__file__).parents[2]
@@ -137,8 +137,8 @@ def test_every_allowed_operation_is_needed():
         pytest.skip("not all policies have been checked")
     activations = {options.get("activation", "tanh") for _, options in POLICIES.values()}
     assert activations == set(get_args(Activation))
-    assert set().union(*OPERATIONS) == ACTING | SAVING
-    assert not ACTING & SAVING
+    assert set().union(*OPERATIONS) == POLICY_OPERATIONS | SAVING_OPERATIONS
+    assert not POLICY_OPERATIONS & SAVING_OPERATIONS
 
 
 def test_an_observation_of_nan_gives_log_probs_of_nan(saved):

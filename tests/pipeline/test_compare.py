@@ -199,7 +199,7 @@ def test_two_commits(compare, tmp_path):
     assert {verdict for _, verdict in verdicts(tasks["close"])} == {"not told apart"}
     assert {verdict for _, verdict in verdicts(tasks["equal"])} == {"same"}
     assert {verdict for _, verdict in verdicts(tasks["alone"])} == {"single run"}
-    assert "apart: train.learning_rate differs; the same code\n" in printed
+    assert "apart: train.learning_rate differs; same code\n" in printed
     assert "fast against slow, greedy: +10.0 [+" in printed
     picture = tmp_path / "picture.png"
     assert printed.endswith(
@@ -225,7 +225,7 @@ def test_an_experiment_and_the_workspace(compare):
         ("fast", "workspace"): "higher",
         ("tried", "workspace"): "same",
     }
-    assert "apart: the same parameters; other code in code.py\n" in printed
+    assert "apart: same parameters; code differs in code.py\n" in printed
 
 
 @pytest.mark.usefixtures("project")
@@ -374,7 +374,7 @@ def test_needs_two_revisions(names, capsys):
         (
             "data/apart/learning_curve.csv",
             "run,num_episodes,num_env_steps,mean_return\n0,1,1,1\n0,2,2,1\n1,1,1,1\n",
-            "expected as many rows of every run",
+            "expected the same number of rows for every run",
         ),
         ("params.yaml", "tasks: [\n", "expected YAML"),
         ("dvc.lock", "stages: [\n", "expected YAML"),

@@ -462,8 +462,8 @@ def test_an_invalid_environment_in_spec_json_is_refused(environment, message, co
 @pytest.mark.parametrize(
     ("digests", "message"),
     [
-        ([], "sha256: expected digests of files, by their paths, received []"),
-        (None, "sha256: expected digests of files, by their paths, received null"),
+        ([], "sha256: expected an object that maps file paths to digests, received []"),
+        (None, "sha256: expected an object that maps file paths to digests, received null"),
         ({"x": 1}, "sha256.x: expected 64 hexadecimal digits, a SHA-256 digest, received 1"),
     ],
 )

@@ -24,7 +24,7 @@ PARTS = [
     "Learning curve",
     "Evaluation",
     "Entropy and gradient norm",
-    "Variance by baseline",
+    "Gradient variance by baseline",
     "What the policy does",
     "Parameters",
     "Commands",
@@ -107,7 +107,7 @@ def refusal(*arguments):
 def test_every_task_has_all_parts_in_order(project, capsys):
     page = Page(written(project))
     assert page.texts("h2") == ["Results", "bandit", "long_name-2"]
-    assert page.texts("h3") == ["How to read it", *PARTS, *PARTS]
+    assert page.texts("h3") == ["How to read the table", *PARTS, *PARTS]
     assert capsys.readouterr().out.startswith("report/index.html: bandit, long_name-2; 0.")
 
 
@@ -233,7 +233,7 @@ def test_the_noise_of_the_gradient_is_shown(project):
     write_table(path, table | {"signal_to_noise": np.array([1.931, np.nan])})
     picture = Page(written(project)).of("img")[1]
     assert picture["src"].startswith("data:image/png;base64,")
-    assert "initial policy, none: 1.93; trained policy, per_step: not defined" in picture["alt"]
+    assert "initial policy, none: 1.93; trained policy, per_step: undefined" in picture["alt"]
 
 
 def test_a_plane_of_states_is_shown_where_there_is_one(project):
@@ -303,14 +303,16 @@ def test_metrics_without_a_number_are_named(project):
         project / "data" / "bandit" / "metrics.json", {"bandit": METRICS | {"greedy": "high"}}
     )
     assert refusal("--readme").startswith(
-        "data/bandit/metrics.json: expected what its stage writes, received at greedy: "
+        "data/bandit/metrics.json: expected the output of its stage, received greedy: "
     )
 
 
 def test_a_panel_that_is_no_svg_is_named(project):
     path = project / "data" / "bandit" / "panels.json"
     path.write_text(path.read_text().replace("<svg viewBox", "<script>", 1))
-    assert refusal().startswith("data/bandit/panels.json: expected what its stage writes, received")
+    assert refusal().startswith(
+        "data/bandit/panels.json: expected the output of its stage, received"
+    )
 
 
 def test_a_mistake_in_the_parameters_is_named(project):

@@ -1,4 +1,4 @@
-"""What a SavedModel answers to sampling."""
+"""Actors that use an exported SavedModel."""
 
 import gymnasium
 import numpy as np
@@ -18,7 +18,7 @@ SEED = np.array([3, 4], np.int32)
 
 
 @pytest.mark.parametrize("space", [spaces.Discrete(3), spaces.Box(-0.1, 0.1, (2,))])
-def test_its_actions_are_scored_as_the_policy_scores_them(space, tmp_path):
+def test_actions_have_the_policys_log_probabilities(space, tmp_path):
     head = make_head(space)
     policy = Policy(make_policy_network(4, [8], "tanh", head, np.random.SeedSequence(1)), head, 4)
     save(policy, tmp_path)

@@ -1,4 +1,4 @@
-"""The folder of an exported policy, and whose policy it is."""
+"""The folder of an exported policy: whether it holds the expected policy."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ RUN = 1
 
 @pytest.fixture
 def load(tmp_path_factory):
-    """Makes a task that differs from the bandit in some sections."""
+    """Return a function that makes a task which differs from the bandit in some sections."""
 
     def load(name="bandit", **sections):
         params = copy.deepcopy(BANDIT) | sections
@@ -32,7 +32,7 @@ def task(load):
 
 
 def write(folder, task, run, entries=()):
-    """Writes what `export` does, but for the SavedModel."""
+    """Write what `export` writes, with an empty SavedModel."""
     (folder / "spec.json").unlink(missing_ok=True)
     (folder / "saved_model.pb").touch()
     spec = describe_policy(task, run) | {"sha256": folder_digests(folder)} | dict(entries)
@@ -46,7 +46,7 @@ def refusal(task, folder):
     return str(raised.value)
 
 
-def test_the_policy_of_the_run_is_accepted_however_it_is_evaluated(task, load, tmp_path):
+def test_the_runs_policy_is_accepted_whatever_the_evaluation_settings(task, load, tmp_path):
     write(tmp_path, task, RUN)
     require_matching_policy(task, RUN, tmp_path)
     require_matching_policy(load(evaluate={"num_episodes": 7}), RUN, tmp_path)
@@ -77,7 +77,7 @@ def test_the_policy_of_the_run_is_accepted_however_it_is_evaluated(task, load, t
 def test_another_policy_is_refused(other, run, difference, task, load, tmp_path):
     write(tmp_path, load(**other), run)
     assert refusal(task, tmp_path) == (
-        f"{tmp_path}/spec.json: {difference}; `dvc repro` brings it into step"
+        f"{tmp_path}/spec.json: {difference}; run `dvc repro` to update it"
     )
 
 
@@ -89,15 +89,15 @@ def test_an_entry_of_another_type_is_refused(name, value, task, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "[" * 100_000, '{"run": ', "\xff"])
-def test_no_object_at_all_is_refused(content, task, tmp_path):
+def test_a_file_without_a_json_object_is_refused(content, task, tmp_path):
     (tmp_path / "spec.json").write_text(content, "latin-1")
     assert f"{tmp_path}/spec.json: expected a JSON object" in refusal(task, tmp_path)
 
 
-def test_other_files_than_were_exported_are_refused(task, tmp_path):
+def test_a_file_that_differs_from_the_exported_one_is_refused(task, tmp_path):
     write(tmp_path, task, RUN)
     (tmp_path / "saved_model.pb").write_text("x")
-    assert "received another saved_model.pb" in refusal(task, tmp_path)
+    assert "received a missing or different saved_model.pb" in refusal(task, tmp_path)
 
 
 def test_a_missing_policy_is_named(task, tmp_path):

@@ -1,4 +1,4 @@
-"""SavedModels that could do more than act."""
+"""SavedModels that could do more than choose actions."""
 
 import pytest
 import tensorflow as tf
@@ -9,7 +9,7 @@ from pipeline.task.errors import UserError
 
 
 def save(folder, also=tf.identity, **attributes):
-    """Saves a module that does `also` with an observation before it answers."""
+    """Save a module that applies `also` to an observation before it returns an action."""
     module = tf.Module()
     module.scale = tf.Variable(1.0)
     for name, value in attributes.items():
@@ -71,7 +71,7 @@ def test_other_operations_are_refused_wherever_they_are(also, operation, tmp_pat
         require_policy_graph(tmp_path)
 
 
-def test_what_runs_when_it_is_loaded_is_refused(tmp_path):
+def test_operations_that_run_on_loading_are_refused(tmp_path):
     lines = tmp_path / "lines.txt"
     lines.write_text("a\n")
     whole = tf.lookup.TextFileIndex.WHOLE_LINE
@@ -84,7 +84,7 @@ def test_what_runs_when_it_is_loaded_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["call", "rename", "swap"])
-def test_functions_that_save_variables_are_for_the_loader_only(change, tmp_path):
+def test_only_the_loader_may_call_functions_that_save_variables(change, tmp_path):
     save(tmp_path)
     path = tmp_path / "saved_model.pb"
     model = SavedModel.FromString(path.read_bytes())
@@ -94,9 +94,9 @@ def test_functions_that_save_variables_are_for_the_loader_only(change, tmp_path)
     match change:
         case "call":  # instead of another function
             serving.node_def[0].attr["f"].func.name = saving.signature.name
-        case "rename":  # functions come before operations of the same name
+        case "rename":  # functions take precedence over operations of the same name
             saving.signature.name = serving.node_def[0].op
-        case "swap":  # which TensorFlow does with functions that say that they do the same
+        case "swap":  # TensorFlow swaps functions that claim to implement the same
             saving.attr["api_implements"].s = serving.attr["api_implements"].s = b"acting"
     path.write_bytes(model.SerializeToString())
     with pytest.raises(UserError, match="calls of|api_implements"):
@@ -107,7 +107,7 @@ def test_a_graph_of_another_kind_is_refused(tmp_path):
     save(tmp_path)
     path = tmp_path / "saved_model.pb"
     model = SavedModel.FromString(path.read_bytes())
-    model.meta_graphs[0].ClearField("object_graph_def")  # then its nodes would be run
+    model.meta_graphs[0].ClearField("object_graph_def")  # then the loader would run its nodes
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(ValueError, match="not one graph of TensorFlow 2"):
+    with pytest.raises(ValueError, match="not a single TensorFlow 2 graph"):
         require_policy_graph(tmp_path)

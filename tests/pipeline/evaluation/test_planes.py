@@ -1,4 +1,4 @@
-"""Planes through the space of observations."""
+"""Planes through the observation space."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def plane_of(env_id, visited):
 
 
 def observe(env_id, **state):
-    """What Gymnasium's environment observes in a state that is set."""
+    """Return the Gymnasium environment's observation in a given state."""
     env = gymnasium.make(env_id)
     first, _ = env.reset(seed=0)
     inner: Any = env.unwrapped
@@ -52,7 +52,7 @@ def observe(env_id, **state):
         ("Acrobot-v1", {"first": 90, "second": -45}),
     ],
 )
-def test_what_is_observed_there_is_what_gymnasium_observes(env_id, state):
+def test_observations_on_a_plane_equal_gymnasiums(env_id, state):
     observed = observe(env_id, **state)
     plane = plane_of(env_id, np.zeros((2, len(observed))))
     x, y = (np.array([float(value)]) for value in state.values())
@@ -63,20 +63,20 @@ def test_what_is_observed_there_is_what_gymnasium_observes(env_id, state):
         assert "," not in axis.label
 
 
-def test_elsewhere_it_is_the_first_two_observations_that_vary():
+def test_other_environments_use_the_first_two_varying_observations():
     visited = np.array([[5.0, 1.0, 0.0, 3.0], [5.0, 2.0, 1.0, 4.0], [5.0, 4.0, 5.0, 9.0]])
-    plane = plane_of("somebody:Theirs-v0", visited)
+    plane = plane_of("package:Other-v0", visited)
     assert (plane.x.label, plane.x.low, plane.x.high) == ("observation[1]", 1, 4)
     assert (plane.y.label, plane.y.low, plane.y.high) == ("observation[2]", 0, 5)
     columns = plane.observe(np.array([1.5]), np.array([2.5]))
-    assert np.concatenate(columns).tolist() == [5, 1.5, 2.5, 4]  # others as in the second
+    assert np.concatenate(columns).tolist() == [5, 1.5, 2.5, 4]  # others as in the second row
 
 
-def test_the_axes_are_no_flags_and_the_others_a_state_that_can_be():
-    # One-hot vectors: of none of them the medians, all 0, are one.
+def test_axes_are_not_flags_and_fixed_components_form_a_possible_state():
+    # The medians of these one-hot vectors are all 0, which is not a one-hot vector.
     one_hot, positions = np.tile(np.eye(3), (3, 1)), np.arange(18.0).reshape(9, 2)
-    assert choose_plane("Theirs-v0", one_hot) is None
-    plane = plane_of("Theirs-v0", np.concatenate([one_hot, positions], axis=1))
+    assert choose_plane("Other-v0", one_hot) is None
+    plane = plane_of("Other-v0", np.concatenate([one_hot, positions], axis=1))
     assert (plane.x.label, plane.y.label) == ("observation[3]", "observation[4]")
     columns = plane.observe(np.array([1.5]), np.array([2.5]))
     assert np.concatenate(columns).tolist() == [0, 1, 0, 1.5, 2.5]
@@ -84,17 +84,17 @@ def test_the_axes_are_no_flags_and_the_others_a_state_that_can_be():
 
 def test_another_packages_environment_of_a_known_name_has_no_known_plane():
     visited = np.arange(12.0).reshape(3, 4)
-    plane = plane_of("theirs:Pendulum-v3", visited)
+    plane = plane_of("package:Pendulum-v3", visited)
     assert plane.x.label == "observation[0]"
     assert grid(plane, 3)[2].shape == (9, 4)
 
 
-def test_no_plane_where_fewer_than_two_vary():
+def test_there_is_no_plane_if_fewer_than_two_observations_vary():
     assert choose_plane("Bandit-v0", np.ones((4, 1))) is None
-    assert choose_plane("Theirs-v0", np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])) is None
+    assert choose_plane("Other-v0", np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])) is None
 
 
-def test_a_grid_reaches_all_four_corners():
+def test_a_grid_includes_all_four_corners():
     plane = plane_of("MountainCar-v0", np.zeros((1, 2)))
     x, y, observations = grid(plane, 3)
     assert (len(x), len(y), observations.shape) == (9, 9, (9, 2))

@@ -1,4 +1,4 @@
-"""The differences between revisions of a task, and their words."""
+"""Differences between revisions of a task, and their description."""
 
 import json
 
@@ -25,7 +25,7 @@ from pipeline.statistics import Interval, difference_interval
 
 
 def evaluation(*means):
-    """Two episodes of each run and mode, with a mean return of means[run], one more if sampled."""
+    """Return two episodes per run and mode, with mean means[run], plus 1 if sampled."""
     run, sampled, episode = (i.ravel() for i in np.indices((len(means), 2, 2)))
     returns = np.array(means, dtype=float)[run] + sampled + np.where(episode, 2.0, -2.0)
     return {
@@ -41,15 +41,15 @@ def result(revision, *means):
 
 
 def test_a_result_has_the_metrics_and_the_mean_of_each_run():
-    reached = result("a", 4, 7, 1)
-    assert reached.num_runs == 3
-    assert reached.metrics == metrics_of(evaluation(4, 7, 1))
-    assert reached.metrics["sampled"] == 5
-    np.testing.assert_array_equal(reached.means["greedy"], [4, 7, 1])
-    np.testing.assert_array_equal(reached.means["sampled"], [5, 8, 2])
+    found = result("a", 4, 7, 1)
+    assert found.num_runs == 3
+    assert found.metrics == metrics_of(evaluation(4, 7, 1))
+    assert found.metrics["sampled"] == 5
+    np.testing.assert_array_equal(found.means["greedy"], [4, 7, 1])
+    np.testing.assert_array_equal(found.means["sampled"], [5, 8, 2])
 
 
-def test_runs_tell_apart_what_is_farther_apart_than_they_are():
+def test_a_difference_larger_than_the_spread_of_runs_has_a_direction():
     # Interquartile means of four: (2 + 3) / 2 = 2.5 and (12 + 13) / 2 = 12.5.
     low, high = result("low", 1, 2, 3, 4), result("high", 11, 12, 13, 14)
     found = difference(low, high, "greedy")
@@ -59,15 +59,15 @@ def test_runs_tell_apart_what_is_farther_apart_than_they_are():
     assert difference(high, low, "sampled").verdict == "lower"
 
 
-def test_runs_do_not_tell_apart_what_overlaps():
+def test_overlapping_runs_are_not_told_apart():
     found = difference(result("a", 1, 2, 3, 4), result("b", 2, 3, 4, 1.5), "greedy")
     assert found.verdict == "not told apart"
     assert found.interval is not None
     assert found.interval.low < 0 < found.interval.high
 
 
-def test_an_interval_that_ends_at_0_does_not_tell_apart():
-    # Three of the four runs are equal, so that 0 is what most resamples differ by.
+def test_an_interval_that_ends_at_0_is_inconclusive():
+    # Three of the four runs are equal, so most resamples differ by 0.
     found = difference(result("a", 5, 5, 5, 5), result("b", 5, 5, 5, 9), "greedy")
     assert found.interval is not None
     assert found.interval.low == 0
@@ -83,12 +83,12 @@ def test_equal_returns_are_the_same(first, second):
     assert difference(result("a", *first), result("b", *second), "greedy").verdict == "same"
 
 
-def test_equal_returns_in_another_order_are_not_the_same_but_not_told_apart():
+def test_equal_returns_in_another_order_are_not_told_apart():
     found = difference(result("a", 1, 2, 3, 4), result("b", 4, 3, 2, 1), "greedy")
     assert (found.verdict, found.difference) == ("not told apart", 0)
 
 
-def test_fewer_than_four_runs_tell_nothing_apart():
+def test_fewer_than_four_runs_are_inconclusive():
     few, more = result("few", 1, 2, 3), result("more", 11, 12, 13, 14)
     for found in (difference(few, more, "greedy"), difference(more, few, "greedy")):
         assert found.verdict == "too few runs"
@@ -107,7 +107,7 @@ def test_metrics_alone_give_a_difference_without_interval():
     assert found == Difference("old", "new", "sampled", 4, None, "runs missing")
 
 
-def test_few_revisions_are_compared_each_with_each_many_with_the_first():
+def test_few_revisions_are_compared_pairwise_and_many_with_the_first():
     results = [result(name, 1, 2) for name in "abcd"]
     pairs = [(found.first, found.second) for found in differences(results[:3], [])[::2]]
     assert pairs == [("a", "b"), ("a", "c"), ("b", "c")]
@@ -133,7 +133,7 @@ def test_returns_of_different_environments_are_not_compared(parameter, verdict):
         assert found.verdict == verdict
         if verdict == "other environment":
             assert (found.difference, found.interval) == (None, None)
-            words = f"b against a, {found.measure}: not compared, since the environments differ"
+            words = f"b against a, {found.measure}: not compared (the environments differ)"
             assert sentence(found) == words
     described = describe("maze", comparison(*results, parameters=parameters))
     assert described.startswith(f"maze: {parameter} differs; ")
@@ -146,14 +146,14 @@ def test_returns_of_an_environment_that_was_changed_are_not_compared():
         assert {one.verdict for one in found} == {verdict}
 
 
-def test_of_several_revisions_those_of_the_same_environment_are_compared():
+def test_only_revisions_with_the_same_environment_are_compared():
     results = [result(name, 1, 2) for name in "abc"]
     found = differences(results, [{"a": "x", "b": "y", "c": "x"}])
     assert [one.verdict for one in found[::2]] == ["other environment", "same", "other environment"]
 
 
 def bandit(*final):
-    """Tables of runs with these probabilities of action 1 in the end, after two episodes."""
+    """Return tables of runs whose P(action 1) has these values after two episodes."""
     run, episode = (i.ravel() for i in np.indices((len(final), 2)))
     curve = {"run": run, "num_episodes": episode + 1, "num_env_steps": episode + 1}
     run, episode = (i.ravel() for i in np.indices((len(final), 3)))
@@ -162,7 +162,7 @@ def bandit(*final):
     return curve, distribution | {"probability_0": 1 - second, "probability_1": second}
 
 
-def test_a_bandit_is_compared_by_what_its_policies_do():
+def test_a_bandit_is_compared_by_its_policies():
     policy = policy_curve(*bandit(0.6, 0.7))
     assert policy is not None
     assert policy.name == "P(action 1)"
@@ -181,7 +181,7 @@ def test_a_bandit_is_compared_by_what_its_policies_do():
     assert table[2].endswith("worst run  P(action 1)")
     assert table[3].endswith("0.650 [0.600, 0.700]")
     assert json.loads(json.dumps(as_json(comparison(*results)), allow_nan=False))
-    # One whose table is lost has no such number.
+    # A revision whose table is lost has no such number.
     results[1] = result("b", 1, 2)
     assert measures(results) == ["greedy", "sampled"]
 
@@ -207,7 +207,7 @@ def test_a_parameter_that_is_left_out_has_its_default():
     changed = {"train.reward_scale": 0.5, "env.kwargs.gravity": 9.8, "train.gamma": 0.9}
     assert differing_parameters({"a": changed, "b": {"train.gamma": 1.0}}) == {
         "train.reward_scale": {"a": 0.5, "b": 1.0},
-        "env.kwargs.gravity": {"a": 9.8, "b": None},  # has none
+        "env.kwargs.gravity": {"a": 9.8, "b": None},  # without a default
         "train.gamma": {"a": 0.9, "b": 1.0},
     }
 
@@ -216,15 +216,15 @@ def test_a_parameter_that_is_left_out_has_its_default():
     ("interval", "verdict", "words"),
     [
         ((0.5, 2.5), "higher", "+1.50 [+0.500, +2.50], higher"),
-        ((-1, 4), "not told apart", "+1.50 [−1.00, +4.00], these runs do not tell them apart"),
+        ((-1, 4), "not told apart", "+1.50 [−1.00, +4.00], inconclusive (the interval includes 0)"),
         (
             (1, 2),
             "too few runs",
-            "+1.50 [+1.00, +2.00], but fewer than 4 runs do not tell them apart",
+            "+1.50 [+1.00, +2.00], inconclusive (fewer than 4 runs)",
         ),
-        (None, "single run", "+1.50, a single run gives no interval"),
-        (None, "runs missing", "+1.50, without the returns of each run there is no interval"),
-        ((1, 2), "same", "the same in every run"),
+        (None, "single run", "+1.50, no interval (a single run)"),
+        (None, "runs missing", "+1.50, no interval (the returns of each run are missing)"),
+        ((1, 2), "same", "identical in every run"),
     ],
 )
 def test_the_sentence_of_each_verdict(interval, verdict, words):
@@ -244,7 +244,7 @@ def comparison(*results, parameters=None, code=(), notes=()):
     )
 
 
-def test_the_table_has_a_line_for_each_revision_and_what_differs():
+def test_the_table_has_a_line_per_revision_and_a_column_per_differing_parameter():
     compared = comparison(
         result("slow", 1, 2, 3, 4),
         result("fast", 11, 12, 13, 14),
@@ -255,8 +255,8 @@ def test_the_table_has_a_line_for_each_revision_and_what_differs():
         compared.results[0].metrics["greedy_low"],
         compared.results[0].metrics["greedy_high"],
     )
-    head, _, columns, slow, fast, _, *said, _, note = describe("maze", compared).splitlines()
-    assert head == "maze: train.learning_rate differs; the same code"
+    head, _, columns, slow, fast, _, *sentences, _, note = describe("maze", compared).splitlines()
+    assert head == "maze: train.learning_rate differs; same code"
     assert columns.split()[:5] == ["revision", "train.learning_rate", "runs", "greedy", "worst"]
     assert slow.split()[:7] == [
         "slow",
@@ -269,11 +269,11 @@ def test_the_table_has_a_line_for_each_revision_and_what_differs():
     ]
     assert fast.split()[:4] == ["fast", "0.01", "4", "12.5"]
     assert slow.index("1e-05") == fast.index("0.01") == columns.index("train.")
-    assert [line.strip() for line in said] == [sentence(d) for d in compared.differences]
+    assert [line.strip() for line in sentences] == [sentence(d) for d in compared.differences]
     assert note.strip() == "slow: is old"
 
 
-def test_what_is_the_same_in_all_takes_one_line():
+def test_identical_revisions_take_one_line():
     *_, columns, row = describe(
         "maze", comparison(result("a", 5, 5), result("b", 5, 5))
     ).splitlines()
@@ -289,16 +289,16 @@ def test_a_single_run_is_shown_without_interval():
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ((), "the same code"),
-        (("models",), "other code in models"),
-        (("models", "pipeline/train.py"), "other code in models and pipeline/train.py"),
-        ("abcdef", "other code in a, b, c, d and 2 more"),
-        (None, "whether the code differs is not recorded"),
+        ((), "same code"),
+        (("models",), "code differs in models"),
+        (("models", "pipeline/train.py"), "code differs in models and pipeline/train.py"),
+        ("abcdef", "code differs in a, b, c, d and 2 more"),
+        (None, "code not recorded"),
     ],
 )
 def test_the_code_that_differs_is_named(code, words):
     compared = comparison(result("a", 5), result("b", 6), code=code)
-    assert describe("maze", compared).startswith(f"maze: the same parameters; {words}\n")
+    assert describe("maze", compared).startswith(f"maze: same parameters; {words}\n")
 
 
 def test_a_caption_has_the_first_parameters_that_differ():
@@ -310,7 +310,7 @@ def test_a_caption_has_the_first_parameters_that_differ():
     assert caption("a", comparison()) == ""
 
 
-def test_a_caption_tells_parameters_apart_that_have_the_same_last_name():
+def test_a_caption_distinguishes_parameters_with_the_same_last_name():
     parameters = {"train.num_episodes": {"a": 512}, "evaluate.num_episodes": {"a": 100}}
     compared = comparison(parameters=parameters)
     assert caption("a", compared) == "num_episodes 512\nevaluate.num_episodes 100"

@@ -16,7 +16,10 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def points(returns, steps_per_episode=(1,), window=1):
-    """A curve from returns [R, U], ten episodes an update; run r's have steps_per_episode[r]."""
+    """Make a curve from returns `[R, U]`, with ten episodes per update.
+
+    The episodes of run r have steps_per_episode[r] steps.
+    """
     returns = np.array(returns, dtype=float)
     num_episodes = np.broadcast_to(10.0 * np.arange(1, returns.shape[1] + 1), returns.shape)
     steps = np.resize(steps_per_episode, len(returns))[:, np.newaxis]
@@ -32,7 +35,7 @@ def texts(panel):
 
 
 def samples(panel):
-    """The line that stands beside each label."""
+    """Return the line sample next to each label."""
     return [line for line in panel.lines if line.get_transform() == panel.transAxes]
 
 
@@ -58,12 +61,12 @@ def test_each_revision_has_its_mean_its_interval_and_its_label():
         assert np.unique(path.vertices, axis=0).tolist() == ends
     assert texts(panel) == ["slow\nlearning_rate 0.001", "fast"]
     assert panel.get_title() == "maze, 2 runs"
-    assert panel.get_xlabel() == "training episodes of a run"
+    assert panel.get_xlabel() == "training episodes per run"
     assert panel.get_ylabel() == "mean episode return\n(at each update)"
     assert figure.get_suptitle() == "learning curves of 2 revisions"
 
 
-def test_a_label_stands_beside_its_curve_and_looks_like_it():
+def test_a_label_is_level_with_its_curve_and_shares_its_style():
     (panel,) = draw_comparison({"maze": [curve("slow", SLOW), curve("fast", FAST)]}).axes
     low, high = panel.get_ylim()
     for line, sample, label in zip(drawn(panel), samples(panel), ["slow", "fast"], strict=True):
@@ -74,13 +77,13 @@ def test_a_label_stands_beside_its_curve_and_looks_like_it():
         assert sample.get_linestyle() == line.get_linestyle()
     one, other = samples(panel)
     assert one.get_color() != other.get_color()
-    assert one.get_linestyle() != other.get_linestyle()  # in grey print
+    assert one.get_linestyle() != other.get_linestyle()  # in grayscale
 
 
 def test_labels_of_equal_curves_do_not_hide_each_other():
     returns = np.array(SLOW) - 1_000
     figure = draw_comparison({"maze": [curve(name, returns, "x 1\ny 2") for name in "abcdefg"]})
-    png(figure)  # lays the texts out
+    png(figure)  # runs the layout
     (panel,) = figure.axes
     boxes = [text.get_window_extent() for text in panel.texts if text.get_text()]
     assert len(boxes) == 7
@@ -88,7 +91,7 @@ def test_labels_of_equal_curves_do_not_hide_each_other():
         assert upper.y0 >= lower.y1
     assert boxes[0].y1 <= panel.get_window_extent().y1
     assert boxes[-1].y0 >= panel.get_window_extent().y0
-    assert panel.get_ylim()[1] < -990  # they have not stretched the axis
+    assert panel.get_ylim()[1] < -990  # the labels have not stretched the axis
 
 
 def test_a_revision_looks_the_same_in_every_panel():
@@ -104,13 +107,13 @@ def test_over_episodes_and_over_env_steps():
     episodes, steps = draw_comparison(curves).axes
     np.testing.assert_array_equal(episodes.lines[0].get_xdata(), [10, 20, 30])
     np.testing.assert_array_equal(steps.lines[0].get_xdata(), [30, 60, 90])
-    assert episodes.get_xlabel() == "training episodes of a run"
-    assert steps.get_xlabel() == "env steps of a run"
+    assert episodes.get_xlabel() == "training episodes per run"
+    assert steps.get_xlabel() == "env steps per run"
     assert episodes.get_ylim() == steps.get_ylim()
     assert (texts(episodes), texts(steps)) == ([], ["a", "b"])
 
 
-def test_a_mean_ends_with_the_shortest_run_and_the_others_go_on_to_their_ends():
+def test_a_mean_ends_with_the_shortest_run_and_longer_runs_continue():
     # Run 0 has 10 to 30 env steps, run 1 has 20 to 60.
     figure = draw_comparison({"maze": [curve("a", SLOW, steps_per_episode=(1, 2))]})
     episodes, steps = figure.axes
@@ -121,19 +124,19 @@ def test_a_mean_ends_with_the_shortest_run_and_the_others_go_on_to_their_ends():
     assert tail.get_linewidth() < mean.get_linewidth()
     assert steps.get_xlim()[1] > 60
     (legend,) = figure.legends
-    assert "where the shortest has ended" in legend.get_texts()[-1].get_text()
+    assert "after the shortest has ended" in legend.get_texts()[-1].get_text()
 
 
-def test_a_bandit_shows_what_its_policies_do():
+def test_a_bandit_has_a_panel_of_its_policies():
     probabilities = points([[0.5, 0.6, 0.9], [0.5, 0.7, 0.7]])
     policy = PolicyCurve("P(action 1)", probabilities, probabilities.values[:, -1])
     curves = [curve(name, SLOW)._replace(policy=policy) for name in "ab"]
     returns, policies = draw_comparison({"bandit": curves}).axes
-    assert policies.get_title() == "what the policies do: P(action 1)"
-    assert policies.get_xlabel() == "training episodes of a run"
+    assert policies.get_title() == "policy: P(action 1)"
+    assert policies.get_xlabel() == "training episodes per run"
     np.testing.assert_allclose(drawn(policies)[0].get_ydata(), [0.5, 0.65, 0.8])
     assert (texts(returns), texts(policies)) == ([], ["a", "b"])
-    # Of a revision whose table is lost, nothing would be beside its name.
+    # A revision whose table is lost would have a label without a curve.
     assert len(draw_comparison({"bandit": [*curves, curve("c", FAST)]}).axes) == 1
 
 
@@ -151,7 +154,7 @@ def test_runs_without_common_env_steps_are_drawn_one_by_one():
     assert {line.get_marker() for line in drawn(panel)} == {"o"}
 
 
-def test_what_is_averaged_is_said():
+def test_the_axis_label_names_the_moving_average():
     curves = [curve("a", SLOW, window=4), curve("b", FAST, window=20)]
     (panel,) = draw_comparison({"maze": curves}).axes
     assert panel.get_ylabel() == "mean episode return\n(moving average over 4 to 20 updates)"
@@ -163,7 +166,7 @@ def test_more_revisions_than_colors_are_left_out_and_the_title_says_so():
     (panel,) = figure.axes
     assert sorted(texts(panel)) == [str(i) for i in range(7)]
     assert {to_hex(line.get_color()).upper() for line in drawn(panel)} == set(COLORS)
-    assert figure.get_suptitle() == "learning curves of 8 revisions, of which the first 7"
+    assert figure.get_suptitle() == "learning curves of 8 revisions (first 7 shown)"
 
 
 def test_names_are_shortened_and_never_read_as_formulas():
@@ -178,20 +181,20 @@ def test_equal_curves_give_equal_bytes():
     assert png(draw_comparison(curves)) == png(draw_comparison(curves))
 
 
-def test_what_does_not_overlap_is_not_moved():
+def test_intervals_that_do_not_overlap_stay():
     middles = spread(np.array([0.9, 0.1, 0.5]), np.full(3, 0.2))
     np.testing.assert_allclose(middles, [0.9, 0.1, 0.5])
 
 
-def test_what_overlaps_is_moved_as_little_as_possible():
-    # Both by half of what they overlap: 0.5 ∓ 0.1. The farther one stays.
+def test_overlapping_intervals_are_moved_as_little_as_possible():
+    # Each moves by half the overlap: 0.5 ∓ 0.1. The third one stays.
     np.testing.assert_allclose(
         spread(np.array([0.5, 0.5, 0.9]), np.array([0.2, 0.2, 0.1])), [0.6, 0.4, 0.9]
     )
 
 
 def test_moved_intervals_stay_within_the_bounds_if_there_is_room():
-    # Both want to the upper end: [0.8, 1] and below it [0.5, 0.8].
+    # Both want the upper end: one takes [0.8, 1], the other [0.5, 0.8] below it.
     np.testing.assert_allclose(spread(np.array([1.0, 0.99]), np.array([0.2, 0.3])), [0.9, 0.65])
-    # Of 1.2 in all 0.2 stand out above.
+    # Their sizes sum to 1.2, so 0.2 extends beyond the upper end.
     np.testing.assert_allclose(spread(np.array([0.5, 0.5]), np.array([0.6, 0.6])), [0.9, 0.3])

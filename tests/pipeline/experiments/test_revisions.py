@@ -1,6 +1,6 @@
-"""A revision's tasks, as its dvc.lock and params.yaml have them.
+"""A revision's tasks, from its dvc.lock and params.yaml.
 
-That revisions of a real project are read, the tests of `compare` show.
+The tests of `compare` read revisions of a real project.
 """
 
 import hashlib
@@ -62,8 +62,8 @@ def test_parameters_are_those_of_the_stages(revision):
     }
 
 
-def test_the_stage_that_uses_a_parameter_says_what_it_was(revision):
-    # `export` has not run since `train` did so with another gamma.
+def test_a_parameter_is_that_of_the_stage_that_uses_it(revision):
+    # `train` has run with another gamma since `export` ran.
     before = {"num_runs": 5, "train": {"gamma": 0.5}, "policy": {"activation": "tanh"}}
     export = {"export@maze": {"params": {"params.yaml": {"tasks.maze": before}}}}
     parameters = revision._replace(stages=STAGES | export).parameters("maze")
@@ -77,7 +77,7 @@ def test_parameters_of_a_task_that_never_ran_are_those_of_the_file(revision):
     assert revision.code("new") == {}
 
 
-def test_outdated_are_stages_that_ran_with_other_parameters(revision):
+def test_stages_that_ran_with_other_parameters_are_outdated(revision):
     assert revision.outdated("maze") == []
     maze = PARAMS["tasks"]["maze"] | {"train": {"gamma": 0.9}, "env": {"id": "Other-v0"}}
     changed = revision._replace(params={"seed": 1, "tasks": {"maze": maze}})
@@ -86,7 +86,7 @@ def test_outdated_are_stages_that_ran_with_other_parameters(revision):
     assert changed.outdated("maze") == ["train", "evaluate"]
 
 
-def test_code_is_what_the_stages_depend_on_but_for_data(revision):
+def test_code_is_what_the_stages_depend_on_except_data(revision):
     assert revision.code("maze") == {
         ("train", "models"): "1.dir",
         ("train", "pipeline/train.py"): "2",
@@ -101,12 +101,12 @@ def test_the_environment_is_what_training_depended_on(revision):
     assert revision._replace(stages=stages).environment("maze") == "4"
 
 
-def test_unrecorded_is_a_table_that_is_not_as_it_was_written(revision, tmp_path):
+def test_a_table_that_differs_from_what_was_written_is_unrecorded(revision, tmp_path):
     assert revision.unrecorded("maze") == []  # none was read
     table = tmp_path / "data" / "maze" / "evaluation.csv"
     table.parent.mkdir(parents=True)
     table.write_bytes(b"a\n")
-    (table.parent / "learning_curve.csv").write_bytes(b"of which dvc.lock says nothing\n")
+    (table.parent / "learning_curve.csv").write_bytes(b"not in dvc.lock\n")
     assert revision.unrecorded("maze") == []
     table.write_bytes(b"b\n")
     assert revision.unrecorded("maze") == ["data/maze/evaluation.csv"]

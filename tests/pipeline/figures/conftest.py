@@ -1,4 +1,4 @@
-"""Tables such as the stages write, for pictures of every shape of task."""
+"""Tables like those of the stages, for pictures of all kinds of tasks."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from pipeline.task.artifacts import Table
 
 
 class Tables(NamedTuple):
-    """What a task's pictures are drawn from."""
+    """The tables that a task's pictures are drawn from."""
 
     learning_curve: Table
     evaluation: Table
@@ -27,10 +27,11 @@ def make_tables(
     num_observations: int = 4,
     num_visited: int = 500,
 ) -> Tables:
-    """Tables of a task in which the first action is learnt; 0 observations are a constant one.
+    """Make tables of a task in which the first action is learned.
 
-    Of kind "component" the action has components that take `num_values` values each; of kind "bit"
-    it has `num_actions` components of 0 or 1.
+    With `num_observations` 0, there is one constant observation. Kind "component" has one component
+    for each entry of `num_values`, with that many values; kind "bit" has `num_actions` components
+    of 0 or 1.
     """
     num_actions = sum(num_values) or num_actions
     random = np.random.default_rng(0)
@@ -41,7 +42,7 @@ def make_tables(
         "run": run,
         "update": update,
         "num_episodes": num_episodes,
-        # One-step episodes where nothing is observed; otherwise longer in later runs.
+        # One-step episodes if nothing is observed; otherwise longer ones in later runs.
         "num_env_steps": num_episodes * (1 if num_observations == 0 else 10 + run),
         "mean_return": 500 * progress + random.normal(size=run.size),
         "kept": np.zeros_like(run),
@@ -118,7 +119,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(params=CASES)
 def tables(request: pytest.FixtureRequest) -> Tables:
-    """The tables of each case in turn."""
+    """Return the tables of each case."""
     return make_tables(**CASES[request.param])
 
 

@@ -13,7 +13,7 @@ def draw(greedy, sampled):
 
 
 def evaluation(greedy, sampled):
-    """An evaluation from episode returns [R, episodes] of each mode."""
+    """Make an evaluation table from episode returns `[R, episodes]` of each mode."""
     columns = []
     for mode, returns in (("greedy", greedy), ("sampled", sampled)):
         run, episode = (i.ravel() for i in np.indices(np.shape(returns)))
@@ -23,9 +23,9 @@ def evaluation(greedy, sampled):
 
 
 def test_episodes_means_and_interval_of_each_mode():
-    # Greedy, run means 2, 4 and 9: of three runs none is left out, (2 + 4 + 9) / 3 = 5. The 27
-    # resamples of three runs: all 2 in one of 27 = 3.7 %, more than 2.5 %, all 9 likewise, so that
-    # the interval is [2, 9]. Sampled, all means 1: [1, 1].
+    # Greedy has run means 2, 4 and 9. With three runs none is left out: (2 + 4 + 9) / 3 = 5. One of
+    # the 27 resamples of three runs is all 2: 3.7%, more than 2.5%. The same holds for 9, so the
+    # interval is [2, 9]. Sampled has all means 1: [1, 1].
     figure = draw(greedy=[[1, 3], [4, 4], [8, 10]], sampled=[[1, 1], [0, 2], [2, 0]])
     greedy, sampled = figure.axes
     assert greedy.get_title() == "greedy: IQM 5.00 [2.00, 9.00]"
@@ -49,7 +49,7 @@ def test_equal_returns_stand_side_by_side():
     assert greedy.get_title() == "greedy: IQM 500 [500, 500]"
 
 
-def test_one_run_has_its_mean_alone():
+def test_a_single_run_has_only_its_mean():
     figure = draw([[1, 3]], [[0, 1]])
     assert [panel.get_title() for panel in figure.axes] == [
         "greedy: mean 2.00",
@@ -71,5 +71,5 @@ def test_refuses_runs_with_different_numbers_of_episodes():
     table = {name: column[:-1] for name, column in evaluation([[1], [2]], [[1], [2]]).items()}
     table["run"] = np.array([0, 0, 1])
     table["mode"] = np.full(3, "greedy")
-    with pytest.raises(ValueError, match="as many rows of every run"):
+    with pytest.raises(ValueError, match="the same number of rows for every run"):
         draw_evaluation(table, "task")

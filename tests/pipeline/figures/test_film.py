@@ -1,4 +1,4 @@
-"""An episode recorded, replayed, and filmed."""
+"""An episode that is recorded, replayed and filmed."""
 
 import json
 import subprocess
@@ -28,12 +28,12 @@ CARTPOLE = inspect_environment("CartPole-v1", {}, 45)
 
 
 class Made(gymnasium.Env[Any, Any]):
-    """Three steps, of which each is rewarded with the sum of the action; draws nothing."""
+    """An environment with three steps, rewarded by the sum of the action; rendering fails."""
 
     metadata = {"render_modes": ["rgb_array"]}
     observation_space = spaces.Box(-1, 1, (1,))
     num_steps = 3
-    luck = 0.0
+    extra_reward = 0.0
 
     def __init__(self, action_space=None, render_mode=None):
         self.action_space = action_space or spaces.Discrete(2)
@@ -48,7 +48,7 @@ class Made(gymnasium.Env[Any, Any]):
         assert action in self.action_space
         self.step_number += 1
         ended = self.step_number == self.num_steps
-        return np.zeros(1, np.float32), float(np.sum(action)) + self.luck, False, ended, {}
+        return np.zeros(1, np.float32), float(np.sum(action)) + self.extra_reward, False, ended, {}
 
     def render(self):
         raise RuntimeError("no\nlight")
@@ -64,12 +64,12 @@ def no_window(monkeypatch):
 
 
 def leaning(observations):
-    """Pushes to the side to which the pole leans: for some 40 steps it stands."""
+    """Push to the side to which the pole leans; it stays up for about 40 steps."""
     return (observations[:, 2] > 0).astype(np.int64)
 
 
 def task_of(specification, folder, choose):
-    """What the stage reads of a task."""
+    """Make what the stage reads of a task."""
     files = TaskFiles(folder / "data" / "task")
     with closing(make_environment(specification, None)) as env:
         write_table(files.episode, record(env, choose, specification.id))
@@ -82,12 +82,12 @@ def task(tmp_path):
 
 
 def filmed(task):
-    """What the stage wrote: what it says, and each frame's duration in ms."""
+    """Return film.json, each frame's duration in ms, and the frame size."""
     film(task)
-    said = json.loads((task.files.film / "film.json").read_text())
+    metadata = json.loads((task.files.film / "film.json").read_text())
     with Image.open(task.files.film / "film.gif") as image:
         durations = [frame.info["duration"] for frame in ImageSequence.Iterator(image)]
-        return said, durations, image.size
+        return metadata, durations, image.size
 
 
 # Recorded and replayed --------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def filmed(task):
         (spaces.Box(0, 0.7, (1,), np.float16), 1),
     ],
 )
-def test_what_is_replayed_are_the_very_actions(space, columns, tmp_path):
+def test_the_recorded_actions_are_replayed_exactly(space, columns, tmp_path):
     space.seed(1)
     env: Any = Made(space)
     taken: list[Any] = []
@@ -114,7 +114,7 @@ def test_what_is_replayed_are_the_very_actions(space, columns, tmp_path):
     def choose(_):
         action = np.asarray(space.sample())
         if len(taken) == 1 and isinstance(space, spaces.Box):
-            action = space.high  # to which policies clip
+            action = space.high  # policies clip to it
         taken.append(action)
         return action[np.newaxis]
 
@@ -148,7 +148,7 @@ def test_an_observation_that_is_not_finite_is_refused(monkeypatch):
     ("change", "message"),
     [
         (
-            {"luck": 0.001},
+            {"extra_reward": 0.001},
             "Made-v0: step 1: expected the reward 1, as recorded with the same seed and "
             "actions, received 1.001; the environment is not reproducible",
         ),
@@ -169,13 +169,13 @@ def test_another_episode_is_refused(change, message):
 # Filmed -----------------------------------------------------------------------------------------
 
 
-def test_the_film_shows_the_recorded_episode_and_says_what_became_of_it(task, capsys):
-    said, durations, size = filmed(task)
+def test_the_film_shows_the_recorded_episode_and_its_outcome(task, capsys):
+    metadata, durations, size = filmed(task)
     length = len(read_table(task.files.episode, ["reward"])["reward"])
     assert 20 < length < 45
-    # 50 pictures a second, of which every fourth is kept: the reset, and steps 4, 8, …
+    # Of 50 frames per second every fourth is kept: the reset, and steps 4, 8, …
     seconds = (length // 4 + 1) * 0.08
-    assert said == {
+    assert metadata == {
         "why_not": None,
         "episode_return": length,
         "num_steps": length,
@@ -194,15 +194,15 @@ def test_the_same_episode_gives_the_same_bytes(task):
     assert {path.name: path.read_bytes() for path in task.files.film.iterdir()} == before
 
 
-def test_a_long_episode_is_cut_and_says_so(task, monkeypatch):
+def test_a_long_episode_is_cut_and_marked_as_cut(task, monkeypatch):
     monkeypatch.setattr(module, "LIMITS", module.LIMITS._replace(max_seconds=0.4))
-    said, durations, _ = filmed(task)
-    assert said["is_cut"]
-    assert sum(durations) == 400 == 1000 * said["seconds"]
-    assert said["num_steps"] > 20  # of the whole episode
+    metadata, durations, _ = filmed(task)
+    assert metadata["is_cut"]
+    assert sum(durations) == 400 == 1000 * metadata["seconds"]
+    assert metadata["num_steps"] > 20  # of the whole episode
 
 
-def test_a_film_that_would_be_large_has_fewer_frames_and_its_own_speed(task, monkeypatch):
+def test_a_large_film_gets_fewer_frames_at_the_same_speed(task, monkeypatch):
     _, durations, _ = filmed(task)
     size = (task.files.film / "film.gif").stat().st_size
     monkeypatch.setattr(module, "MAX_BYTES", int(0.7 * size))
@@ -212,7 +212,7 @@ def test_a_film_that_would_be_large_has_fewer_frames_and_its_own_speed(task, mon
     assert sum(fewer) == pytest.approx(sum(durations), abs=80)
 
 
-def test_a_film_is_never_without_a_frame(task, monkeypatch):
+def test_a_film_has_at_least_one_frame(task, monkeypatch):
     monkeypatch.setattr(module, "MAX_BYTES", 1)
     _, durations, _ = filmed(task)
     assert len(durations) == 1
@@ -225,7 +225,7 @@ def test_a_film_is_never_without_a_frame(task, monkeypatch):
         ("Made-v0", "Made-v0: reset: RuntimeError: no light"),
     ],
 )
-def test_an_environment_that_cannot_be_drawn_leaves_the_reason(env_id, reason, tmp_path, capsys):
+def test_if_an_environment_cannot_be_drawn_the_reason_is_written(env_id, reason, tmp_path, capsys):
     task = task_of(
         inspect_environment(env_id, {}), tmp_path, lambda observations: np.ones(1, np.int64)
     )
@@ -235,7 +235,7 @@ def test_an_environment_that_cannot_be_drawn_leaves_the_reason(env_id, reason, t
     assert reason in capsys.readouterr().out
 
 
-def test_an_episode_that_does_not_repeat_itself_leaves_the_reason(task, capsys):
+def test_if_an_episode_is_not_reproducible_the_reason_is_written(task, capsys):
     episode = read_table(task.files.episode, [])
     episode["reward"] = episode["reward"] + 1.0
     write_table(task.files.episode, episode)
@@ -246,13 +246,13 @@ def test_an_episode_that_does_not_repeat_itself_leaves_the_reason(task, capsys):
     assert reason in capsys.readouterr().out
 
 
-def test_what_closing_raises_does_no_harm(task, monkeypatch):
+def test_errors_from_closing_are_ignored(task, monkeypatch):
     def leave(_):
         raise SystemExit(0)
 
     monkeypatch.setattr(CartPoleEnv, "close", leave)
-    said, _, _ = filmed(task)
-    assert said["why_not"] is None
+    metadata, _, _ = filmed(task)
+    assert metadata["why_not"] is None
 
 
 def test_a_damaged_episode_is_named_and_the_film_stays(task):
@@ -264,6 +264,6 @@ def test_a_damaged_episode_is_named_and_the_film_stays(task):
     assert (task.files.film / "film.gif").read_bytes() == before
 
 
-def test_it_starts_no_tensorflow():
+def test_it_does_not_import_tensorflow():
     code = "import sys, pipeline.figures.film; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=True)

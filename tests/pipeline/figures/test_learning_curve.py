@@ -9,7 +9,10 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def curve(returns, episodes_per_update=32, steps_per_episode=(1,)):
-    """A learning curve from returns [R, U]; run r's episodes have steps_per_episode[r] steps."""
+    """Make a learning curve from returns `[R, U]`.
+
+    The episodes of run r have steps_per_episode[r] steps.
+    """
     run, update = (i.ravel() for i in np.indices(np.shape(returns)))
     num_episodes = (update + 1) * episodes_per_update
     return {
@@ -25,8 +28,8 @@ def draw(*arguments, **options):
     return draw_learning_curve(curve(*arguments, **options), "task")
 
 
-def test_every_run_is_faint_and_their_interquartile_mean_bold():
-    # Five runs: one is left out at each end, (300 + 400 + 500) / 3 = 400 and (3 + 4 + 5) / 3 = 4.
+def test_runs_are_faint_and_their_interquartile_mean_is_bold():
+    # One of five runs is left out at each end: (300 + 400 + 500) / 3 = 400 and (3 + 4 + 5) / 3 = 4.
     returns = [[0, 3], [300, 4], [400, 5], [500, 0], [500, 9]]
     figure = draw(returns)
     (panel,) = figure.axes
@@ -40,23 +43,23 @@ def test_every_run_is_faint_and_their_interquartile_mean_bold():
     assert [text.get_text() for text in figure.legends[0].texts] == [
         "each run",
         "interquartile mean over runs",
-        "its 95 % bootstrap interval",
+        "95% bootstrap interval",
     ]
 
 
 def test_the_policies_that_were_kept_are_marked():
     table = curve([[1, 8, 3], [2, 4, 6]])
-    table["kept"][[1, 5]] = 1  # of run 0 that before update 1, of run 1 that before update 2
+    table["kept"][[1, 5]] = 1  # in run 0 the policy before update 1, in run 1 before update 2
     figure = draw_learning_curve(table, "task")
     (marks,) = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     np.testing.assert_array_equal(marks.get_xdata(), [64, 96])
     np.testing.assert_array_equal(marks.get_ydata(), [8, 6])
-    assert figure.legends[0].texts[-1].get_text() == "the policy that was kept"
+    assert figure.legends[0].texts[-1].get_text() == "kept policy"
 
 
 def test_a_mark_stands_at_the_first_point_that_averages_its_update():
-    # 100 updates of 2 episodes: a point averages 10, so the first with update 50 ends with it, and
-    # the first point of all, of updates 0 to 9, has update 3.
+    # 100 updates of 2 episodes: a point averages 10 updates. The first point with update 50 ends
+    # with it. Update 3 is in the very first point, of updates 0 to 9.
     table = curve(np.arange(200.0).reshape(2, 100), episodes_per_update=2)
     table["kept"][[3, 150]] = 1
     figure = draw_learning_curve(table, "task")
@@ -65,25 +68,26 @@ def test_a_mark_stands_at_the_first_point_that_averages_its_update():
 
 
 def test_second_panel_over_env_steps_covers_what_all_runs_cover():
-    # Runs of 10 and 20 steps an episode, 32 episodes an update: 320, 640, 960 and 640, 1,280, 1,920
-    # env steps. Both have been at 640 … 960. With returns equal to env steps so is their mean.
+    # With 10 and 20 steps per episode and 32 episodes per update, the runs have 320, 640, 960 and
+    # 640, 1,280, 1,920 env steps. Both cover 640 … 960. Returns equal env steps, and so does their
+    # mean.
     returns = [[320, 640, 960], [640, 1_280, 1_920]]
     figure = draw(returns, steps_per_episode=(10, 20))
     episodes, steps = figure.axes
-    assert episodes.get_xlabel() == "training episodes of a run"
-    assert steps.get_xlabel() == "env steps of a run"
+    assert episodes.get_xlabel() == "training episodes per run"
+    assert steps.get_xlabel() == "env steps per run"
     np.testing.assert_array_equal(steps.lines[1].get_xdata(), [640, 1_280, 1_920])
     np.testing.assert_allclose(steps.lines[2].get_xdata(), [640, 800, 960])
     np.testing.assert_allclose(steps.lines[2].get_ydata(), [640, 800, 960])
 
 
-def test_single_episodes_are_smoothed_and_the_picture_says_so():
-    # 200 updates of one episode with returns 0, 1, 0, 1, …: any 20 in a row have the mean 0.5.
+def test_single_episodes_are_smoothed_and_the_axis_label_says_so():
+    # 200 updates of one episode with returns 0, 1, 0, 1, …: any 20 in a row average 0.5.
     returns = np.tile([0, 1], (3, 100))
     (panel,) = draw(returns, episodes_per_update=1).axes
     assert panel.get_ylabel() == "mean episode return\n(moving average over 20 updates)"
     bold = panel.lines[-1]
-    assert bold.get_xdata()[0] == 20  # the first to have 20 episodes behind it
+    assert bold.get_xdata()[0] == 20  # the first with 20 episodes so far
     np.testing.assert_allclose(bold.get_ydata(), np.full(181, 0.5))
 
 
@@ -103,7 +107,7 @@ def test_window(num_updates, episodes_per_update, window):
     assert smoothing_window(num_episodes) == window
 
 
-def test_one_run_has_no_interval():
+def test_a_single_run_has_no_interval():
     figure = draw([[1, 2, 3]])
     (panel,) = figure.axes
     assert len(panel.lines) == 1
@@ -117,7 +121,7 @@ def test_a_single_update_is_a_visible_point():
     assert {line.get_marker() for line in panel.lines} == {"o"}
 
 
-def test_legend_stands_where_runs_share_no_env_steps():
+def test_the_legend_is_complete_if_runs_share_no_env_steps():
     # One update each, after 320 and 640 env steps: nothing to average in the second panel.
     figure = draw([[1], [2]], steps_per_episode=(10, 20))
     assert [len(panel.lines) for panel in figure.axes] == [3, 2]
@@ -127,6 +131,6 @@ def test_legend_stands_where_runs_share_no_env_steps():
 def test_refuses_runs_of_different_lengths():
     shorter = {name: column[:-1] for name, column in curve([[1, 2], [3, 4]]).items()}
     with pytest.raises(
-        ValueError, match="as many rows of every run, received 2 of run 0, 1 of run 1"
+        ValueError, match="the same number of rows for every run, received 2 for run 0, 1 for run 1"
     ):
         draw_learning_curve(shorter, "task")

@@ -1,4 +1,4 @@
-"""The map of what the policy does."""
+"""Maps of the action distribution over a plane of states."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def table(**parameters):
-    """A grid of 3 by 2 points, the rows in no particular order."""
+    """Make a table of 3 by 2 grid points, its rows out of order."""
     x, y = np.meshgrid([0.0, 1.0, 2.0], [10.0, 20.0])
     order = np.array([4, 0, 3, 1, 5, 2])
     columns = {"angle": x.ravel(), "velocity": y.ravel()}
@@ -18,15 +18,15 @@ def table(**parameters):
 
 
 def maps(figure):
-    """Panels by title, without the scales of colors."""
+    """Return the panels by title, without the color bars."""
     return {panel.get_title(): panel for panel in figure.axes if panel.get_xlabel()}
 
 
-def test_of_two_actions_the_second_ones_probability_with_a_line_at_one_half():
+def test_two_actions_have_one_map_with_a_line_at_one_half():
     second = [0.1, 0.2, 0.9, 0.3, 0.6, 0.8]
     figure = draw_plane(table(probability_0=1 - np.array(second), probability_1=second), "task")
     ((title, panel),) = maps(figure).items()
-    assert title == "probability of action 1; white: 0.5"
+    assert title == "probability of action 1 (white line: 0.5)"
     assert (panel.get_xlabel(), panel.get_ylabel()) == ("angle", "velocity")
     mesh, line = panel.collections
     np.testing.assert_allclose(mesh.get_array(), np.reshape(second, (2, 3)))
@@ -41,18 +41,18 @@ def test_mean_and_standard_deviation_side_by_side():
     figure = draw_plane(table(mean_0=mean, standard_deviation_0=[0.8] * 6), "task")
     panels = maps(figure)
     assert list(panels) == [
-        "mean of the action; white: 0",
+        "mean of the action (white line: 0)",
         "standard deviation of the action: 0.8 everywhere",
     ]
     of_mean, of_deviation = panels.values()
     assert of_mean.collections[0].get_clim() == (-4, 4)
     assert of_deviation.collections[0].get_clim() == (0, 0.8)
-    assert len(of_deviation.collections) == 1  # and no line
+    assert len(of_deviation.collections) == 1  # and no white line
 
 
-def test_means_that_are_yet_to_be_brought_within_bounds():
+def test_the_title_says_that_means_are_those_before_bounds():
     figure = draw_plane(table(mean_0=[3.0] * 6, standard_deviation_0=[1.0] * 6), "task", True)
-    title = "task: what the policy does before bounds, any other observation held still"
+    title = "task: what the policy does before action bounds apply\n(other observations fixed)"
     assert figure.get_suptitle() == title
 
 
@@ -70,9 +70,9 @@ def test_means_that_are_yet_to_be_brought_within_bounds():
         (
             {f"{kind}_{i}": [1] * 6 for kind in ("mean", "standard_deviation") for i in (0, 1)},
             [
-                "mean of the action, 0: 1\neverywhere",
-                "standard deviation of the\naction, 0: 1 everywhere",
-                "mean of the action, 1: 1\neverywhere",
+                "mean of action dimension 0: 1\neverywhere",
+                "standard deviation of action\ndimension 0: 1 everywhere",
+                "mean of action dimension 1: 1\neverywhere",
             ],
         ),
     ],
@@ -80,10 +80,10 @@ def test_means_that_are_yet_to_be_brought_within_bounds():
 def test_other_distributions(parameters, titles):
     figure = draw_plane(table(**parameters), "task")
     assert list(maps(figure)) == titles
-    assert figure.get_suptitle().endswith(" still\n3 of 4 maps") == (len(parameters) == 4)
+    assert figure.get_suptitle().endswith(" fixed; first 3 of 4 maps)") == (len(parameters) == 4)
 
 
-def test_what_is_not_a_full_grid_is_refused():
+def test_points_that_are_not_a_full_grid_are_refused():
     points = {name: values[:5] for name, values in table(mean_0=[0] * 6).items()}
     with pytest.raises(ValueError, match="expected a full grid of 3 by 2 points, received 5"):
         draw_plane(points, "task")

@@ -1,4 +1,4 @@
-"""The picture of what the policy does."""
+"""The picture of the action distribution."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def captions(figure):
     return [part.get_suptitle() for part in figure.subfigs]
 
 
-def test_of_two_actions_the_second_one_is_drawn_over_training():
+def test_of_two_actions_only_the_second_is_drawn_over_training():
     # Three runs whose P(action 1) rises from 0.5 to 0.8, 0.9 and 0.95: the median is 0.9.
     second = np.array([0.5, 0.8, 0.5, 0.9, 0.5, 0.95])
     curve = {
@@ -32,7 +32,7 @@ def test_of_two_actions_the_second_one_is_drawn_over_training():
     }
     visited = {"observation_0": np.ones(2), "probability_0": np.full(2, 0.1)}
     figure = draw_tables(curve, visited)
-    (panel,) = figure.axes  # and no other: its observation is constant
+    (panel,) = figure.axes  # and no other panel, since the observation is constant
     *runs, bold = panel.lines
     np.testing.assert_array_equal([line.get_ydata() for line in runs], second.reshape(3, 2))
     np.testing.assert_array_equal(bold.get_xdata(), [0, 300])
@@ -40,10 +40,10 @@ def test_of_two_actions_the_second_one_is_drawn_over_training():
     assert panel.get_ylabel() == "P(action 1)"
     assert panel.get_ylim() == pytest.approx((0, 1), abs=0.05)
     assert not figure.legends
-    assert "every run faint, their median bold" in captions(figure)[0]
+    assert "Faint: each run. Bold: median over runs." in captions(figure)[0]
 
 
-def test_means_that_are_yet_to_be_brought_within_bounds():
+def test_notes_say_that_means_are_those_before_bounds():
     means = {"mean_0": np.array([0.0, 16.0]), "standard_deviation_0": np.ones(2)}
     curve = {"run": np.zeros(2, int), "num_episodes": np.array([0, 9])} | means
     visited = {"observation_0": np.arange(2.0)} | means
@@ -57,7 +57,7 @@ def test_each_observation_that_varies_has_a_panel(make_tables):
     tables.visited["observation_2"][:] = 1
     figure = draw(tables)
     assert [panel.get_xlabel() for panel in figure.axes] == [
-        "training episodes of a run",
+        "training episodes per run",
         "observation[0]",
         "observation[1]",
         "observation[3]",
@@ -80,7 +80,7 @@ def test_normal_distribution_has_mean_and_standard_deviation(make_tables):
         "",
     ]
     assert "binned means ± the policy's standard deviation" in captions(figure)[1]
-    # The band is 0.5 wide to both sides of the binned mean, everywhere.
+    # The band extends 0.5 to both sides of the binned mean everywhere.
     (band,) = figure.axes[2].collections
     low, high = np.sort(band.get_paths()[0].vertices[:, 1])[[0, -1]]
     means = figure.axes[2].lines[1].get_ydata()
@@ -90,26 +90,26 @@ def test_normal_distribution_has_mean_and_standard_deviation(make_tables):
 def test_of_many_actions_the_most_probable_are_drawn(make_tables):
     tables = make_tables(num_actions=12, num_runs=3)
     last = tables.action_distribution["num_episodes"] == 50 * 32
-    for action in range(12):  # in the end ever more probable from 11 down to 0, but for 5
+    for action in range(12):  # final probabilities rise from action 11 to 0, except for 5
         tables.action_distribution[f"probability_{action}"][last] = (12 - action) / 100
     tables.action_distribution["probability_5"][last] = 0
     figure = draw(tables)
     shown = [text.get_text() for text in figure.legends[0].texts]
     assert shown == [f"action {action}" for action in (0, 1, 2, 3, 4, 6, 7)]
-    assert "7 of 12 actions, those most probable in the end" in captions(figure)[0]
+    assert "the 7 most probable of 12 actions after training" in captions(figure)[0]
     assert len(figure.axes[0].lines) == 7 * (3 + 1)
     assert len(figure.axes[1].lines) == 7  # binned means without points
     assert figure.axes[0].get_ylabel() == "P(action)"
 
 
 def curve_of(finals):
-    """Two runs of two points: all probabilities begin at 0.5 and end at `finals`."""
+    """Make two runs of two points whose probabilities begin at 0.5 and end at `finals`."""
     ends = {name: np.array([0.5, final] * 2) for name, final in finals.items()}
     return {"run": np.array([0, 0, 1, 1]), "num_episodes": np.array([0, 9] * 2)} | ends
 
 
 def drawn_over_training(figure):
-    """What each line of the medians is called in the legend, and where it ends."""
+    """Return the legend's name and the last value of each median line."""
     bold = figure.axes[0].lines[2::3]  # two runs, then their median
     names = [text.get_text() for text in figure.legends[0].texts]
     return {name: line.get_ydata()[-1] for name, line in zip(names, bold, strict=True)}
@@ -118,7 +118,7 @@ def drawn_over_training(figure):
 UNVARYING = {"observation_0": np.ones(2)}
 
 
-def test_actions_that_begin_elsewhere_than_at_0_keep_their_names():
+def test_actions_that_do_not_start_at_0_keep_their_names():
     figure = draw_tables(curve_of({"probability_2": 0.1, "probability_3": 0.9}), UNVARYING)
     assert figure.axes[0].get_ylabel() == "P(action 3)"
     assert figure.axes[0].lines[-1].get_ydata()[-1] == 0.9
@@ -127,9 +127,9 @@ def test_actions_that_begin_elsewhere_than_at_0_keep_their_names():
     assert drawn == {f"action {action}": action / 50 for action in range(5, 12)}
 
 
-def test_components_are_drawn_value_by_value_but_for_what_mirrors():
-    # Component 0 takes three values; component 1 two, of which the second is drawn; component 10,
-    # a bit, has one column. Numbers count: component 10 comes last.
+def test_components_are_drawn_value_by_value_without_mirrored_ones():
+    # Component 0 has three values. Component 1 has two, and only the second is drawn. Component 10
+    # is a bit and has one column. Components are sorted by number, so component 10 comes last.
     finals = {
         "probability_10_1": 0.6,
         "probability_0_0": 0.1,
@@ -152,19 +152,17 @@ def test_components_are_drawn_value_by_value_but_for_what_mirrors():
 
 
 def test_of_many_components_the_most_probable_values_are_drawn():
-    # Of 9 bits, 1 and 4 are the least probable in the end.
+    # Of 9 bits, 1 and 4 have the lowest final probabilities.
     finals = {f"probability_{i}_1": 0.3 + i / 100 for i in range(9)}
     finals |= {"probability_1_1": 0.1, "probability_4_1": 0.2}
     figure = draw_tables(curve_of(finals), UNVARYING)
     assert list(drawn_over_training(figure)) == [
         f"component {i} = 1" for i in (0, 2, 3, 5, 6, 7, 8)
     ]
-    assert captions(figure)[0].endswith(
-        "7 of 9 values of components, those most probable in the end"
-    )
+    assert captions(figure)[0].endswith("the 7 most probable of 9 component values after training.")
 
 
-def test_one_bit_is_drawn_from_0_to_1_and_named_on_the_axis(make_tables):
+def test_one_bit_is_drawn_from_0_to_1_and_named_in_the_axis_label(make_tables):
     figure = draw(make_tables(kind="bit", num_actions=1, num_observations=1))
     assert [panel.get_ylabel() for panel in figure.axes] == ["P(component 0 = 1)"] * 2
     for panel in figure.axes:
@@ -172,7 +170,7 @@ def test_one_bit_is_drawn_from_0_to_1_and_named_on_the_axis(make_tables):
     assert not figure.legends
 
 
-def test_visited_steps_are_drawn_by_the_columns_of_the_component(make_tables):
+def test_visited_steps_use_the_columns_of_the_component(make_tables):
     tables = make_tables(kind="component", num_values=(2, 2), num_observations=1)
     points = figure_points(draw(tables).axes[1])
     np.testing.assert_array_equal(points[0], tables.visited["probability_0_1"])
@@ -185,7 +183,7 @@ def figure_points(panel):
 
 def test_panels_share_limits_that_hold_every_line(make_tables):
     tables = make_tables(num_actions=12)
-    # The policy follows observation 0: the last panel gets the widest lines.
+    # The policy depends on observation 0, so the last panel gets the widest lines.
     columns = tables.visited
     columns["observation_0"], columns["observation_3"] = (
         columns["observation_3"],
@@ -202,7 +200,7 @@ def test_of_many_observations_eight_are_drawn(make_tables):
     assert [panel.get_xlabel() for panel in figure.axes[2:]] == [
         f"observation[{i}]" for i in range(8)
     ]
-    assert captions(figure)[1].endswith("first 8 of 30 observations that vary")
+    assert captions(figure)[1].endswith("the first 8 of 30 observations that vary.")
     shown = [text.get_text() for text in figure.legends[0].texts]
     assert shown == ["action dimension 0", "action dimension 1"]
 
@@ -210,13 +208,13 @@ def test_of_many_observations_eight_are_drawn(make_tables):
 def test_of_many_dimensions_seven_are_drawn(make_tables):
     figure = draw(make_tables(kind="mean", num_actions=9))
     assert len(figure.legends[0].texts) == 7
-    assert captions(figure)[0].endswith("first 7 of 9 dimensions of the action")
+    assert captions(figure)[0].endswith("the first 7 of 9 action dimensions.")
 
 
 def test_one_run_is_bold(make_tables):
     figure = draw(make_tables(num_runs=1))
     assert len(figure.axes[0].lines) == 1
-    assert "faint" not in captions(figure)[0]
+    assert "Faint" not in captions(figure)[0]
 
 
 def test_refuses_a_table_without_a_distribution(make_tables):

@@ -1,4 +1,4 @@
-"""From a table's columns to what is drawn."""
+"""Series drawn from a table's columns."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_by_run_puts_each_run_in_a_row():
 def test_by_run_refuses_runs_of_different_lengths():
     table = {"run": np.array([0, 1, 1]), "x": np.array([1, 2, 3])}
     with pytest.raises(
-        ValueError, match="as many rows of every run, received 1 of run 0, 2 of run 1"
+        ValueError, match="the same number of rows for every run, received 1 for run 0, 2 for run 1"
     ):
         by_run(table, "x")
 
@@ -35,12 +35,12 @@ def test_numbers_refuses_a_missing_column():
 
 
 @pytest.mark.parametrize("damaged", [np.array(["1", "?"]), np.array([1.0, np.nan])])
-def test_numbers_refuses_what_cannot_be_drawn(damaged):
+def test_numbers_refuses_text_and_nan(damaged):
     with pytest.raises(ValueError, match="expected finite numbers in column x"):
         numbers({"x": damaged}, "x")
 
 
-def test_numbered_columns_follow_their_numbers_and_not_the_alphabet():
+def test_numbered_columns_are_sorted_by_number():
     table = dict.fromkeys(["mean_10", "mean_2", "mean_return", "mean_0"], np.zeros(1))
     assert numbered(table, "mean") == ["mean_0", "mean_2", "mean_10"]
 
@@ -51,7 +51,7 @@ def test_numbers_may_be_negative():
     assert numbered(table, "a", 2) == ["a_-1_-1"]
 
 
-def test_columns_of_two_numbers_follow_both():
+def test_columns_of_two_numbers_are_sorted_by_both():
     names = ["p_10_0", "p_1_10", "p_1_9", "p_3", "p_1_2_3"]
     assert numbered(dict.fromkeys(names, np.zeros(1)), "p", 2) == ["p_1_9", "p_1_10", "p_10_0"]
 
@@ -71,29 +71,29 @@ def test_thinned_keeps_both_ends_and_all_of_a_short_curve():
 
 
 def test_common_x_is_the_range_that_all_runs_cover():
-    # The runs cover 10 … 30 and 20 … 60: both together 20 … 30. Where y = x interpolation is exact.
+    # The runs cover 10 … 30 and 20 … 60, so both cover 20 … 30. With y = x interpolation is exact.
     x = np.array([[10.0, 20, 30], [20, 40, 60]])
     common, y = on_common_x(x, x)
     np.testing.assert_allclose(common, [20, 25, 30])
     np.testing.assert_allclose(y, [[20, 25, 30]] * 2)
 
 
-def test_common_x_is_empty_where_runs_do_not_overlap():
+def test_common_x_is_empty_if_runs_do_not_overlap():
     x = np.array([[1.0, 2], [3, 4]])
     common, y = on_common_x(x, x)
     assert common.shape == (0,)
     assert y.shape == (2, 0)
 
 
-def test_common_x_of_runs_at_the_same_points_is_those_points():
+def test_runs_with_equal_x_keep_it():
     x = np.array([[1.0, 2, 10]] * 2)
     common, y = on_common_x(x, np.array([[5.0, 6, 7], [8, 9, 10]]))
     np.testing.assert_array_equal(common, [1, 2, 10])
     np.testing.assert_array_equal(y, [[5, 6, 7], [8, 9, 10]])
 
 
-def test_bins_hold_as_many_points_each():
-    # 40 points are 2 bins of 20: 0 … 19 with mean 9.5 and 20 … 39 with mean 29.5. Of y = x² the
+def test_bins_hold_equal_numbers_of_points():
+    # 40 points make 2 bins of 20: 0 … 19 with mean 9.5 and 20 … 39 with mean 29.5. For y = x² the
     # means are Σ k² / 20 = 2,470 / 20 = 123.5 and (20,540 − 2,470) / 20 = 903.5.
     x = np.arange(40.0)[::-1]
     mean_x, mean_y = binned_means(x, x**2)

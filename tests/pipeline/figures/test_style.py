@@ -1,4 +1,4 @@
-"""How pictures become bytes."""
+"""The style of pictures, and their PNG bytes."""
 
 import struct
 from typing import Any
@@ -37,7 +37,7 @@ def test_equal_tables_give_equal_bytes(make_tables):
         assert b"tIME" not in picture
 
 
-def test_pictures_do_not_depend_on_the_users_settings_nor_change_them(make_tables):
+def test_pictures_neither_depend_on_the_users_settings_nor_change_them(make_tables):
     evaluation = make_tables().evaluation
     picture = png(draw_evaluation(evaluation, "task"))
     settings: Any = {"font.size": 20, "savefig.bbox": "tight", "axes.grid": False}
@@ -46,5 +46,5 @@ def test_pictures_do_not_depend_on_the_users_settings_nor_change_them(make_table
         assert {name: mpl.rcParams[name] for name in settings} == settings
 
 
-def test_lines_differ_without_color_too():
+def test_lines_differ_even_without_color():
     assert len(set(LINE_STYLES)) == len({to_rgb(color) for color in COLORS}) == len(COLORS)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def line_panel(line, **options):
-    """A panel that draws one line."""
+    """Make a panel that draws one line."""
     return Panel("", "", lambda axes: axes.plot(line), **options)
 
 
@@ -34,7 +34,7 @@ def parts_of(tables):
     ]
 
 
-def test_every_panel_of_every_shape_of_task_is_one_element_without_warnings(tables):
+def test_every_panel_of_every_kind_of_task_is_one_element_without_warnings(tables):
     for part in parts_of(tables):
         elements = svgs(part, "task")
         assert len(elements) == len(part.panels)
@@ -50,7 +50,7 @@ def test_equal_panels_give_equal_text(make_tables):
     assert [svgs(part, "task") for part in parts_of(make_tables())] == first
 
 
-def test_it_names_nothing_outside_itself_and_no_size(make_tables):
+def test_an_element_has_no_external_references_and_no_size(make_tables):
     for part in parts_of(make_tables()):
         for element in svgs(part, "task"):
             assert "http" not in element
@@ -59,7 +59,7 @@ def test_it_names_nothing_outside_itself_and_no_size(make_tables):
             assert re.match(r'<svg viewBox="0 0 [\d.]+ [\d.]+">', element)
 
 
-def test_identifiers_are_used_and_differ_between_panels_and_names():
+def test_identifiers_are_used_and_unique_across_panels_and_names():
     part, seen = Part([line_panel([1, 2]), line_panel([1, 2])], ""), set[str]()
     for elements in (svgs(part, "a"), svgs(part, "b")):
         for element in elements:
@@ -70,20 +70,20 @@ def test_identifiers_are_used_and_differ_between_panels_and_names():
             seen |= named
 
 
-def test_colors_are_the_pages():
+def test_colors_are_those_of_the_page():
     panel = Panel(
         "",
         "",
         lambda axes: [
-            *(axes.plot([place, 0], color=color)[0] for place, color in enumerate(COLORS)),
+            *(axes.plot([i, 0], color=color)[0] for i, color in enumerate(COLORS)),
             *axes.plot([1, 2], color="gray"),
             *axes.plot([1, 2], color="white"),
             *axes.plot([1, 2], color="#123456"),
         ],
     )
     (element,) = svgs(Part([panel], ""), "x")
-    for place in range(len(COLORS) - 1):
-        assert f"stroke: var(--color-{place})" in element
+    for i in range(len(COLORS) - 1):
+        assert f"stroke: var(--color-{i})" in element
     for color in ("currentColor", "var(--gray)", "var(--grid)", "var(--paper)", "#123456"):
         assert f"stroke: {color}" in element
     assert not {color.lower() for color in COLORS} & set(re.findall("#[0-9a-f]{6}", element))
@@ -93,7 +93,7 @@ def labels(element):
     return re.findall(r"<text[^>]*>([^<]*)</text>", element)
 
 
-def test_panels_share_limits_where_the_part_says_so():
+def test_panels_share_limits_if_the_part_says_so():
     low, high = [0.0, 1.0], [10.0, 11.0]
     panels = [line_panel(low), line_panel(high)]
     shared, alone = (svgs(Part(panels, "", shares_y), "x") for shares_y in (True, False))
@@ -102,12 +102,12 @@ def test_panels_share_limits_where_the_part_says_so():
     assert "10.2" in labels(alone[1])
 
 
-def test_own_limits_go_before_shared_ones():
+def test_a_panels_limits_override_shared_ones():
     (element,) = svgs(Part([line_panel([0.4, 0.6], limits=(0, 1))], ""), "x")
     assert {"0.0", "1.0"} <= set(labels(element))
 
 
-def test_text_is_text_and_titles_and_names_of_y_are_left_to_the_page():
+def test_text_stays_text_and_the_page_adds_titles_and_y_labels():
     def draw(axes):
         axes.set(title="the title", ylabel="the return", xlabel="env steps < 3")
         return axes.plot([1, 2], label="a line")
@@ -123,7 +123,7 @@ def test_text_is_text_and_titles_and_names_of_y_are_left_to_the_page():
     assert "a line" in labels(explained)
 
 
-def test_many_points_do_not_make_it_large(make_tables):
+def test_many_points_do_not_make_the_element_large(make_tables):
     tables = make_tables(num_visited=2000)
     points = np.resize(tables.evaluation["episode_return"], 40_000)
     run, mode = np.repeat(np.arange(20), 2000), np.resize(["greedy", "sampled"], 40_000)

@@ -15,7 +15,7 @@ STATISTICS = ("total_variance", "relative_variance", "signal_to_noise", "num_epi
 
 
 def noise(**changed):
-    """A table of two policies and four baselines; `changed` are columns' last values."""
+    """Make a table of two policies and four baselines; `changed` sets last values of columns."""
     table: dict[str, Any] = {
         "policy": np.repeat(["initial", "trained"], 4),
         "baseline": np.array(BASELINES * 2),
@@ -32,12 +32,12 @@ def noise(**changed):
 
 
 def panels(figure):
-    """Initial variance, trained variance, initial ratio, trained ratio."""
+    """Return the panels: initial variance, trained variance, initial ratio, trained ratio."""
     return figure.axes
 
 
 def drawn(panel):
-    """Each line of a panel but the one at 1, as (marker, x, y)."""
+    """Return each line of a panel except the one at 1, as (marker, x, y)."""
     return [
         (line.get_marker(), *map(np.ravel, line.get_data()))
         for line in panel.lines
@@ -46,18 +46,20 @@ def drawn(panel):
 
 
 def labels(panel):
-    """What stands to the right of a panel."""
+    """Return the labels to the right of a panel."""
     [axis] = panel.child_axes
     return [text.get_text() for text in axis.get_yticklabels()]
 
 
-def test_estimates_and_intervals_are_where_they_belong():
+def test_estimates_and_intervals_are_drawn_at_their_values():
     table = noise()
     table["signal_to_noise"] = np.arange(1, 9) / 4
     table["signal_to_noise_low"] = np.arange(1, 9) / 8
     table["signal_to_noise_high"] = np.arange(1, 9) / 2
     figure = draw_variance(table, "task")
-    assert figure.get_suptitle() == "task: gradients of 16 episodes, 20 for each policy of 3 runs"
+    assert figure.get_suptitle() == (
+        "task: gradient noise, 3 runs, 20 batches of 16 episodes per policy"
+    )
     top, _, _, bottom = panels(figure)
     assert top.get_title() == "initial policy"
     assert [text.get_text() for text in top.get_yticklabels()] == BASELINES
@@ -73,14 +75,14 @@ def test_estimates_and_intervals_are_where_they_belong():
     assert first_row == last_row == (3.5, -0.5)  # the first baseline on top
 
 
-def test_a_column_of_panels_has_one_axis():
+def test_panels_of_a_row_share_the_axis():
     figure = draw_variance(noise(signal_to_noise=30.0, signal_to_noise_high=60.0), "task")
     top, _, initial, trained = panels(figure)
     assert initial.get_xlim() == trained.get_xlim()
     assert initial.get_xlim()[1] > 60 > top.get_xlim()[1] > 2
 
 
-def test_an_interval_that_goes_on_to_0_has_an_arrow_and_a_least_number_of_episodes():
+def test_an_interval_that_includes_0_has_an_arrow_and_a_minimum_number_of_episodes():
     table = noise(
         signal_to_noise=0.0,
         signal_to_noise_low=0.0,
@@ -98,7 +100,7 @@ def test_an_interval_that_goes_on_to_0_has_an_arrow_and_a_least_number_of_episod
 
 
 def test_an_interval_without_an_upper_end_has_an_arrow():
-    # And of the number of episodes nothing at all is known.
+    # In addition, the number of episodes is undetermined.
     unknown = {"num_episodes_for_1_low": 0.0, "num_episodes_for_1_high": np.inf}
     trained = panels(draw_variance(noise(signal_to_noise_high=np.inf, **unknown), "task"))[3]
     assert labels(trained)[-1] == "–"
@@ -107,28 +109,28 @@ def test_an_interval_without_an_upper_end_has_an_arrow():
     ]
 
 
-def test_what_is_not_defined_is_said_so():
+def test_undefined_estimates_are_labeled():
     figure = draw_variance(noise(signal_to_noise=np.nan, num_episodes_for_1=np.nan), "task")
     trained = panels(figure)[3]
     [text] = trained.texts
-    assert text.get_text() == "not defined: no two differ"
+    assert text.get_text() == "undefined: zero variance"
     assert text.get_position()[1] == 3
     assert labels(trained)[-1] == "–"
     assert all(3 not in y for _, _, y in drawn(trained))
 
 
-def test_of_what_nothing_is_known_no_line_is_drawn():
+def test_undetermined_estimates_are_labeled_and_have_no_line():
     unknown = {"signal_to_noise_low": 0.0, "signal_to_noise_high": np.inf}
     unknown |= {"num_episodes_for_1_low": 0.0, "num_episodes_for_1_high": np.inf}
     trained = panels(draw_variance(noise(**unknown), "task"))[3]
     [text] = trained.texts
-    assert text.get_text() == "not determined: from 0 to ∞"
+    assert text.get_text() == "undetermined: from 0 to ∞"
     assert text.get_position()[1] == 3
     assert labels(trained)[-1] == "–"
     assert all(3 not in y for _, _, y in drawn(trained))
 
 
-def test_where_both_ends_are_infinite_there_is_an_arrow_and_no_number():
+def test_infinite_estimates_have_an_arrow_and_no_number():
     infinite = {f"num_episodes_for_1{end}": np.inf for end in ("", "_low", "_high")}
     infinite |= {f"relative_variance{end}": np.inf for end in ("", "_low", "_high")}
     _, top, _, trained = panels(draw_variance(noise(**infinite), "task"))
@@ -141,22 +143,22 @@ def test_where_both_ends_are_infinite_there_is_an_arrow_and_no_number():
     ("value", "expected"),
     [(0.0, "0"), (0.0123, "0.012"), (12.3, "12"), (123.4, "123"), (12345.6, "12.3k")],
 )
-def test_numbers_beside_the_lines(value, expected):
+def test_numbers_next_to_the_lines(value, expected):
     assert labels(panels(draw_variance(noise(total_variance=value), "task"))[1])[-1] == expected
 
 
 @pytest.mark.parametrize("small", [1e-30, 0.0])
-def test_an_axis_has_six_decades_at_most(small):
+def test_an_axis_spans_at_most_six_decades(small):
     trained = panels(draw_variance(noise(relative_variance=small), "task"))[1]
     left, right = trained.get_xlim()
     assert right / left <= 1.001e6
     assert small < left < 0.1 < right
 
 
-def test_nothing_overlaps_and_all_is_inside():
+def test_nothing_overlaps_or_is_cut_off():
     figure = draw_variance(noise(total_variance=999.9e6), "task")
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # lays it out
+    canvas.draw()  # runs the layout
     renderer = canvas.get_renderer()
     for left, right in (panels(figure)[:2], panels(figure)[2:]):
         assert left.get_tightbbox(renderer).x1 <= right.get_tightbbox(renderer).x0
@@ -166,7 +168,7 @@ def test_nothing_overlaps_and_all_is_inside():
 
 
 @pytest.mark.parametrize("column", ["signal_to_noise_low", "num_batches"])
-def test_refuses_what_is_no_number(column):
+def test_refuses_columns_that_are_not_numbers(column):
     table = noise()
     table[column] = table[column].astype(str)
     with pytest.raises(ValueError, match=f"expected (finite )?numbers in column {column}"):

@@ -10,7 +10,7 @@ from pipeline.task.errors import UserError
 REPOSITORY = Path(__file__).parents[3]
 
 
-def test_stages_in_their_order_with_their_commands(tmp_path):
+def test_stages_are_read_in_order_with_their_commands(tmp_path):
     path = tmp_path / "dvc.yaml"
     path.write_text(
         "stages:\n"
@@ -23,7 +23,7 @@ def test_stages_in_their_order_with_their_commands(tmp_path):
     assert report == Stage("run report", "", is_for_each_task=False)
 
 
-def test_the_projects_own_are_all_described():
+def test_all_stages_of_the_project_are_described():
     sources, *stages = read_stages(REPOSITORY / "dvc.yaml")
     assert sources.command == "python -m pipeline sources"
     assert stages[0].command_for("x") == "python -m pipeline rollout x"
@@ -37,7 +37,9 @@ def test_the_projects_own_are_all_described():
 def test_a_damaged_file_is_named(text, tmp_path):
     path = tmp_path / "dvc.yaml"
     path.write_text(text)
-    with pytest.raises(UserError, match=r"dvc\.yaml: expected stages with a cmd each, received"):
+    with pytest.raises(
+        UserError, match=r"dvc\.yaml: expected stages that each have a cmd, received"
+    ):
         read_stages(path)
 
 

@@ -1,4 +1,4 @@
-"""Parameters as params.yaml has them."""
+"""Parameters in the format of params.yaml."""
 
 import copy
 
@@ -10,12 +10,12 @@ from tests.pipeline.small_task import BANDIT, write_params
 
 
 def listings(folder, task):
-    """Read back what is set, and what is left out."""
+    """Read back the parameters that are set, and the defaults."""
     params = load_params(write_params(folder, task=task)).tasks["task"]
     return [YAML(typ="safe").load(text) for text in parameter_listings(params)]
 
 
-def test_what_is_set_stands_as_in_the_file_and_the_rest_is_folded_away(tmp_path):
+def test_given_parameters_are_as_in_the_file_and_the_others_are_defaults(tmp_path):
     task = copy.deepcopy(BANDIT)
     task["env"]["kwargs"] = {"probabilities": [0.25, 0.5], "payouts": {"high": 1, "low": [0]}}
     task["train"]["value"] = {"activation": "relu"}

@@ -71,7 +71,7 @@ def test_a_row_in_markdown():
     assert header.count("|") == rule.count("|") == row.count("|")
 
 
-def test_what_would_end_a_cell_does_not():
+def test_text_that_would_end_a_cell_is_escaped():
     (row,) = markdown_table([result(kwargs={"name": "a|b"})]).splitlines()[2:]
     assert r"`Bandit-v0, name a\|b`" in row
     table = html_table(result(kwargs={"name": "</td><script>"}))
@@ -79,7 +79,7 @@ def test_what_would_end_a_cell_does_not():
     assert "<script" not in table
 
 
-def test_one_run_has_no_interval():
+def test_a_single_run_has_no_interval():
     ends = {f"{mode}_{end}": None for mode in ("greedy", "sampled") for end in ("low", "high")}
     only = result(metrics=ends)
     assert "| −146 | 0.664 |" in markdown_table([only])
@@ -99,6 +99,6 @@ def test_the_policy_is_named_by_its_distribution(space, name):
     assert result(space=space).policy == f"{name}, no hidden layer"
 
 
-def test_rows_lead_to_the_tasks_sections():
+def test_rows_link_to_the_tasks_sections():
     table = html_table(result("a_b"))
     assert '<th scope="row"><a href="#task-a_b">a_<wbr>b</a></th>' in table
