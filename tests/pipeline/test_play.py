@@ -402,9 +402,9 @@ def test_a_graph_that_writes_files_is_loaded_only_if_it_is_trusted(copied, tmp_p
     tf.saved_model.save(module, str(copied), signatures=module.serve)
     write_spec(copied, {"environment": CARTPOLE})
     message = refusal(capsys, copied)
-    assert message.startswith(f"{copied}: expected a SavedModel with the operations of a policy, ")
+    assert message.startswith(f"{copied}: expected a SavedModel with only the operations ")
     assert "'WriteFile'" in message
-    assert message.endswith("`python -m pipeline play --trust` loads it all the same")
+    assert message.endswith("if you trust it, use `python -m pipeline play --trust`")
     assert not (tmp_path / "written").exists()
     assert "mean: return" in run(capsys, copied, "--trust")
     assert (tmp_path / "written").exists()
@@ -475,8 +475,8 @@ def test_digests_of_another_form_are_refused(digests, message, copied, capsys):
 def test_files_of_other_digests_are_refused(copied, capsys):
     (copied / "fingerprint.pb").write_bytes(b"")
     assert refusal(capsys, copied) == (
-        f"{copied}: expected the files that spec.json has the digests of, received another "
-        "fingerprint.pb, or none; run `dvc repro` to update it"
+        f"{copied}: expected the files whose digests are in spec.json, received a missing or "
+        "different fingerprint.pb; run `dvc repro` to update it"
     )
 
 

@@ -189,7 +189,7 @@ def test_films_are_still_for_print_and_reduced_motion(project):
 
 def test_what_tasks_and_files_say_is_escaped(project):
     dvc = project / "dvc.yaml"
-    dvc.write_text(dvc.read_text().replace("desc: REINFORCE", "desc: <script>REINFORCE"))
+    dvc.write_text(dvc.read_text().replace("desc: Train", "desc: <script>Train"))
     panels = project / "data" / "bandit" / "panels.json"
     panels.write_text(panels.read_text().replace("Entropy over", '<script>\\"Entropy over'))
     text = written(project)
@@ -198,7 +198,7 @@ def test_what_tasks_and_files_say_is_escaped(project):
     assert not page.of("script")
     assert "</code><script>alert('1')</script>" in "".join(page.texts("pre"))
     assert any("name </code><script>" in cell for cell in page.texts("td"))
-    assert any("<script>REINFORCE" in item for item in page.texts("li"))
+    assert any("<script>Train" in item for item in page.texts("li"))
     assert '<script>"Entropy over training episodes' in page.texts("figcaption")
     assert any(e["aria-label"].startswith('<script>"Entropy') for e in page.of("svg"))
 

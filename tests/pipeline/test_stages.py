@@ -571,5 +571,5 @@ def test_a_damaged_saved_model_is_named(tmp_path, monkeypatch):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1  # TensorFlow may not notice it
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"policies/1: expected the files .* another saved_model"):
+    with pytest.raises(UserError, match=r"policies/1: expected the files .* different saved_model"):
         evaluate(task)
