@@ -52,7 +52,7 @@ class _Label(NamedTuple):
     """The label of a curve's last point."""
 
     text: str
-    index: int  # of the curve's color and line style
+    style_index: int  # of the curve's color and line style
     x: float  # of the point
     y: float
 
@@ -207,7 +207,7 @@ def _draw_labels(panel: Axes, labels: Sequence[_Label]) -> None:
             textcoords="axes fraction",
             arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": "gray", "shrinkA": 0},
         )
-        style: dict[str, Any] = _line_style(label.index) | BOLD | {"clip_on": False}
+        style: dict[str, Any] = _line_style(label.style_index) | BOLD | {"clip_on": False}
         panel.add_artist(Line2D([1.015, 1.06], [center] * 2, transform=panel.transAxes, **style))
         panel.text(
             1.07,
