@@ -45,6 +45,8 @@ test: setup
 	$(call in_venv,ruff check .)
 	$(call in_venv,mypy)
 	$(call in_venv,lint-imports)
+	$(call in_venv,codespell)
+	$(call in_venv,python tools/prose.py)
 	$(call in_venv,pytest --numprocesses auto --dist loadscope --no-loadscope-reorder)
 
 test-slow: setup

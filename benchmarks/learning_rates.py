@@ -49,18 +49,18 @@ Curves = dict[Setting, NDArray[np.float64]]  # P(B), [episodes + 1, runs]
 
 
 class Share(NamedTuple):
-    """A share of the runs with its 95 % Wilson interval (Wilson 1927)."""
+    """A share of the runs with its 95% Wilson interval (Wilson 1927)."""
 
     share: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.share:.1%} [{self.low:.1%}, {self.high:.1%}]".replace("%", " %")
+        return f"{self.share:.1%} [{self.low:.1%}, {self.high:.1%}]"
 
 
 class Summary(NamedTuple):
-    """The outcome of one setting's runs. Triples are 5 %, 50 % and 95 % quantiles."""
+    """The outcome of one setting's runs. Triples are 5%, 50% and 95% quantiles."""
 
     final: tuple[float, float, float]  # P(B) after the last episode
     largest_fall: tuple[float, float, float]  # of P(B) between any two episodes
@@ -117,7 +117,7 @@ def draw_settings(curves: Curves) -> Figure:
         [
             Line2D([], [], color=COLORS[0], label="median", **BOLD),
             Patch(color=COLORS[0], alpha=0.5, linewidth=0, label="middle half of the runs"),
-            Patch(color=COLORS[0], alpha=0.2, linewidth=0, label="middle 90 %"),
+            Patch(color=COLORS[0], alpha=0.2, linewidth=0, label="middle 90%"),
             Line2D([], [], label=f"each locked run: below {LOCKED} in the end", **_LOCKED_LINE),
         ],
     )
@@ -155,18 +155,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 def format_summaries(summaries: dict[Setting, Summary]) -> str:
     """Format a line for each setting, under a header."""
-    quantiles = "median [5 %, 95 %]"
+    quantiles = "median [5%, 95%]"
     lines = [
-        f"{'':15}  {'learning':8}  {'P(B) in the end':20}  {'P(B) ≥ 0.8':25}  "
-        f"{'P(B) < 0.05: locked':21}  {'swung: P(B) < 0.25,':22}  largest fall of P(B)",
-        f"{'':15}  {'rate':8}  {quantiles:20}  {'in the end':25}  {'in the end':21}  "
-        f"{'in the end > 0.75':22}  {quantiles}",
+        f"{'':15}  {'learning':8}  {'final P(B)':20}  {'final P(B)':22}  "
+        f"{'locked: final':17}  {'swung: P(B) < 0.25,':19}  largest fall of P(B)",
+        f"{'':15}  {'rate':8}  {quantiles:20}  {'≥ 0.8':22}  {'P(B) < 0.05':17}  "
+        f"{'then final > 0.75':19}  {quantiles}",
     ]
     for (optimizer, learning_rate), summary in summaries.items():
         final, fall = map(_bracketed, (summary.final, summary.largest_fall))
         lines.append(
             f"{OPTIMIZERS[optimizer]:15}  {learning_rate:<8g}  {final:20}  "
-            f"{summary.learned!s:25}  {summary.locked!s:21}  {summary.swung!s:22}  {fall}"
+            f"{summary.learned!s:22}  {summary.locked!s:17}  {summary.swung!s:19}  {fall}"
         )
     return "\n".join(lines)
 

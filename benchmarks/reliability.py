@@ -3,7 +3,7 @@
 The stages rollout, train, export and evaluate run as in `dvc repro`, in a separate folder, with
 more runs than in `params.yaml`. A run counts if the mean return of its evaluation episodes reaches
 the threshold in the given mode. A run of the bandit counts if the probability of its better arm
-does. Shares have Wilson's 95 % interval, means a 95 % bootstrap interval.
+does. Shares have Wilson's 95% interval, means a 95% bootstrap interval.
 """
 
 import argparse

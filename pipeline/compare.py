@@ -1,6 +1,6 @@
 """Compare revisions: list differing parameters and code, and test whether the returns differ.
 
-A revision is a git commit, branch or tag, an experiment of `dvc exp run`, or `workspace`. Each 95 %
+A revision is a git commit, branch or tag, an experiment of `dvc exp run`, or `workspace`. Each 95%
 interval stands alone: among many comparisons of equal revisions, some exclude 0 by chance.
 """
 

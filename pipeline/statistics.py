@@ -52,14 +52,14 @@ def interquartile_mean(values: ArrayLike) -> Statistic:
 
 
 def bootstrap_interval(values: ArrayLike) -> Interval | None:
-    """Return the 95 % percentile-bootstrap interval of the interquartile mean over runs.
+    """Return the 95% percentile-bootstrap interval of the interquartile mean over runs.
 
     Each column of [R, U] has its own interval, computed from the same resamples of runs. The result
     is a pointwise interval, not a band for the curve as a whole.
 
     With few runs the interval is too narrow, as percentile-bootstrap intervals are (Hesterberg
-    2015). For runs from one normal distribution, it contains the mean in 75 % of cases with 3 runs,
-    in 89 % with 5, in 93 % with 10 and in 95 % with 20 (`tests/pipeline/test_statistics.py`).
+    2015). For runs from one normal distribution, it contains the mean in 75% of cases with 3 runs,
+    in 89% with 5, in 93% with 10 and in 95% with 20 (`tests/pipeline/test_statistics.py`).
 
     Args:
         values: [R] or [R, U], one row per run.
@@ -77,7 +77,7 @@ def bootstrap_interval(values: ArrayLike) -> Interval | None:
 
 
 def difference_interval(first: ArrayLike, second: ArrayLike) -> Interval | None:
-    """Return the 95 % percentile-bootstrap interval of a difference of interquartile means.
+    """Return the 95% percentile-bootstrap interval of a difference of interquartile means.
 
     The runs of the two sides are resampled independently. If both sides use the same random
     streams, their returns are positively correlated, and the interval is too wide rather than too
@@ -85,7 +85,7 @@ def difference_interval(first: ArrayLike, second: ArrayLike) -> Interval | None:
 
     With few runs the interval is too narrow, as percentile-bootstrap intervals are (Hesterberg
     2015, "What Teachers Should Know About the Bootstrap"). If all runs come from one normal
-    distribution, it excludes 0 in 33 % of cases with 2 runs a side, in 19 % with 3, but in 5 to 7 %
+    distribution, it excludes 0 in 33% of cases with 2 runs a side, in 19% with 3, but in 5 to 7%
     with 4 or more (see `MIN_RUNS`).
 
     Args:

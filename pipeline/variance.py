@@ -57,7 +57,7 @@ def variance(task: Task) -> None:
     )
     print(
         f"{task.name}: gradient noise; runs: {num_runs}, batches per policy: {num_batches}, "
-        f"episodes per batch: {per_batch}; estimates with 95 % intervals"
+        f"episodes per batch: {per_batch}; estimates with 95% intervals"
     )
     print(format_table(table))
 

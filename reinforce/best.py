@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 NUM_RECENT = 64  # minimum number of training episodes by which a policy is judged
-Z = 1.645  # of the one-sided confidence bound: 95 % if returns are Normal
+Z = 1.645  # of the one-sided confidence bound: 95% if returns are Normal
 
 
 class BestPolicy:

@@ -27,23 +27,25 @@ AVOIDED = {
     "no others": "only",
     "for that": "so",
 }
-VERBS = set(  # that docstrings of functions begin with
+VERBS = set(  # with which docstrings of functions begin
     """
-    add allow answer append apply assemble assert attach average begin bound bring build call
-    cast center check choose clip close collect combine compare compile compute concatenate
-    continue convert copy count create cut deal decide define delete describe discard divide do
-    draw drop embed encode end enforce ensure enter enumerate escape estimate evaluate exclude
-    execute exit expand export extract fill filter find fit flatten fold format gather generate
-    get give go grow handle hash hide hold ignore import infer initialize insert inspect
-    integrate interpret iterate join judge keep kill label let limit line list load locate lock
-    log look make map mark mask match measure merge mirror move multiply name normalize offer
-    open order pad parse pass perform permute pick play plot predict prepare print probe project
-    pull push put raise read record reduce refuse register remove rename render repeat replace
-    replay report require reset resolve restore return reverse round run sample save say scale
-    score search see seed select send separate serve set shorten show skip sort split squash
-    stack start state stop stream strip subtract sum switch tabulate take tell test thin time
-    trace track train transform translate try turn undo unflatten update use validate verify
-    wait walk warn watch withhold wrap write yield zip
+    accept add allocate allow answer append apply arrange assemble assert assign attach average
+    begin bound bring build call cast center change check choose clip close collect combine
+    compare compile compute concatenate continue convert copy count create cut deal decide
+    define delete describe discard distribute divide do draw drop duplicate embed encode end
+    enforce ensure enter enumerate escape estimate evaluate exclude execute exit expand export
+    extract fill film filter find fit flatten flush fold forget format gather generate get give
+    go grow handle hash hide hold ignore import infer initialize insert inspect integrate
+    interpret iterate join judge keep kill label learn leave let limit line list load locate
+    lock log look make map mark mask match measure merge mirror move multiply name normalize
+    observe offer open order pad parse pass pause perform permute pick play plot predict prefix
+    prepare print probe project pull push put raise read record reduce refuse register release
+    remove rename render repeat replace replay report request require reset reshape resolve
+    respond restore return reverse round run sample save say scale score search see seed select
+    send separate serve set shorten show skip smooth sort specify split squash stack start
+    state step stop stream strip subtract sum summarize suppress switch tabulate take tell test
+    thin time trace track train transform translate try turn undo unflatten update use validate
+    verify wait walk warn watch withhold wrap write yield zip
     """.split()  # noqa: SIM905
 )
 

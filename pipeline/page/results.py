@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from pipeline.formatting import number, with_interval
+from pipeline.formatting import with_interval
 from pipeline.page.inputs import TaskResult
 
 _HEADER = (
-    *("task", "environment", "policy", "baseline", "runs", "episodes each"),
-    *("mean return, greedy", "sampled", "worst run, greedy / sampled"),
+    *("task", "environment", "runs × episodes"),
+    *("mean return, greedy", "mean return, sampled"),
 )
 
 
@@ -19,15 +19,11 @@ def markdown_table(results: Sequence[TaskResult]) -> str:
 
 
 def _cells(result: TaskResult) -> list[str]:
-    train, metrics = result.params.train, result.metrics
-    return [
-        f"`{result.name}`",
-        f"`{result.environment}`",
-        result.policy,
-        f"`{train.baseline}`",
-        f"{result.params.num_runs}",
-        f"{train.num_episodes:,}",
+    metrics = result.metrics
+    cells = [
+        f"{result.params.num_runs} × {result.params.train.num_episodes:,}",
         with_interval(metrics.greedy, metrics.greedy_low, metrics.greedy_high),
         with_interval(metrics.sampled, metrics.sampled_low, metrics.sampled_high),
-        f"{number(metrics.greedy_worst_run)} / {number(metrics.sampled_worst_run)}",
     ]
+    unbroken = [cell.replace(" ", "\u00a0") for cell in cells]
+    return [f"`{result.name}`", f"`{result.environment}`", *unbroken]

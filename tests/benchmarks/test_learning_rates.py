@@ -26,7 +26,7 @@ def test_four_runs_are_summarized():
         ]
     )
     summary = summarize(curves)
-    # Final values 0.04, 0.5, 0.8, 0.85: the median is 0.65, the 5 % quantile 0.04 + 0.15 · 0.46.
+    # Final values 0.04, 0.5, 0.8, 0.85: the median is 0.65, the 5% quantile 0.04 + 0.15 · 0.46.
     np.testing.assert_allclose(summary.final, [0.109, 0.65, 0.8425])
     # Falls 0, 0.2, 0.46, 0.5.
     np.testing.assert_allclose(summary.largest_fall, [0.03, 0.33, 0.494])
@@ -44,7 +44,7 @@ def test_a_share_has_its_wilson_interval():
     # None of 10 runs: from 0 to z² / (n + z²), with z = 1.95996: 3.84146 / 13.84146.
     locked = summarize(np.full((2, 10), 0.5)).locked
     np.testing.assert_allclose(locked, [0, 0, 0.277533], atol=1e-6)
-    assert str(locked) == "0.0 % [0.0 %, 27.8 %]"
+    assert str(locked) == "0.0% [0.0%, 27.8%]"
 
 
 def test_a_run_just_outside_the_bounds_is_not_counted():
@@ -58,7 +58,7 @@ def test_a_locked_run_is_drawn():
     panel = draw_settings(curves).axes[0]
     ends = [np.asarray(line.get_ydata())[-1] for line in panel.lines]
     np.testing.assert_allclose(ends, [0.01, (0.9 + 0.01) / 2])  # the run, the median
-    assert "locked onto arm A: 50.0 %" in panel.get_title()
+    assert "locked onto arm A: 50.0%" in panel.get_title()
 
 
 def parsed_numbers(text):
@@ -68,7 +68,7 @@ def parsed_numbers(text):
 
 
 def test_the_command_prints_what_the_chapter_shows(tmp_path, capsys):
-    # On another processor, rounding may change the outcome of a run or two: allow 0.3 % of 1,000.
+    # On another processor, rounding may change the outcome of a run or two: allow 0.3% of 1,000.
     picture, measured = tmp_path / "new" / "picture.png", tmp_path / "measured.json"
     main(["--picture", str(picture), "--json", str(measured)])
     printed = capsys.readouterr().out

@@ -80,7 +80,7 @@ def multi_discrete_of_numbers(**_):
 
 EVERYTHING = spaces.Dict(
     position=spaces.Box(-1, 1, (2, 3), np.float64),
-    colour=spaces.Box(0, 255, (2,), np.uint8),
+    color=spaces.Box(0, 255, (2,), np.uint8),
     place=spaces.Tuple([spaces.Discrete(4, start=2), spaces.MultiDiscrete([2, 3])]),
     switches=spaces.MultiBinary(3),
 )

@@ -25,7 +25,7 @@ def test_the_description_says_how_to_flatten_an_observation():
         ),
     }
     assert [part["path"] for part in parts] == [
-        ["position"], ["colour"], ["place", 0], ["place", 1], ["switches"]
+        ["position"], ["color"], ["place", 0], ["place", 1], ["switches"]
     ]  # fmt: skip
     end = 0
     for part in parts:

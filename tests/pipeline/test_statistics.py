@@ -36,8 +36,8 @@ def test_interquartile_mean_is_over_the_first_axis():
 def test_interval_is_that_of_all_resamples():
     # Four runs have 4⁴ = 256 equally likely resamples, few enough to list. The interquartile mean
     # is that of the middle two values, here a multiple of 0.5, so 2,000 random resamples find the
-    # same 2.5 % and 97.5 % points. It is 0 if three or four values are 0, in 13 of 256 = 5.1 % >
-    # 2.5 % of cases, and likewise 9 if three or four values are 9. So the interval is [0, 9].
+    # same 2.5% and 97.5% points. It is 0 if three or four values are 0, in 13 of 256 = 5.1% >
+    # 2.5% of cases, and likewise 9 if three or four values are 9. So the interval is [0, 9].
     values = [0.0, 1.0, 2.0, 9.0]
     means = [np.mean(sorted(resample)[1:3]) for resample in itertools.product(values, repeat=4)]
     assert tuple(np.percentile(means, [2.5, 97.5])) == (0, 9)
@@ -99,7 +99,7 @@ def test_interval_neither_uses_nor_changes_the_global_generator():
 
 def test_difference_interval_is_that_of_all_resamples():
     # Two runs a side have 2² · 2² = 16 equally likely pairs of resamples. The differences of their
-    # means range from 10 − 4 = 6 to 30 − 0 = 30. Each extreme has 1 of 16 = 6.25 % > 2.5 %.
+    # means range from 10 − 4 = 6 to 30 − 0 = 30. Each extreme has 1 of 16 = 6.25% > 2.5%.
     first, second = [0.0, 4.0], [10.0, 30.0]
     means = [
         [np.mean(sample) for sample in itertools.product(v, repeat=2)] for v in (first, second)
@@ -111,7 +111,7 @@ def test_difference_interval_is_that_of_all_resamples():
 
 def test_difference_interval_is_of_interquartile_means():
     # An outlier that occurs once in four resampled runs is left out; then the sides are equal. It
-    # occurs three or four times, and is both middle values, in (4 · 3 + 1) / 4⁴ = 5.1 % of cases.
+    # occurs three or four times, and is both middle values, in (4 · 3 + 1) / 4⁴ = 5.1% of cases.
     interval = difference_interval([1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1e6])
     assert interval == Interval(np.float64(0), np.float64(1e6 - 1))
 
@@ -148,7 +148,7 @@ def test_two_runs_a_side_seem_to_differ_in_a_third_of_cases():
 
 @pytest.mark.parametrize(("num_runs", "least", "most"), [(3, 0.13, 0.26), (MIN_RUNS, 0.02, 0.12)])
 def test_equal_sides_seem_to_differ_rarely_from_min_runs_on(num_runs, least, most):
-    # 19 % and 7 % in the long run; the bounds allow about two standard errors of 150 cases.
+    # 19% and 7% in the long run; the bounds allow about two standard errors of 150 cases.
     samples = np.random.default_rng(4).normal(size=(150, 2, num_runs))
     assert least < np.mean([leaves_out_zero(*sides) for sides in samples]) < most
 

@@ -89,7 +89,7 @@ def test_prints_its_table_and_repeats_it_exactly(measured, capsys, monkeypatch):
     first, *table = capsys.readouterr().out.splitlines()
     assert first == (
         "task: gradient noise; runs: 2, batches per policy: 150, episodes per batch: 2; "
-        "estimates with 95 % intervals"
+        "estimates with 95% intervals"
     )
     assert table == format_table(measured.table).splitlines()
 

@@ -64,9 +64,8 @@ def test_a_row_in_html():
 
 def test_a_row_in_markdown():
     header, rule, row = markdown_table([result()]).splitlines()
-    assert row == (
-        "| `the_task` | `Bandit-v0` | Categorical, no hidden layer | `leave_one_out` | 2 | 40 "
-        "| −146 [−153, −140] | 0.664 [0.654, 0.674] | −157 / 0.632 |"
+    assert row.replace("\u00a0", " ") == (
+        "| `the_task` | `Bandit-v0` | 2 × 40 | −146 [−153, −140] | 0.664 [0.654, 0.674] |"
     )
     assert header.count("|") == rule.count("|") == row.count("|")
 
@@ -82,7 +81,7 @@ def test_text_that_would_end_a_cell_is_escaped():
 def test_a_single_run_has_no_interval():
     ends = {f"{mode}_{end}": None for mode in ("greedy", "sampled") for end in ("low", "high")}
     only = result(metrics=ends)
-    assert "| −146 | 0.664 |" in markdown_table([only])
+    assert "| −146 | 0.664 |\n" in markdown_table([only])
     assert "[" not in "".join(cells(html_table(only))[1])
 
 

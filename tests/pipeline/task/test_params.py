@@ -372,8 +372,8 @@ def test_params_are_frozen(tmp_path):
         ("rollout:", "'roll out':", "'roll out': unknown; did you mean rollout?"),
         (
             "num_runs: 2",
-            "num_runs: 2\n    colour: red",
-            f"colour: unknown; expected one of {TASK_FIELDS}",
+            "num_runs: 2\n    color: red",
+            f"color: unknown; expected one of {TASK_FIELDS}",
         ),
         # a similar field that the section has already is not suggested
         (

@@ -14,7 +14,7 @@ from reinforce.learner import Learner
 
 
 def one_logit_bandit():
-    """Create arms A and B with 30 % and 70 %; π(B) = p is the logistic function of one logit."""
+    """Create arms A and B with 30% and 70%; π(B) = p is the logistic function of one logit."""
     probabilities = np.array([[0.7, 0.3], [0.3, 0.7]])
     return bandit(np.array([0.0, 1.0]), probabilities, features=np.array([[0.0], [1.0]]))
 

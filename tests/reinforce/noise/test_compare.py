@@ -61,7 +61,7 @@ def test_padding_changes_nothing():
 
 
 def bandit_learner_and_value():
-    """Return every episode of two arms with 30 % and 70 %, a uniform policy, and V = ½.
+    """Return every episode of two arms with 30% and 70%, a uniform policy, and V = ½.
 
     The policy observes 0, so its logits are its biases.
     """

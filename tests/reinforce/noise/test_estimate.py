@@ -65,7 +65,7 @@ def test_moments_are_right_on_average_and_the_norm_may_be_negative(mean):
 @pytest.mark.parametrize(
     ("mean", "least", "most"),
     [
-        # Of 400 intervals of 95 %, 380 ± 4 · 4.4 should contain the true value. With 30 batches,
+        # Of 400 intervals of 95%, 380 ± 4 · 4.4 should contain the true value. With 30 batches,
         # percentile intervals contain it less often.
         (1.0, 0.89, 0.98),
         # Without any signal, intervals of the norm are too wide, which is on the safe side.
