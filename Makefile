@@ -36,9 +36,9 @@ repro: setup
 	$(call in_venv,python -m pipeline check)
 	$(call in_venv,dvc repro)
 	@git diff --quiet HEAD -- dvc.lock data 2>/dev/null || printf '%s\n' '' \
-	  'dvc.lock or data/ differs from the commit. If you changed no parameter and no code, this' \
-	  'processor rounds differently (docs/reproducibility.md). Commit the changes, or discard them,' \
-	  'for example before a `git pull`: git restore dvc.lock data'
+	  'dvc.lock or data/ differs from the commit. If you changed no parameter, code changed after the' \
+	  'commit of dvc.lock, or this processor rounds differently (docs/reproducibility.md). Commit the' \
+	  'changes, or discard them, for example before a `git pull`: git restore dvc.lock data'
 
 test: setup
 	$(call in_venv,ruff format --check .)

@@ -178,7 +178,7 @@ def format_table(table: Table) -> str:
         "total variance": lambda row: _interval(table, row, "total_variance"),
         "relative to none": lambda row: _interval(table, row, "relative_variance"),
         "signal-to-noise": lambda row: _interval(table, row, "signal_to_noise"),
-        "episodes for 1": lambda row: _interval(table, row, "num_episodes_for_1"),
+        "episodes for ratio 1": lambda row: _interval(table, row, "num_episodes_for_1"),
     }
     rows = range(len(table["policy"]))
     cells = ([text(row) for text in columns.values()] for row in rows)
