@@ -610,7 +610,7 @@ def test_an_environment_without_a_picture_is_refused(tmp_path, monkeypatch, caps
     monkeypatch.setattr(MadeUp, "render", lambda self: None)
     folder = write_policy(tmp_path / "policy", environment_of(kwargs={"render_mode": "rgb_array"}))
     assert refusal(capsys, folder, "--gif", tmp_path / "x.gif") == (
-        "MadeUp-v0: episode 1, reset: expected render() to give an array [height, width, 3] of "
-        "uint8, received NoneType"
+        "MadeUp-v0: episode 1, reset: expected render() to return a uint8 array [height, width, "
+        "3], received NoneType"
     )
     assert not (tmp_path / "x.gif").exists()

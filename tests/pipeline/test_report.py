@@ -259,7 +259,7 @@ def test_the_readme_gets_the_table_and_is_otherwise_unchanged(project):
     lines = table.splitlines()
     assert len(lines) == 2 + 2
     assert lines[2].startswith("| `bandit` | `Bandit-v0` |")
-    assert "−146 [−153, −140]" in lines[2]
+    assert "−146\u00a0[−153,\u00a0−140]" in lines[2]
     assert not (project / "report").exists()
 
 
