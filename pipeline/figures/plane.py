@@ -53,7 +53,7 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
     drawn = dict(list(titles.items())[:MAX_PANELS])
     does = "what the policy does before action bounds apply" if bounded else "what the policy does"
     of_all = f"; first {len(drawn)} of {len(titles)} maps" if len(drawn) < len(titles) else ""
-    figure = new_figure(4.6, f"{task}: {does}\n(other observations fixed{of_all})")
+    figure = new_figure(4.6, f"{task}: {does}\n(other observations, if any, are fixed{of_all})")
     panels = figure.subplots(1, len(drawn), sharex=True, sharey=True, squeeze=False)[0]
     for panel, (name, subtitle) in zip(panels, drawn.items(), strict=True):
         values = numbers(plane, name)[order].reshape(len(y), len(x))

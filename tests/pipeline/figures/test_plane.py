@@ -52,8 +52,10 @@ def test_mean_and_standard_deviation_side_by_side():
 
 def test_the_title_says_that_means_are_those_before_bounds():
     figure = draw_plane(table(mean_0=[3.0] * 6, standard_deviation_0=[1.0] * 6), "task", True)
-    title = "task: what the policy does before action bounds apply\n(other observations fixed)"
-    assert figure.get_suptitle() == title
+    assert figure.get_suptitle() == (
+        "task: what the policy does before action bounds apply\n"
+        "(other observations, if any, are fixed)"
+    )
 
 
 @pytest.mark.parametrize(
