@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
         "tasks",
         nargs="*",
         metavar="TASK",
-        help="default: all tasks of the file with a threshold here",
+        help="default: all tasks in the file for which this benchmark defines a threshold",
     )
     parser.add_argument(
         "--runs", type=count, default=20, help="runs of each task; default: %(default)s"

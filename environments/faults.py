@@ -106,7 +106,7 @@ def close_quietly(environment: Closable) -> None:
 
 @contextmanager
 def closing_quietly(environment: Environment) -> Iterator[Environment]:
-    """Close the environment by `close_quietly` on exit."""
+    """Close the environment with `close_quietly` on exit."""
     try:
         yield environment
     finally:

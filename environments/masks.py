@@ -51,7 +51,7 @@ class ActionMask(NamedTuple):
         return mask
 
     def sample(self, space: Any, mask: np.ndarray) -> Any:
-        """Draw an action that a mask `[A]` allows, by the generator of `space`."""
+        """Draw an action that a mask `[A]` allows, with the generator of `space`."""
         legal = map(np.flatnonzero, _split_components(mask, self.sizes))
         values = [space.np_random.choice(component) for component in legal]
         return (space.start + np.reshape(values, space.shape)).astype(space.dtype)
@@ -122,7 +122,7 @@ class MaskedObservations(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self._joined(observation), reward, terminated, truncated, info
 
     def sample_legal_action(self) -> Any:
-        """Draw a legal action by the generator of the action space."""
+        """Draw a legal action with the generator of the action space."""
         return self._mask.sample(self.action_space, self._legal)
 
     def _joined(self, observation: Any) -> np.ndarray:

@@ -66,7 +66,7 @@ class BatchBaseline(Baseline):
     """A baseline that is a function of the batch's returns and does not learn.
 
     Args:
-        function: Returns `[B, T]` → baselines `[B, T]`.
+        function: Maps returns `[B, T]` to baselines `[B, T]`.
     """
 
     def __init__(self, function: Callable[[tf.Tensor], tf.Tensor]) -> None:
@@ -94,8 +94,7 @@ def none(returns: tf.Tensor) -> tf.Tensor:
 
         b_{i,t} = 0
 
-    Unbiased. Adding a constant to every reward increases the variance by a term that grows with the
-    constant's square.
+    Unbiased. Adding a constant c to every reward changes the variance by a quadratic function of c.
 
     Args:
         returns: `[B, T]`.
@@ -140,8 +139,8 @@ def per_step(returns: tf.Tensor) -> tf.Tensor:
 
     Unbiased for the same reason as `leave_one_out`. Episodes that have already ended count as 0,
     and the divisor is B − 1 even then. The baseline is therefore defined for as long as episode i
-    runs, and it estimates the mean return from step t on. With B = 2 it is as noisy as
-    `leave_one_out`.
+    runs, and it estimates the mean return from step t on. With B = 2, each baseline is a single
+    return, a noisy estimate.
 
     Args:
         returns: `[B, T]`, B ≥ 2; 0 after the end of an episode.

@@ -1,4 +1,8 @@
-"""One update of REINFORCE: compute the gradient of a batch of episodes, then apply it."""
+"""One update of REINFORCE: compute the gradient of a batch of episodes, then apply it.
+
+In the shapes, B is the number of episodes, T the number of steps including padding, C the number of
+steps of a chunk and N the number of parameters of an action distribution.
+"""
 
 from typing import NamedTuple
 
@@ -162,7 +166,7 @@ class Learner:
                 valid=chunk.valid,
                 entropy_coefficient=self.entropy_coefficient,
             )
-            loss /= num_episodes
+            loss /= num_episodes  # `policy_loss` divided by 1, since a chunk is a single row
             sums = (
                 loss,
                 _sum_of_valid(entropies[..., tf.newaxis], chunk.valid)[0],

@@ -11,8 +11,9 @@ def normalize(advantages: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
         A'_t = (A_t − mean(A)) / std(A)
 
     Biased, because the mean and the standard deviation depend on the actions whose advantages they
-    normalize. The expected update is not the gradient of the objective: it stays the same when all
-    rewards are multiplied by a positive constant. It can even point away from the gradient.
+    normalize. The expected update is not the gradient of the objective: multiplying all rewards by
+    a positive constant multiplies the gradient by it, but leaves the update unchanged. The update
+    can even point away from the gradient.
     Example: of two episodes with one step each, only the sign of the difference remains. The update
     then increases the probability of beating another sample of the policy, not the mean return.
 
@@ -36,7 +37,7 @@ def normalize(advantages: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     count = tf.cast(tf.math.count_nonzero(valid), advantages.dtype)
 
     def mean(values: tf.Tensor) -> tf.Tensor:
-        # Sum in two steps, because XLA sums a whole batch one element at a time.
+        # Sum in two steps: XLA sums a whole batch one element at a time, which is slow.
         return tf.reduce_sum(tf.reduce_sum(values, axis=0) / count)
 
     differences = mask * (advantages - advantages[0, 0])

@@ -34,7 +34,7 @@ class Trial(NamedTuple):
 def play_trial(
     environments: VectorEnvironments, specification: EnvironmentSpecification, num_steps: int
 ) -> Trial:
-    """Play an episode from `SEED` in a single copy, by random legal actions.
+    """Play an episode from `SEED` in a single copy, with random legal actions.
 
     The last observation is not checked to be finite, since no action follows it.
 
