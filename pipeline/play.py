@@ -170,7 +170,7 @@ def read_environment(
             "whose module can run any code when it is imported; to import it, use "
             f"`--env {env.id}` or --trust"
         )
-    with prefix_errors(location):
+    with prefix_errors("--env" if env_id else location):
         kwargs = _with_infinities(env.kwargs)
         return inspect_environment(env_id or env.id, kwargs, env.max_episode_steps, env.action_mask)
 

@@ -39,18 +39,22 @@ def make_compiled_environment(task: Task, policy: Policy, num_episodes: int) -> 
     """Make the task's compiled environment.
 
     Raises:
-        UserError: If it cannot be made, or if `num_episodes` episodes do not fit in memory, which
-            is allocated for every step up to the time limit.
+        UserError: If it cannot be made, or if `num_episodes` episodes have too many steps up to the
+            time limit: for memory, which is allocated for all of them, or for `MAX_ROWS`.
     """
     limit = task.specification.max_episode_steps
     num_bytes = COPIES_OF_EPISODES * step_bytes(policy)
-    max_limit = min(MAX_ROWS, _physical_memory() // num_bytes) // num_episodes
+    rows_in_memory = _physical_memory() // num_bytes
+    max_limit = min(MAX_ROWS, rows_in_memory) // num_episodes
     if limit > max_limit:
+        reason = f"allocates memory for every step of {num_episodes:,} episodes, about {num_bytes} "
+        reason += "bytes a step"
+        if rows_in_memory > MAX_ROWS:
+            reason = f"numbers the steps of {num_episodes:,} episodes with 32-bit integers"
         raise UserError(
             f"{task.name}: expected env.max_episode_steps of at most {max_limit:,}, since a "
-            f"compiled environment allocates memory for every step of {num_episodes:,} episodes, "
-            f"about {num_bytes} bytes a step, received {limit:,}; env.backend: gymnasium allocates "
-            "memory only for the steps taken"
+            f"compiled environment {reason}, received {limit:,}; env.backend: gymnasium stores "
+            "only the steps taken"
         )
     try:
         return make_compiled(task.specification)

@@ -52,9 +52,11 @@ def require_policy_graph(folder: Path) -> None:
         raise ValueError("not a single TensorFlow 2 graph")
     if unexpected := sorted(_unexpected(model.meta_graphs[0])):
         raise UserError(
-            f"{folder}: expected a SavedModel with only the operations of a policy, received one "
-            f"with {', '.join(map(repr, unexpected[:5]))}, which may run any code on this machine; "
-            "if you trust it, use `python -m pipeline play --trust`"
+            f"{folder}: expected a SavedModel with only the operations of a policy, since others "
+            f"could run any code, received {', '.join(map(repr, unexpected[:5]))}; if your own "
+            "network layers need an operation, add it to POLICY_OPERATIONS in "
+            "pipeline/evaluation/graphs.py; to play a policy that you trust, run `python -m "
+            f"pipeline play {folder} --trust`"
         )
 
 

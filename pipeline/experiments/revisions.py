@@ -154,7 +154,7 @@ class Revision(NamedTuple):
             raise UserError(f"{self.name}: DVC cannot read this revision: {error}") from error
         except YAMLError as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"{self.name}: {LOCK}: expected YAML, received: {reason}") from error
+            raise UserError(f"{self.name}: {LOCK}: not valid YAML: {reason}") from error
 
     def _table(self, path: Path, columns: Iterable[str]) -> Table | None:
         with self.naming():

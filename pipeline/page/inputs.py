@@ -9,7 +9,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from environments.specification import EnvironmentSpecification, inspect_environment
-from pipeline.task.artifacts import read_json, read_table, stale_file
+from pipeline.task.artifacts import read_json, read_table, stale_file, unreadable
 from pipeline.task.files import TaskFiles
 from pipeline.task.schema import Params, TaskParams
 
@@ -195,7 +195,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise stale_file(path, "a picture", "no such file") from error
+        raise unreadable(path, "a picture", error) from error
 
 
 Model = TypeVar("Model", bound=_FilePart)

@@ -214,7 +214,5 @@ def _column(values: Sequence[str]) -> np.ndarray:
 def unreadable(path: Path, expected: str, error: Exception) -> UserError:
     """Make the error for a file that is missing or damaged."""
     if isinstance(error, FileNotFoundError):
-        received = "no such file; run `dvc repro` to create it"
-    else:
-        received = f"{type(error).__name__}: {error}"
-    return UserError(f"{path}: expected {expected}, received {received}")
+        return UserError(f"{path}: no such file; run `dvc repro` to create it")
+    return UserError(f"{path}: expected {expected}, received {type(error).__name__}: {error}")

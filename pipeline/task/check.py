@@ -28,8 +28,9 @@ def check_params(path: Path, tasks: Iterable[str] | None = None) -> Params:
     """
     params, environments, policies, trainings, mistakes = validate(path)
     names = list(environments) if tasks is None else list(tasks)
-    if params is not None:
-        mistakes += [_unknown_task(name, params) for name in names if name not in params.tasks]
+    if params is not None and (unknown := [name for name in names if name not in params.tasks]):
+        known = f"a task of {path}, one of {', '.join(params.tasks)}"
+        raise UserError(expected(known, unknown[0], params.tasks))
     for name in names:
         if name in environments:
             mistakes += _environment_mistakes(
@@ -38,11 +39,6 @@ def check_params(path: Path, tasks: Iterable[str] | None = None) -> Params:
     if params is None or mistakes:
         raise UserError("\n".join(mistake.line(path) for mistake in mistakes))
     return params
-
-
-def _unknown_task(name: str, params: Params) -> Mistake:
-    known = f"the name of a task, one of {', '.join(params.tasks)}"
-    return Mistake(("tasks",), expected(known, name, params.tasks))
 
 
 def _environment_mistakes(

@@ -51,7 +51,7 @@ def _read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise UserError(f"{path}: expected a YAML file, received no such file") from error
+        raise UserError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         raise UserError(f"{path}: expected a YAML file, received a directory") from error
     except OSError as error:
@@ -119,4 +119,4 @@ def _syntax_mistake(error: MarkedYAMLError | ReaderError, text: str) -> str:
         return f"line {line}: expected each key once per section, received {key} again"
     problem = ", ".join(part for part in (error.context, error.problem) if part)
     advice = "; indent with spaces" if "'\\t'" in problem else ""
-    return f"line {line}: expected YAML: {problem}{advice}"
+    return f"line {line}: not valid YAML: {problem}{advice}"

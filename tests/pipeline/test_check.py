@@ -133,8 +133,8 @@ def test_a_stage_refuses_a_mistake_in_another_task_too(write):
 def test_a_task_that_is_not_in_the_file(write):
     path = write()
     assert message(path, ["cartpol"]) == (
-        f"{path}: tasks: expected the name of a task, one of bandit, cartpole, frozen_lake, "
-        "received 'cartpol'; did you mean cartpole?"
+        f"expected a task of {path}, one of bandit, cartpole, frozen_lake, received 'cartpol'; did "
+        "you mean cartpole?"
     )
 
 

@@ -376,8 +376,8 @@ def test_needs_two_revisions(names, capsys):
             "run,num_episodes,num_env_steps,mean_return\n0,1,1,1\n0,2,2,1\n1,1,1,1\n",
             "expected the same number of rows for every run",
         ),
-        ("params.yaml", "tasks: [\n", "expected YAML"),
-        ("dvc.lock", "stages: [\n", "expected YAML"),
+        ("params.yaml", "tasks: [\n", "not valid YAML"),
+        ("dvc.lock", "stages: [\n", "not valid YAML"),
     ],
 )
 def test_a_damaged_file_is_named(own_project, name, text, said):

@@ -404,7 +404,7 @@ def test_a_graph_that_writes_files_is_loaded_only_if_it_is_trusted(copied, tmp_p
     message = refusal(capsys, copied)
     assert message.startswith(f"{copied}: expected a SavedModel with only the operations ")
     assert "'WriteFile'" in message
-    assert message.endswith("if you trust it, use `python -m pipeline play --trust`")
+    assert message.endswith(f"run `python -m pipeline play {copied} --trust`")
     assert not (tmp_path / "written").exists()
     assert "mean: return" in run(capsys, copied, "--trust")
     assert (tmp_path / "written").exists()
@@ -432,7 +432,7 @@ def test_a_module_is_imported_only_on_request(copied, tmp_path, monkeypatch, cap
 
 def test_a_folder_without_spec_json_is_refused(copied, capsys):
     (copied / "spec.json").unlink()
-    assert f"{copied}/spec.json: expected a JSON object" in refusal(capsys, copied)
+    assert refusal(capsys, copied).startswith(f"{copied}/spec.json: no such file")
 
 
 def test_a_damaged_spec_json_is_refused(copied, capsys):
@@ -457,6 +457,11 @@ def test_a_damaged_spec_json_is_refused(copied, capsys):
 def test_an_invalid_environment_in_spec_json_is_refused(environment, message, copied, capsys):
     write_spec(copied, {"environment": environment})
     assert refusal(capsys, copied).startswith(f"{copied}/spec.json: {message}")
+
+
+def test_an_unknown_environment_on_the_command_line_is_refused(copied, capsys):
+    message = refusal(capsys, copied, "--env", "CartPole-v9")
+    assert message.startswith("--env: expected the id of an installed Gymnasium environment")
 
 
 @pytest.mark.parametrize(

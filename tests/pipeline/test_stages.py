@@ -463,7 +463,7 @@ def test_files_of_another_number_of_runs_are_refused(tmp_path, monkeypatch):
         UserError, match=r"learning_curve\.csv: expected a learning curve of 2 runs"
     ):
         export(task)
-    with pytest.raises(UserError, match=r"^data/task/policies/0/spec.json: .* no such file"):
+    with pytest.raises(UserError, match=r"^data/task/policies/0/spec.json: no such file"):
         evaluate(task)
 
 

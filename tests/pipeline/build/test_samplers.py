@@ -77,7 +77,10 @@ def test_env_steps_are_numbered_with_32_bits(tmp_path, monkeypatch):
     params["env"]["max_episode_steps"] = 2**30
     params["rollout"]["num_episodes"] = 2
     task = load_task(write_params(tmp_path, task=params), "task")
-    message = "^task: expected .* at most 1,073,741,823, .* received 1,073,741,824"
+    message = (
+        "^task: expected .* at most 1,073,741,823, since a compiled environment numbers the steps "
+        "of 2 episodes with 32-bit integers, received 1,073,741,824"
+    )
     with pytest.raises(UserError, match=message):
         rollout(task)
 

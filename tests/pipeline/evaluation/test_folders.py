@@ -101,4 +101,4 @@ def test_a_file_that_differs_from_the_exported_one_is_refused(task, tmp_path):
 
 
 def test_a_missing_policy_is_named(task, tmp_path):
-    assert "spec.json: expected a JSON object, received no such file" in refusal(task, tmp_path)
+    assert "spec.json: no such file; run `dvc repro`" in refusal(task, tmp_path)

@@ -53,17 +53,17 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path):
         ),
         (
             b"x: [1\ny: 2\n",
-            "line 2: expected YAML: while parsing a flow sequence, expected ',' or ']', but got "
+            "line 2: not valid YAML: while parsing a flow sequence, expected ',' or ']', but got "
             "':'",
         ),
         (
             b"x:\n\ty: 1\n",
-            "line 2: expected YAML: while scanning for the next token, found character '\\t' that "
+            "line 2: not valid YAML: while scanning for the next token, found character '\\t' that "
             "cannot start any token; indent with spaces",
         ),
         (
             b"x: 1\n---\ny: 2\n",
-            "line 2: expected YAML: expected a single document in the stream, but found another "
+            "line 2: not valid YAML: expected a single document in the stream, but found another "
             "document",
         ),
         (
@@ -119,7 +119,7 @@ def test_all_refused_keys_are_reported_at_once(tmp_path):
 
 def test_a_missing_file(tmp_path):
     path = tmp_path / "params.yaml"
-    assert message(path) == f"{path}: expected a YAML file, received no such file"
+    assert message(path) == f"{path}: no such file"
 
 
 def test_a_directory(tmp_path):
