@@ -32,7 +32,7 @@ def evaluate(task: Task) -> None:
 
         def show(run: int, mode: str) -> None:
             bar.count += 1
-            bar.text = f"played {mode} episodes of run {run + 1} of {num_runs}"
+            bar.text = f"played {mode} episodes of run {run} (of {num_runs})"
 
         runs: list[EvaluatedRun] = perform_runs(
             task, LazyPrepare("pipeline.evaluation.run:prepare_evaluation", (chosen,)), show

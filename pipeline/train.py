@@ -48,8 +48,10 @@ def train(task: Task) -> None:
                     useful_num_workers=useful_num_workers(task),
                 )
             except Interrupted as error:
-                message = f"{task.name}: interrupted at {progress}; `dvc repro` resumes there"
-                raise Interrupted(message, error.number) from error
+                point = "before the first update; nothing to resume"
+                if progress.num_episodes:
+                    point = f"at {progress}; `dvc repro` resumes there"
+                raise Interrupted(f"{task.name}: interrupted {point}", error.number) from error
         _write(task, runs)
         checkpoints.remove()
     _print_summary(task, runs, progress.num_env_steps, time.monotonic() - started)
@@ -115,6 +117,5 @@ def _print_summary(task: Task, runs: list[TrainedRun], num_env_steps: int, secon
     print(
         f"{task.name}: trained; runs: {len(runs)}, episodes per run: "
         f"{task.params.train.num_episodes:,}, mean return of the last update: "
-        f"{number(mean_return)}; {num_env_steps:,} env steps in "
-        f"{seconds:.1f} s ({num_env_steps / seconds:,.0f} per second)"
+        f"{number(mean_return)}; {num_env_steps:,} env steps in {seconds:.1f} s, including start-up"
     )

@@ -100,7 +100,7 @@ def _probe_policies(task: Task, bar: ProgressBar) -> Iterator[tuple[str, list[Pr
                 with task.locate_faults(run):
                     probes.append(probe(compare, batches))
                 bar.count += 1
-                bar.text = f"measured the {name} policy of run {run + 1} of {_num_runs(task)}"
+                bar.text = f"measured the {name} policy of run {run} (of {_num_runs(task)})"
             yield name, probes
 
 

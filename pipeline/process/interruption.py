@@ -88,7 +88,7 @@ def interruptible(
 def respond_to_signals() -> Iterator[None]:
     """Respond to signals at once, whatever the main thread is computing.
 
-    Inside `interruptible`, the response is a message that the process will stop. Elsewhere Ctrl-C
+    Inside `interruptible`, the response is a message that the process is stopping. Elsewhere Ctrl-C
     ends the process with status 130: by KeyboardInterrupt if the main thread gets to run within
     `GRACE_SECONDS`, else directly.
     """
@@ -135,10 +135,8 @@ def _respond(reading: int, file: TextIO) -> None:
         pending = [each for each in _interruptions if not each.acknowledged]
         if pending:
             pending[0].acknowledged = True
-            print_line(
-                "interrupted: will stop after saving a checkpoint; press Ctrl-C again to stop now",
-                file,
-            )
+            advice = "press Ctrl-C again to stop now"
+            print_line(f"interrupted: stopping as soon as progress is saved; {advice}", file)
         elif number == signal.SIGINT and not _ending.wait(GRACE_SECONDS):
             print_line("interrupted", file)
             os._exit(128 + signal.SIGINT)

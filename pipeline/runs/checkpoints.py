@@ -111,13 +111,14 @@ def open_checkpoints(
     with locked(folder / "lock"):
         runs = folder / "runs"
         if runs.exists() and (reason := _reason_stale(runs / "key.json", key, depends_on)):
-            aside = folder / "set_aside"
-            shutil.rmtree(aside, ignore_errors=True)
-            runs.rename(aside)
-            print(
-                f"{runs}: {reason}; training starts over, and the old checkpoints are in {aside}",
-                file=sys.stderr,
-            )
+            if any(runs.glob("*.npz")):
+                aside = folder / "set_aside"
+                shutil.rmtree(aside, ignore_errors=True)
+                runs.rename(aside)
+                message = f"training starts over, and the old checkpoints are in {aside}"
+                print(f"{runs}: {reason}; {message}", file=sys.stderr)
+            else:  # interrupted before the first checkpoint
+                shutil.rmtree(runs)
         if runs.exists():
             for partial in runs.glob(".*"):  # left by training that was killed while writing
                 shutil.rmtree(partial, ignore_errors=True)

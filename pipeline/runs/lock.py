@@ -23,7 +23,7 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises:
         UserError: If another process still holds the lock after `WAIT_SECONDS`. The message names
-            the process and the time since when it has been training.
+            the process and the time when it started training.
     """
     lock = FileLock(path, poll_interval=0.02, fallback_to_soft=False)
     try:

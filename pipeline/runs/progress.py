@@ -29,12 +29,18 @@ class Progress:
             task.name,
             "compiling" if task.is_compiled else "starting",
             len(saved) * self._episodes_per_run,
-            sum(self._num_episodes),
+            self.num_episodes,
         )
 
     def __str__(self) -> str:
-        runs = f"{len(self._num_episodes)} × " if len(self._num_episodes) > 1 else ""
-        return f"{sum(self._num_episodes):,} of {runs}{self._episodes_per_run:,} episodes"
+        num_runs = len(self._num_episodes)
+        runs = f" ({num_runs} runs)" if num_runs > 1 else ""
+        return f"{self.num_episodes:,} of {num_runs * self._episodes_per_run:,} episodes{runs}"
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of episodes of all runs so far, including those before this process resumed."""
+        return sum(self._num_episodes)
 
     @property
     def num_env_steps(self) -> int:
@@ -50,9 +56,9 @@ class Progress:
         now = time.monotonic()
         self._first = began, before = self._first or (now, self.num_env_steps)
         text = (
-            f"run {run + 1} of {len(self._num_episodes)} · {record.num_episodes:,} of "
+            f"run {run} (of {len(self._num_episodes)}) · {record.num_episodes:,} of "
             f"{self._episodes_per_run:,} episodes · mean return {number(record.mean_return)}"
         )
         if now > began:
             text += f" · {number((self.num_env_steps - before) / (now - began))} steps/s"
-        self.bar.text, self.bar.count = text, sum(self._num_episodes)
+        self.bar.text, self.bar.count = text, self.num_episodes

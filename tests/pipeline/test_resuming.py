@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.process.interruption import Interrupted
 from pipeline.runs import lock
-from pipeline.runs.checkpoints import Checkpoints
+from pipeline.runs.checkpoints import Checkpoints, RunCheckpoint, open_checkpoints
 from pipeline.task.errors import UserError
 from pipeline.train import train
 from pipeline.train_run import prepare_training
@@ -101,6 +101,42 @@ def test_a_damaged_checkpoint_falls_back_to_the_previous_one(
     assert_same_bits(run, uninterrupted)
 
 
+def open_with(folder, gamma):
+    return open_checkpoints(folder, {"train": {"gamma": gamma}}, seconds=0)
+
+
+def test_only_checkpoints_that_exist_are_set_aside(tmp_path, capsys):
+    with open_with(tmp_path, 1.0):
+        pass  # interrupted before the first checkpoint
+    with open_with(tmp_path, 0.9) as checkpoints:
+        assert capsys.readouterr().err == ""
+        assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["runs"]
+        record = UpdateRecord(0, 2, 2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, np.zeros(1))
+        checkpoints.write(0, RunCheckpoint([record], {}))
+    with open_with(tmp_path, 0.8) as checkpoints:
+        assert capsys.readouterr().err == (
+            f"{tmp_path}/runs: train.gamma changed; training starts over, and the old checkpoints "
+            f"are in {tmp_path}/set_aside\n"
+        )
+        assert checkpoints.read(0) is None
+        assert (tmp_path / "set_aside" / "0.npz").exists()
+
+
+def test_training_interrupted_before_the_first_update_has_nothing_to_resume(tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise Interrupted("interrupted by SIGTERM", signal.SIGTERM)
+
+    monkeypatch.chdir(tmp_path)
+    task = prepared(tmp_path, "gymnasium")
+    monkeypatch.setattr("pipeline.train.perform_runs", interrupt)
+    with pytest.raises(Interrupted) as caught:
+        train(task)
+    assert str(caught.value) == (
+        "gymnasium: interrupted before the first update; nothing to resume"
+    )
+    assert caught.value.number == signal.SIGTERM
+
+
 def wait_for_checkpoint(folder, process, name):
     deadline = time.monotonic() + 120
     while not list((folder / "checkpoints" / name / "runs").glob("?.npz")):
@@ -144,9 +180,9 @@ def test_training_resumes_after_its_process_is_killed(
     else:
         assert (process.returncode, out) == (128 + sent, "")
         *_, acknowledged, stopped = err.splitlines()  # progress comes first if it took 30 seconds
-        assert acknowledged.startswith("interrupted: will stop after saving a checkpoint")
+        assert acknowledged.startswith("interrupted: stopping as soon as progress is saved")
         assert stopped.startswith(f"{name}: interrupted at ")
-        assert stopped.endswith(" of 2 × 80 episodes; `dvc repro` resumes there")
+        assert stopped.endswith(" of 160 episodes (2 runs); `dvc repro` resumes there")
     capsys.readouterr()
     assert trained(task) == expected
     assert capsys.readouterr().out.startswith(f"{name}: resuming at ")

@@ -74,9 +74,9 @@ def finished(tmp_path_factory, shown):
 def test_stages_show_their_progress(shown):
     expected = [
         r"sampled with 2 of 2 initial policies",
-        r"run 2 of 2 · 40 of 40 episodes · mean return [\d.]+ · [\d.,]+ steps/s",
-        r"measured the trained policy of run 2 of 2",
-        r"played sampled episodes of run 2 of 2",
+        r"run 1 \(of 2\) · 40 of 40 episodes · mean return [\d.]+ · [\d.,]+ steps/s",
+        r"measured the trained policy of run 1 \(of 2\)",
+        r"played sampled episodes of run 1 \(of 2\)",
     ]
     for text, (last, share) in zip(expected, shown, strict=True):
         assert re.fullmatch(text, last), last

@@ -51,7 +51,7 @@ def test_resumable_work_acknowledges_a_signal_and_stops_at_once_on_ctrl_c(sent):
     process.send_signal(sent)
     assert process.stderr is not None
     assert process.stderr.readline() == (
-        "interrupted: will stop after saving a checkpoint; press Ctrl-C again to stop now\n"
+        "interrupted: stopping as soon as progress is saved; press Ctrl-C again to stop now\n"
     )
     assert process.poll() is None
     process.send_signal(signal.SIGINT)

@@ -58,8 +58,8 @@ def shown(request, monkeypatch):
 
 
 UPDATES = (
-    r"run 3 of 5 · 16 of 4,800 episodes · mean return −210",
-    r"run 3 of 5 · 2,400 of 4,800 episodes · mean return −210 · [\d,]+ steps/s",
+    r"run 2 \(of 5\) · 16 of 4,800 episodes · mean return −210",
+    r"run 2 \(of 5\) · 2,400 of 4,800 episodes · mean return −210 · [\d,]+ steps/s",
 )
 
 
@@ -81,7 +81,7 @@ def test_a_log_gets_lines(shown):
 
 def test_episodes_before_a_resumption_count():
     saved = RunCheckpoint([record(9)], {})
-    assert str(make_progress(saved=saved)) == "160 of 5 × 4,800 episodes"
+    assert str(make_progress(saved=saved)) == "160 of 24,000 episodes (5 runs)"
     progress = make_progress(num_runs=1, saved=saved)
     assert str(progress) == "160 of 4,800 episodes"
     progress.show(0, record(4))  # from the checkpoint, reported again
