@@ -1,4 +1,4 @@
-"""Check params.yaml, try out its environments, and list all mistakes."""
+"""Check params.yaml and, if it has no mistakes, play trial episodes in each environment."""
 
 import argparse
 import math
@@ -38,11 +38,11 @@ def main(arguments: list[str] | None = None) -> None:
         memory = _memory_of_episodes(path, tasks)
     number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
     print(f"{path}: {number} ({', '.join(params.tasks)}), no mistakes")
-    print(f"memory for episodes, if all reach the time limit: {memory}")
+    print(f"peak memory for episodes, if all reach the time limit: {memory}")
 
 
 def _try_environments(path: Path, tasks: Sequence[Task]) -> None:
-    """Play a short episode of each task.
+    """Play trial episodes of each task, and print warnings.
 
     Raises:
         UserError: If an environment fails; the message has a line for each.
@@ -52,7 +52,7 @@ def _try_environments(path: Path, tasks: Sequence[Task]) -> None:
         location = f"{path}: tasks.{task.name}.env"
         try:
             for warning in find_warnings(task.specification):
-                print(f"{location}: {warning}", file=sys.stderr)
+                print(f"warning: {location}: {warning}", file=sys.stderr)
         except EnvironmentFault as fault:
             faults.append(f"{location}: {fault}")
     if faults:
@@ -87,9 +87,9 @@ def episodes_bytes(task: Task) -> int:
     """Estimate the maximum bytes of episodes that a stage holds at a time, including copies.
 
     `rollout` holds the episodes of all runs and stacks them, which doubles them. In `train`, each
-    worker reads all of these; it also holds two copies of a run's while it verifies them, or four
-    copies of an update's while it trains. In `evaluate`, each worker holds greedy and sampled
-    episodes, and a copy of the steps of one.
+    worker reads all of these; it also holds two copies of one run's episodes while it verifies
+    them, or four copies of one update's episodes while it trains. In `evaluate`, each worker holds
+    greedy and sampled episodes, and a copy of one mode's steps.
     """
     params, specification = task.params, task.specification
     num_rollouts = params.num_runs * params.rollout.num_episodes

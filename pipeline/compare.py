@@ -1,7 +1,7 @@
 """Compare revisions: list differing parameters and code, and test whether the returns differ.
 
-A revision is a git commit, branch or tag, an experiment of `dvc exp run`, or `workspace`. Each 95%
-interval stands alone: among many comparisons of equal revisions, some exclude 0 by chance.
+A revision is a git commit, branch or tag, an experiment of `dvc exp run`, or `workspace`. Intervals
+are not corrected for multiple comparisons, so some of many may exclude 0 by chance.
 """
 
 import argparse
@@ -178,15 +178,17 @@ def _notes(task: str, revision: Revision, has_runs: bool, has_curve: bool) -> It
             "are those of that run; `dvc repro` runs these stages again"
         )
     if paths := revision.unrecorded(task):
-        yield f"{name}: not as dvc.lock records them: {', '.join(paths)}"
+        yield f"{name}: changed since dvc.lock was written: {', '.join(paths)}"
 
 
 def _advice(revision: Revision) -> str:
     if revision.name == WORKSPACE:
         return "`dvc repro` creates the missing files"
+    if revision.name == "HEAD":
+        return "`dvc repro` creates the missing files, if there are no uncommitted changes"
     return (
-        f"to restore it, run `git checkout {revision.name}` (for an experiment, `dvc exp apply`), "
-        "then `dvc pull` from remote storage or `dvc repro`"
+        f"to get these files, check out {revision.name} (an experiment: `dvc exp apply`) and run "
+        "`dvc pull` or `dvc repro`"
     )
 
 
@@ -210,7 +212,11 @@ def _curves_are_identical(comparison: Comparison) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline compare", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline compare",
+        usage="%(prog)s [-h] [--task TASK] [--picture FILE] [--json FILE] REV REV [REV ...]",
+        description=__doc__,
+    )
     parser.add_argument(
         "revisions",
         nargs="+",

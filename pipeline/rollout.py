@@ -23,7 +23,7 @@ def rollout(task: Task) -> None:
     location = f"{task.name}: {specification.id}"
     try:
         for warning in find_warnings(specification):
-            print(f"{location}: {warning}", file=sys.stderr)
+            print(f"warning: {location}: {warning}", file=sys.stderr)
     except EnvironmentFault as fault:
         raise EnvironmentFault(f"{location}: {fault}") from fault
     seeds = [task.stream(Purpose.INITIAL_WEIGHTS, run) for run in runs]

@@ -48,7 +48,7 @@ def describe(task: str, comparison: Comparison) -> str:
 
 
 def sentence(difference: Difference) -> str:
-    """Describe the difference of a pair: `b against a, greedy: +1.5 [+0.5, +2.5], higher`."""
+    """Describe the difference of a pair: `b minus a, greedy: +1.5 [+0.5, +2.5], higher`."""
     words = _WORDS[difference.verdict]
     if difference.verdict != "same" and difference.difference is not None:
         interval = ""
@@ -56,7 +56,7 @@ def sentence(difference: Difference) -> str:
             low, high = (_signed(float(end)) for end in difference.interval)
             interval = f" [{low}, {high}]"
         words = f"{_signed(difference.difference)}{interval}, {words}"
-    return f"{difference.second} against {difference.first}, {difference.measure}: {words}"
+    return f"{difference.second} minus {difference.first}, {difference.measure}: {words}"
 
 
 def caption(revision: str, comparison: Comparison) -> str:

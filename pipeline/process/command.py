@@ -24,19 +24,19 @@ class Stage(NamedTuple):
 
 
 STAGES = {
-    "rollout": Stage("create the initial policies and sample episodes with them", True, False),
-    "train": Stage("train every run with REINFORCE", False, False),
-    "variance": Stage("measure the gradient noise with each baseline", True, False),
-    "export": Stage("export the trained policies as SavedModels", True, False),
-    "evaluate": Stage("evaluate the SavedModels in the Gymnasium environment", False, False),
-    "plot": Stage("plot the results of a task and film its policy", False, True),
+    "rollout": Stage("Create the initial policies and sample episodes with them", True, False),
+    "train": Stage("Train every run with REINFORCE", False, False),
+    "variance": Stage("Measure the gradient noise with each baseline", True, False),
+    "export": Stage("Export the trained policies as SavedModels", True, False),
+    "evaluate": Stage("Evaluate the SavedModels in the Gymnasium environment", False, False),
+    "plot": Stage("Plot the results of a task and film its policy", False, True),
 }
 COMMANDS = {
-    "report": "write the page with the results of all tasks, or the table in README.md",
-    "check": "check params.yaml",
-    "sources": "list the source files of each task's environment",
-    "play": "play episodes of an exported policy",
-    "compare": "compare experiments and revisions",
+    "report": "Write the page with the results of all tasks, or the table in README.md",
+    "check": "Check params.yaml and try out its environments",
+    "sources": "Record the files and packages of each task's environment in sources/",
+    "play": "Play episodes of an exported policy",
+    "compare": "Compare experiments and revisions",
 }
 PROGRAM = "python -m pipeline"
 
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} STAGE TASK [--params FILE]\n       {PROGRAM} COMMAND …",
-        description="stages and commands:\n" + "\n".join(lines),
+        description="Stages and commands:\n" + "\n".join(lines),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
 def run_stage(name: str, arguments: list[str]) -> None:
     """Run a stage: the function `name` of the module `pipeline.<name>`."""
     stage = STAGES[name]
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=stage.description)
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=f"{stage.description}.")
     parser.add_argument("task", help="a section of `tasks` in params.yaml")
     parser.add_argument(
         "--params",

@@ -200,7 +200,7 @@ def test_two_commits(compare, tmp_path):
     assert {verdict for _, verdict in verdicts(tasks["equal"])} == {"same"}
     assert {verdict for _, verdict in verdicts(tasks["alone"])} == {"single run"}
     assert "apart: train.learning_rate differs; same code\n" in printed
-    assert "fast against slow, greedy: +10.0 [+" in printed
+    assert "fast minus slow, greedy: +10.0 [+" in printed
     picture = tmp_path / "picture.png"
     assert printed.endswith(
         f"{picture}: learning curves of alone, apart, bandit, close; "
@@ -247,7 +247,7 @@ def test_metrics_replace_files_missing_from_the_cache(compare):
         "lost: data/apart/evaluation.csv is not in DVC's cache; metrics.json is shown instead",
         "lost: data/apart/learning_curve.csv is not in DVC's cache; the picture omits it",
     ]
-    assert "`git checkout lost`" in notes[2]
+    assert notes[2].startswith("lost: to get these files, check out lost ")
     assert all(note in printed for note in notes)
 
 
@@ -259,6 +259,10 @@ def test_files_missing_from_the_workspace_and_the_cache(own_project, compare):
     shutil.rmtree(own_project / ".dvc" / "cache")
     _, tasks = compare("workspace", "fast", "--task", "apart")
     assert tasks["apart"]["notes"][1] == "workspace: `dvc repro` creates the missing files"
+    _, tasks = compare("HEAD", "workspace", "--task", "apart")
+    assert tasks["apart"]["notes"][2] == (
+        "HEAD: `dvc repro` creates the missing files, if there are no uncommitted changes"
+    )
 
 
 def test_nothing_to_draw(own_project, compare, tmp_path):
@@ -307,7 +311,7 @@ def test_a_table_that_no_stage_wrote(own_project, compare):
     assert tasks["apart"]["results"]["workspace"]["greedy"] == 7
     (note,) = tasks["apart"]["notes"]
     assert note == (
-        "workspace: not as dvc.lock records them: data/apart/evaluation.csv, "
+        "workspace: changed since dvc.lock was written: data/apart/evaluation.csv, "
         "data/apart/learning_curve.csv, data/apart/action_distribution.csv"
     )
 
@@ -338,8 +342,8 @@ def test_git_ignores_the_picture():
         (
             ("slow", "never_run", "--task", "apart"),
             "never_run: data/apart/evaluation.csv: expected this file or metrics.json, received "
-            "neither; to restore it, run `git checkout never_run` (for an experiment, `dvc exp "
-            "apply`), then `dvc pull` from remote storage or `dvc repro`",
+            "neither; to get these files, check out never_run (an experiment: `dvc exp apply`) and "
+            "run `dvc pull` or `dvc repro`",
         ),
     ],
 )
@@ -353,8 +357,9 @@ def test_needs_two_revisions(names, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(names)
     assert exit_.value.code == 2
-    expected = f"expected two or more different revisions, received {' '.join(names)}"
-    assert expected in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "REV REV [REV ...]\n" in printed
+    assert f"expected two or more different revisions, received {' '.join(names)}" in printed
 
 
 @pytest.mark.parametrize(

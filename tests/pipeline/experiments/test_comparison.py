@@ -133,7 +133,7 @@ def test_returns_of_different_environments_are_not_compared(parameter, verdict):
         assert found.verdict == verdict
         if verdict == "other environment":
             assert (found.difference, found.interval) == (None, None)
-            words = f"b against a, {found.measure}: not compared (the environments differ)"
+            words = f"b minus a, {found.measure}: not compared (the environments differ)"
             assert sentence(found) == words
     described = describe("maze", comparison(*results, parameters=parameters))
     assert described.startswith(f"maze: {parameter} differs; ")
@@ -229,7 +229,7 @@ def test_a_parameter_that_is_left_out_has_its_default():
 )
 def test_the_sentence_of_each_verdict(interval, verdict, words):
     found = Difference("a", "b", "greedy", 1.5, interval and Interval(*interval), verdict)
-    assert sentence(found) == f"b against a, greedy: {words}"
+    assert sentence(found) == f"b minus a, greedy: {words}"
 
 
 def comparison(*results, parameters=None, code=(), notes=()):
