@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.bandit_runs import compile_runs, initial_kernels
-from pipeline.arguments import count, file_to_write
 from pipeline.figures.style import (
     BOLD,
     COLORS,
@@ -30,6 +29,7 @@ from pipeline.figures.style import (
     png,
     styled,
 )
+from pipeline.process.arguments import count, file_to_write
 from pipeline.process.messages import exit_with_message
 from pipeline.task.artifacts import atomic_write, write_json
 

@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from benchmarks import report
 from benchmarks.stages import copy_params, run_stage_in
-from pipeline.arguments import count, file_to_write
 from pipeline.evaluation.table import means_of_runs
+from pipeline.process.arguments import count, file_to_write
 from pipeline.process.messages import exit_with_message
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 from pipeline.task.artifacts import Table, read_table

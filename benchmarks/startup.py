@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from benchmarks import report
 from benchmarks.stages import copy_params, run_stage_in
-from pipeline.arguments import file_to_write
+from pipeline.process.arguments import file_to_write
 from pipeline.process.command import STAGES
 from pipeline.process.messages import exit_with_message
 

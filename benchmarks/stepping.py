@@ -24,7 +24,7 @@ from benchmarks import report
 from benchmarks.networks import make_measured_policy
 from environments.specification import inspect_environment
 from environments.vector.serial import SerialEnvironments
-from pipeline.arguments import count, file_to_write, seconds
+from pipeline.process.arguments import count, file_to_write, seconds
 from pipeline.process.messages import exit_with_message
 from reinforce.sampling.actor import CompiledActor
 from reinforce.sampling.gymnasium import GymnasiumSampler

@@ -29,7 +29,7 @@ from environments.make import make_compiled
 from environments.specification import EnvironmentSpecification, inspect_environment
 from environments.vector.make import make_environments
 from models.policy import Policy
-from pipeline.arguments import count, file_to_write, seconds
+from pipeline.process.arguments import count, file_to_write, seconds
 from pipeline.process.messages import exit_with_message
 from pipeline.task.errors import UserError
 from reinforce.baselines import BASELINES

@@ -21,11 +21,11 @@ from benchmarks import report
 from benchmarks.processes import call_in_fresh_process
 from environments.vector.make import make_environments
 from models.policy import Policy
-from pipeline.arguments import count, file_to_write
 from pipeline.build.learners import make_trainer
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.build.samplers import make_sampler
 from pipeline.evaluation.exported import Greedy
+from pipeline.process.arguments import count, file_to_write
 from pipeline.process.messages import exit_with_message
 from pipeline.task.artifacts import stack_weights
 from pipeline.task.schema import TrainParams

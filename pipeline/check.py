@@ -10,6 +10,7 @@ import psutil
 
 from environments.diagnostics import find_warnings
 from environments.faults import EnvironmentFault
+from pipeline.process.arguments import add_params
 from pipeline.process.messages import exit_with_message
 from pipeline.runs.workers import default_num_workers
 from pipeline.task.check import check_params
@@ -23,13 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     Warnings about environments go to stderr.
     """
     parser = argparse.ArgumentParser(prog="python -m pipeline check", description=__doc__)
-    parser.add_argument(
-        "--params",
-        type=Path,
-        default=Path("params.yaml"),
-        metavar="FILE",
-        help="the parameters (default: %(default)s)",
-    )
+    add_params(parser)
     path: Path = parser.parse_args(arguments).params
     with exit_with_message(parser.prog):
         params = check_params(path)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.arguments import file_to_write
 from pipeline.experiments.comparison import (
     METRICS,
     Comparison,
@@ -30,6 +29,7 @@ from pipeline.experiments.revisions import WORKSPACE, Revision, open_revisions
 from pipeline.experiments.text import LEGEND, as_json, caption, describe
 from pipeline.figures.learning_curve import smooth
 from pipeline.figures.style import png
+from pipeline.process.arguments import file_to_write
 from pipeline.process.messages import exit_with_message
 from pipeline.task.artifacts import atomic_write, write_json
 from pipeline.task.errors import UserError

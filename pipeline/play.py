@@ -13,7 +13,6 @@ from environments.faults import closing_quietly
 from environments.randomness import seed_global_generators
 from environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.acting import Choose, ExportedPolicy, load, load_in_subprocess
-from pipeline.arguments import count, file_to_write
 from pipeline.evaluation.folders import read_policy_spec
 from pipeline.figures.recording import Limits, Recording
 from pipeline.playing.environments import (
@@ -24,6 +23,7 @@ from pipeline.playing.environments import (
     prefix_errors,
     take_step,
 )
+from pipeline.process.arguments import count, file_to_write
 from pipeline.process.display import draw_offscreen, has_display
 from pipeline.process.messages import exit_with_message
 from pipeline.task.artifacts import atomic_write

@@ -7,6 +7,7 @@ from pipeline.page.commands import read_stages
 from pipeline.page.document import render_page
 from pipeline.page.inputs import read_pictures, read_results
 from pipeline.page.results import markdown_table
+from pipeline.process.arguments import add_params
 from pipeline.process.messages import exit_with_message
 from pipeline.task.artifacts import atomic_write
 from pipeline.task.check import check_params
@@ -27,13 +28,7 @@ START, END = (
 def main(arguments: list[str] | None = None) -> None:
     """Write the page, or the table in README.md; exit as `exit_with_message` does."""
     parser = argparse.ArgumentParser(prog="python -m pipeline report", description=__doc__)
-    parser.add_argument(
-        "--params",
-        type=Path,
-        default=Path("params.yaml"),
-        metavar="FILE",
-        help="the parameters (default: %(default)s)",
-    )
+    add_params(parser)
     parser.add_argument(
         "--readme", action="store_true", help=f"update the table of results in {README} instead"
     )

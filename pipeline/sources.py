@@ -25,6 +25,7 @@ from environments.specification import inspect_environment
 from environments.vector.make import make_environments
 from environments.vector.trial import play_trial
 from pipeline.digests import file_digest
+from pipeline.process.arguments import add_params
 from pipeline.process.messages import exit_with_message
 from pipeline.runs.imports import imported_files
 from pipeline.task.artifacts import write_json
@@ -38,13 +39,7 @@ OWN_PACKAGE = "environments"  # a dependency of all stages anyway
 def main(arguments: list[str] | None = None) -> None:
     """Write a file for each task; exit as `exit_with_message` does if params.yaml has mistakes."""
     parser = argparse.ArgumentParser(prog="python -m pipeline sources", description=__doc__)
-    parser.add_argument(
-        "--params",
-        type=Path,
-        default=Path("params.yaml"),
-        metavar="FILE",
-        help="the parameters (default: %(default)s)",
-    )
+    add_params(parser)
     path: Path = parser.parse_args(arguments).params
     with exit_with_message(parser.prog):
         tasks = load_params(path).tasks

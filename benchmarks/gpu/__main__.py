@@ -19,7 +19,7 @@ from tqdm import tqdm
 from benchmarks.networks import make_measured_policy
 from environments.make import make_compiled
 from environments.specification import inspect_environment
-from pipeline.arguments import count
+from pipeline.process.arguments import count
 from pipeline.process.messages import exit_with_message
 from reinforce.baselines import BASELINES
 from reinforce.learner import Learner

@@ -5,9 +5,9 @@ params.yaml is checked before TensorFlow is imported, so mistakes in it are repo
 
 import argparse
 import importlib
-from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.process.arguments import add_params
 from pipeline.process.display import draw_offscreen
 from pipeline.process.messages import exit_with_message
 from pipeline.process.orphans import end_with_dvc
@@ -67,13 +67,7 @@ def run_stage(name: str, arguments: list[str]) -> None:
     stage = STAGES[name]
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=f"{stage.description}.")
     parser.add_argument("task", help="a section of `tasks` in params.yaml")
-    parser.add_argument(
-        "--params",
-        type=Path,
-        default=Path("params.yaml"),
-        metavar="FILE",
-        help="the parameters (default: %(default)s)",
-    )
+    add_params(parser)
     options = parser.parse_args(arguments)
     end_with_dvc()
     if stage.draws:

@@ -1,4 +1,4 @@
-"""Types of command-line arguments, which argparse checks before the command starts."""
+"""Arguments of commands, checked by argparse before the command starts."""
 
 import argparse
 import math
@@ -36,3 +36,14 @@ def file_to_write(suffix: str) -> Callable[[str], Path]:
         return path
 
     return file
+
+
+def add_params(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--params FILE`, a Path."""
+    parser.add_argument(
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        metavar="FILE",
+        help="the parameters (default: %(default)s)",
+    )

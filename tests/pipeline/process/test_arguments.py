@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from pipeline.arguments import count, file_to_write, seconds
+from pipeline.process.arguments import count, file_to_write, seconds
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", ""])
