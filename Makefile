@@ -7,10 +7,8 @@ PYTHON =
 # another active environment. The echo shows the command.
 in_venv = @echo '$(1)'; unset PYTHONHOME; VIRTUAL_ENV="$$PWD/.venv" PATH="$$PWD/.venv/bin:$$PATH" $(1)
 
-# The pictures of README.md, from the outputs of the last `dvc repro`.
-PICTURES = bandit-policy cartpole-learning_curve cartpole-plane cartpole-variance \
-	pendulum-learning_curve pendulum-plane
-FILMS = cartpole pendulum
+# Pictures of README.md and docs/chapter.md, from the outputs of the last `dvc repro`.
+PICTURES = bandit-policy cartpole-learning_curve cartpole-plane cartpole-variance pendulum-plane
 
 .PHONY: help setup gpu repro test test-slow lock pictures
 
@@ -53,13 +51,10 @@ test-slow: setup
 	$(call in_venv,pytest -m slow)
 
 pictures:
-	@mkdir -p docs/pictures
 	@for picture in $(PICTURES); do \
 	  cp "data/$${picture%%-*}/plots/$${picture#*-}.png" "docs/pictures/$$picture.png" || exit 1; \
 	done
-	@for task in $(FILMS); do \
-	  cp "data/$$task/film/film.gif" "docs/pictures/$$task-film.gif" || exit 1; \
-	done
+	@cp data/pendulum/film/film.gif docs/pictures/pendulum-film.gif
 	$(call in_venv,python -m tools.film_untrained pendulum docs/pictures/pendulum-untrained.gif)
 
 lock:

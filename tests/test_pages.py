@@ -44,13 +44,14 @@ def test_links_lead_to_files_and_headings(path):
             assert not anchor or anchor in anchors(target.read_text()), link
 
 
-def test_every_page_is_linked():
+def test_every_page_and_picture_is_linked():
     links = {
         (path.parent / link.partition("#")[0]).resolve()
         for path in PAGES
-        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+        for link in re.findall(r"(?:\]\(|src=\")([^)\s\"]+)", path.read_text())
     }
-    assert set(PAGES) - links <= {REPOSITORY / "README.md"}
+    pictures = set((REPOSITORY / "docs" / "pictures").iterdir())
+    assert ({*PAGES} | pictures) - links <= {REPOSITORY / "README.md"}
 
 
 def test_the_terms_of_the_glossary_are_in_alphabetical_order():
