@@ -14,6 +14,7 @@ from pipeline.task.artifacts import Table
 COLOR_MAP = "cividis"  # for color-blind readers; its lightness increases, as grayscale needs
 MAX_PANELS = 3  # side by side
 TITLE_WIDTH = 32  # letters, with this many panels
+NOTES_WIDTH = 92  # letters
 
 
 class _Scale(NamedTuple):
@@ -29,7 +30,8 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
     """Draw the action distribution's parameters over the plane, side by side.
 
     With two actions, only the second one's probability is drawn, since the first one's mirrors it.
-    A white line marks a probability of 0.5 or a mean of 0.
+    A parameter that is the same everywhere is named in the title instead, unless all are. A white
+    line marks a probability of 0.5 or a mean of 0.
 
     Args:
         plane: The first two columns are x and y, named by their axis labels, on a full grid. The
@@ -50,10 +52,23 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
         )
     order = np.lexsort((plane[x_label], plane[y_label]))
     titles = _titles(plane)
+    remarks = [
+        f"{title}: {_everywhere(numbers(plane, name))}"
+        for name, title in titles.items()
+        if _is_constant(numbers(plane, name))
+    ]
+    if len(remarks) < len(titles):
+        titles = {n: title for n, title in titles.items() if not _is_constant(numbers(plane, n))}
+    else:
+        remarks = []
     drawn = dict(list(titles.items())[:MAX_PANELS])
+    if len(drawn) < len(titles):
+        remarks.append(f"first {len(drawn)} of {len(titles)} maps")
     does = "what the policy does before action bounds apply" if bounded else "what the policy does"
-    of_all = f"; first {len(drawn)} of {len(titles)} maps" if len(drawn) < len(titles) else ""
-    figure = new_figure(4.6, f"{task}: {does}\n(other observations, if any, are fixed{of_all})")
+    notes = textwrap.fill(
+        f"({'; '.join(['other observations, if any, are fixed', *remarks])})", NOTES_WIDTH
+    )
+    figure = new_figure(4.6, f"{task}: {does}\n{notes}")
     panels = figure.subplots(1, len(drawn), sharex=True, sharey=True, squeeze=False)[0]
     for panel, (name, subtitle) in zip(panels, drawn.items(), strict=True):
         values = numbers(plane, name)[order].reshape(len(y), len(x))
@@ -97,9 +112,17 @@ def _is_crossed(values: np.ndarray, scale: _Scale) -> bool:
     return scale.middle is not None and bool(values.min() < scale.middle < values.max())
 
 
+def _is_constant(values: np.ndarray) -> bool:
+    return bool(np.ptp(values) <= 1e-5 * np.abs(values).max())
+
+
+def _everywhere(values: np.ndarray) -> str:
+    return f"{values.mean():.3g} everywhere"
+
+
 def _remark(values: np.ndarray, scale: _Scale) -> str:
-    if np.ptp(values) <= 1e-5 * np.abs(values).max():
-        return f": {values.mean():.3g} everywhere"
+    if _is_constant(values):
+        return f": {_everywhere(values)}"
     return f" (white line: {scale.middle:g})" if _is_crossed(values, scale) else ""
 
 

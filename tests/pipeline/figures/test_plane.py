@@ -38,16 +38,27 @@ def test_two_actions_have_one_map_with_a_line_at_one_half():
 
 def test_mean_and_standard_deviation_side_by_side():
     mean = [-4.0, 0.0, 1.0, 2.0, 1.0, 1.0]
-    figure = draw_plane(table(mean_0=mean, standard_deviation_0=[0.8] * 6), "task")
+    deviation = [0.1, 0.2, 0.8, 0.2, 0.2, 0.2]
+    figure = draw_plane(table(mean_0=mean, standard_deviation_0=deviation), "task")
     panels = maps(figure)
     assert list(panels) == [
         "mean of the action (white line: 0)",
-        "standard deviation of the action: 0.8 everywhere",
+        "standard deviation of the action",
     ]
     of_mean, of_deviation = panels.values()
     assert of_mean.collections[0].get_clim() == (-4, 4)
     assert of_deviation.collections[0].get_clim() == (0, 0.8)
     assert len(of_deviation.collections) == 1  # and no white line
+
+
+def test_a_constant_is_named_in_the_title():
+    mean = [-4.0, 0.0, 1.0, 2.0, 1.0, 1.0]
+    figure = draw_plane(table(mean_0=mean, standard_deviation_0=[0.8] * 6), "task")
+    assert list(maps(figure)) == ["mean of the action (white line: 0)"]
+    assert figure.get_suptitle() == (
+        "task: what the policy does\n(other observations, if any, are fixed; standard deviation of "
+        "the action: 0.8 everywhere)"
+    )
 
 
 def test_the_title_says_that_means_are_those_before_bounds():
