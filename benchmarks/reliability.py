@@ -20,7 +20,7 @@ from tqdm import tqdm
 from benchmarks import report
 from benchmarks.stages import copy_params, run_stage_in
 from pipeline.evaluation.table import means_of_runs
-from pipeline.process.arguments import count, file_to_write
+from pipeline.process.arguments import add_params, count
 from pipeline.process.messages import exit_with_message
 from pipeline.statistics import bootstrap_interval, interquartile_mean
 from pipeline.task.artifacts import Table, read_table
@@ -111,15 +111,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--runs", type=count, default=20, help="runs of each task; default: %(default)s"
     )
-    parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--json",
-        type=file_to_write(".json"),
-        metavar="PATH",
-        help="write the measurements to this file",
-    )
+    add_params(parser)
+    report.add_json(parser)
     options = parser.parse_args(arguments)
     with exit_with_message(COMMAND):
         known = [task for task in check_params(options.params).tasks if task in CRITERIA]

@@ -1,11 +1,14 @@
 """Tables of measurements, and JSON with everything that the figures depend on."""
 
+import argparse
 import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from pipeline.process.arguments import file_to_write
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "gymnasium", "numpy")
 
@@ -40,6 +43,16 @@ def aligned_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     rule = "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--json PATH`, for `write_measurements`."""
+    parser.add_argument(
+        "--json",
+        type=file_to_write(".json"),
+        metavar="PATH",
+        help="write the measurements to this file",
+    )
 
 
 def write_measurements(path: Path | None, command: str, rows: Sequence[Mapping[str, Any]]) -> None:

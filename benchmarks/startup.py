@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from benchmarks import report
 from benchmarks.stages import copy_params, run_stage_in
-from pipeline.process.arguments import file_to_write
+from pipeline.process.arguments import add_params
 from pipeline.process.command import STAGES
 from pipeline.process.messages import exit_with_message
 
@@ -90,18 +90,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Print a table; write the measurements if `--json` is given."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("task", nargs="?", default="cartpole", help="default: %(default)s")
-    parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
-    )
+    add_params(parser)
     parser.add_argument(
         "--stages", nargs="+", choices=list(STAGES), default=list(STAGES), help="default: all"
     )
-    parser.add_argument(
-        "--json",
-        type=file_to_write(".json"),
-        metavar="PATH",
-        help="write the measurements to this file",
-    )
+    report.add_json(parser)
     options = parser.parse_args(arguments)
     with exit_with_message(COMMAND):
         rows = measure_startup(options.task, options.params, options.stages)

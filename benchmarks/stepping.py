@@ -24,7 +24,7 @@ from benchmarks import report
 from benchmarks.networks import make_measured_policy
 from environments.specification import inspect_environment
 from environments.vector.serial import SerialEnvironments
-from pipeline.process.arguments import count, file_to_write, seconds
+from pipeline.process.arguments import count, seconds
 from pipeline.process.messages import exit_with_message
 from reinforce.sampling.actor import CompiledActor
 from reinforce.sampling.gymnasium import GymnasiumSampler
@@ -141,12 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--seconds", type=seconds, default=3.0, help="time for each row; default: %(default)s"
     )
-    parser.add_argument(
-        "--json",
-        type=file_to_write(".json"),
-        metavar="PATH",
-        help="write the measurements to this file",
-    )
+    report.add_json(parser)
     options = parser.parse_args(arguments)
     with exit_with_message(COMMAND):
         cases = [

@@ -29,7 +29,7 @@ from environments.make import make_compiled
 from environments.specification import EnvironmentSpecification, inspect_environment
 from environments.vector.make import make_environments
 from models.policy import Policy
-from pipeline.process.arguments import count, file_to_write, seconds
+from pipeline.process.arguments import count, seconds
 from pipeline.process.messages import exit_with_message
 from pipeline.task.errors import UserError
 from reinforce.baselines import BASELINES
@@ -268,12 +268,7 @@ def main(arguments: list[str] | None = None) -> None:
         default=5.0,
         help="time for each row; default: %(default)s",
     )
-    parser.add_argument(
-        "--json",
-        type=file_to_write(".json"),
-        metavar="PATH",
-        help="write the measurements to this file",
-    )
+    report.add_json(parser)
     options = parser.parse_args(arguments)
     with exit_with_message(command):
         inspect_environment(options.env, {})

@@ -25,7 +25,7 @@ from pipeline.build.learners import make_trainer
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.build.samplers import make_sampler
 from pipeline.evaluation.exported import Greedy
-from pipeline.process.arguments import count, file_to_write
+from pipeline.process.arguments import add_params, count
 from pipeline.process.messages import exit_with_message
 from pipeline.task.artifacts import stack_weights
 from pipeline.task.schema import TrainParams
@@ -197,15 +197,8 @@ def main(arguments: list[str] | None = None) -> None:
         "--runs", type=count, default=10, help="runs of each task; default: %(default)s"
     )
     parser.add_argument("--max-env-steps", type=count, help="env steps before a run is abandoned")
-    parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--json",
-        type=file_to_write(".json"),
-        metavar="PATH",
-        help="write the measurements to this file",
-    )
+    add_params(parser)
+    report.add_json(parser)
     options = parser.parse_args(arguments)
     if unknown := set(options.tasks) - set(CRITERIA):
         parser.error(f"expected some of {', '.join(CRITERIA)}, received {', '.join(unknown)}")
