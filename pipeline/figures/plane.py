@@ -52,15 +52,11 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
         )
     order = np.lexsort((plane[x_label], plane[y_label]))
     titles = _titles(plane)
-    remarks = [
-        f"{title}: {_everywhere(numbers(plane, name))}"
-        for name, title in titles.items()
-        if _is_constant(numbers(plane, name))
-    ]
-    if len(remarks) < len(titles):
-        titles = {n: title for n, title in titles.items() if not _is_constant(numbers(plane, n))}
-    else:
-        remarks = []
+    constant = [name for name in titles if _is_constant(numbers(plane, name))]
+    remarks = []
+    if len(constant) < len(titles):
+        for name in constant:
+            remarks.append(f"{titles.pop(name)}: {_everywhere(numbers(plane, name))}")
     drawn = dict(list(titles.items())[:MAX_PANELS])
     if len(drawn) < len(titles):
         remarks.append(f"first {len(drawn)} of {len(titles)} maps")
