@@ -78,7 +78,7 @@ def measure_throughput(row: Row) -> dict[str, Any]:
         updates_per_call = _updates_per_call(row, mean_length)
         trainer = _make_trainer(row, specification, learner, sampler, updates_per_call)
         trainer.reset(np.random.SeedSequence(0))
-        calls = trainer.run(episodes, _seeds_of_update, sys.maxsize)
+        calls = trainer.run(episodes, _seeds_of_update, np.broadcast_to(np.float32(0), 2**40))
         next(calls)
         compilation = time.process_time() - started
         work = {"sampling": _sampling(sampler), "iteration": _iteration(calls)}

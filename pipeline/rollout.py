@@ -26,12 +26,11 @@ def rollout(task: Task) -> None:
             print(f"warning: {location}: {warning}", file=sys.stderr)
     except EnvironmentFault as fault:
         raise EnvironmentFault(f"{location}: {fault}") from fault
-    seeds = [task.stream(Purpose.INITIAL_WEIGHTS, run) for run in runs]
-    policies = [make_policy(params.policy, specification, seed) for seed in seeds]
-    weights = stack_weights([get_weights(policy) for policy in policies])
-
-    policy = policies[0]  # all runs share its variables, so that it is compiled once
+    policy = make_policy(params.policy, specification)  # all runs share it, compiled once
     sampler = make_sampler(task, policy, num_episodes)
+    seeds = [task.stream(Purpose.INITIAL_WEIGHTS, run) for run in runs]
+    initial = [make_policy(params.policy, specification, seed) for seed in seeds]
+    weights = stack_weights([get_weights(policy) for policy in initial])
     episodes = []
     with ProgressBar(task.name, "compiling", len(runs)) as bar:
         for run in runs:

@@ -5,9 +5,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from pipeline.build.learners import get_state, make_trainer, set_state
+from pipeline.build.learners import get_state, learning_rates, make_trainer, set_state
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.process.interruption import Interrupted
 from pipeline.rollout_files import read_rollouts
@@ -19,7 +18,6 @@ from pipeline.task.errors import UserError
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
 from reinforce.records import DivergenceError, UpdateRecord
-from reinforce.signature import episodes_signature
 
 
 def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perform[TrainedRun]:
@@ -38,9 +36,8 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
         UserError: If the rollouts do not match the task's initial policies.
     """
     params = task.params
-    num_updates = params.train.num_episodes // params.train.episodes_per_update
-    any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
-    policy = make_policy(params.policy, task.specification, any_seed)
+    rates = learning_rates(params.train)
+    policy = make_policy(params.policy, task.specification)
     rollouts = read_rollouts(
         task.files,
         policy,
@@ -50,9 +47,6 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
     )
     trainer = make_trainer(task, policy)
     trainer.compile()  # first, while there is nothing to save and a signal may end the process
-    mean_distribution = tf.function(
-        trainer.learner.mean_distribution, input_signature=[episodes_signature(policy)]
-    )
 
     def perform(run: int, report: Report) -> TrainedRun:
         saved = checkpoints.read(run)
@@ -62,7 +56,7 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
             saved = RunCheckpoint([], {})
         else:
             set_state(trainer, saved.state)
-        with TensorBoardWriter(folder / f"run-{run}", num_updates) as scalars:
+        with TensorBoardWriter(folder / f"run-{run}", len(rates)) as scalars:
 
             def show(record: UpdateRecord) -> signal.Signals | None:
                 scalars.show(record)
@@ -87,11 +81,11 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
         last = records[-1] if records else None
         due = time.monotonic() + checkpoints.seconds
         try:
-            for made in trainer.run(first, seeds, num_updates, after=last):
+            for made in trainer.run(first, seeds, rates, after=last):
                 records += made
                 signals = [number for record in made if (number := show(record))]
                 is_due = signals or time.monotonic() >= due
-                if is_due and len(records) < num_updates:
+                if is_due and len(records) < len(rates):
                     checkpoints.write(run, RunCheckpoint(records, get_state(trainer)))
                     due = time.monotonic() + checkpoints.seconds
                     if signals:
@@ -109,7 +103,7 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
         if trainer.best is not None:
             trainer.best.restore()
         assert trainer.last_episodes is not None
-        distribution = mean_distribution(trainer.last_episodes).numpy()
+        distribution = trainer.learner.mean_distribution(trainer.last_episodes).numpy()
         checkpoints.write(run, RunCheckpoint(records, get_state(trainer), distribution))
         return distribution
 

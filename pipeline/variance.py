@@ -69,8 +69,7 @@ def _num_runs(task: Task) -> int:
 def _probe_policies(task: Task, bar: ProgressBar) -> Iterator[tuple[str, list[Probe]]]:
     """Yield the names `initial` and `trained`, each with a probe of every run's policy."""
     params = task.params
-    any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
-    policy = make_policy(params.policy, task.specification, any_seed)
+    policy = make_policy(params.policy, task.specification)
     learner = make_learner(params.train, policy, eager=True)
     one_step = params.train.value.model_copy(update={"steps_per_update": 1})
     value = make_value_baseline(one_step, policy, eager=True)

@@ -36,12 +36,13 @@ class Learner:
     Args:
         policy: The policy; its network must be a Keras model.
         optimizer: A Keras optimizer.
-        gamma: Discount factor γ.
+        gamma: Discount factor γ, a variable (see `set_hyperparameters`).
         baseline: Predicts the b_t that are subtracted from the returns.
         normalize_advantages: Whether to normalize advantages to mean 0 and standard deviation 1.
-        entropy_coefficient: Weight c of the entropy bonus.
-        max_gradient_norm: Global norm to which gradients are clipped; None disables clipping.
-        reward_scale: Factor by which every reward is multiplied first. Defaults to 1.
+        entropy_coefficient: Weight c of the entropy bonus, a variable; 0 disables the bonus.
+        max_gradient_norm: Global norm to which gradients are clipped, a variable; None disables
+            clipping.
+        reward_scale: Factor by which every reward is multiplied first, a variable. Defaults to 1.
         chunk_size: Number of env steps that are differentiated at a time. Defaults to the value
             in `Tuning` for XLA on the device.
     """
@@ -61,12 +62,15 @@ class Learner:
     ) -> None:
         self.policy = policy
         self.optimizer = optimizer
-        self.gamma = gamma
         self.baseline = baseline
         self.normalize_advantages = normalize_advantages
-        self.entropy_coefficient = entropy_coefficient
-        self.max_gradient_norm = max_gradient_norm
-        self.reward_scale = reward_scale
+        self.gamma = _variable(gamma, "gamma")
+        self.reward_scale = _variable(reward_scale, "reward_scale")
+        self.entropy_coefficient = self.max_gradient_norm = None
+        if entropy_coefficient:
+            self.entropy_coefficient = _variable(entropy_coefficient, "entropy_coefficient")
+        if max_gradient_norm is not None:
+            self.max_gradient_norm = _variable(max_gradient_norm, "max_gradient_norm")
         self.chunk_size = chunk_size or tuning().chunk_size
         self.variables = policy.network.trainable_variables
         optimizer.build(self.variables)
@@ -86,6 +90,33 @@ class Learner:
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
         self.baseline.reset(seed)
+
+    def set_hyperparameters(
+        self,
+        *,
+        gamma: float,
+        reward_scale: float,
+        entropy_coefficient: float,
+        max_gradient_norm: float | None,
+    ) -> None:
+        """Set the hyperparameters that are variables; programs compiled before use them, too.
+
+        The entropy bonus and clipping can be neither enabled nor disabled.
+
+        Raises:
+            ValueError: If `entropy_coefficient` is 0 or `max_gradient_norm` is None, but were not
+                when this learner was made, or vice versa.
+        """
+        for name, variable, value in [
+            ("gamma", self.gamma, gamma),
+            ("reward_scale", self.reward_scale, reward_scale),
+            ("entropy_coefficient", self.entropy_coefficient, entropy_coefficient or None),
+            ("max_gradient_norm", self.max_gradient_norm, max_gradient_norm),
+        ]:
+            if (variable is None) != (value is None):
+                raise ValueError(f"{name}: expected a learner made for it, received {value}")
+            if variable is not None:
+                variable.assign(value)
 
     def update(self, episodes: Episodes) -> UpdateStatistics:
         """Take one optimizer step.
@@ -112,7 +143,7 @@ class Learner:
         self._apply(batch.gradients)
         rewards = tf.where(episodes.valid, episodes.rewards, 0)  # [B, T]
         mean_rewards = tf.reduce_mean(rewards, axis=0)  # [T]
-        discounts = tf.constant(self.gamma, rewards.dtype) ** tf.range(
+        discounts = tf.cast(self.gamma, rewards.dtype) ** tf.range(
             tf.shape(rewards)[1], dtype=rewards.dtype
         )
         return UpdateStatistics(
@@ -128,8 +159,9 @@ class Learner:
 
     def returns(self, episodes: Episodes) -> tf.Tensor:
         """Compute G_t of every step from the scaled rewards: `[B, T]`."""
-        rewards = self.reward_scale * episodes.rewards
-        return discounted_returns(rewards, episodes.valid, self.gamma)
+        dtype = episodes.rewards.dtype
+        rewards = tf.cast(self.reward_scale, dtype) * episodes.rewards
+        return discounted_returns(rewards, episodes.valid, tf.cast(self.gamma, dtype))
 
     def advantages(self, episodes: Episodes) -> tf.Tensor:
         """Compute A_t = G_t − b_t of every step, `[B, T]`, normalized if enabled.
@@ -157,14 +189,17 @@ class Learner:
             actions = chunk.take(episodes.actions)
             outputs = self.policy.outputs(chunk.take(episodes.observations), training=True)
             entropies = head.entropy(outputs)  # [1, C]
-            if not self.entropy_coefficient:
+            coefficient: tf.Tensor | float = 0.0
+            if self.entropy_coefficient is None:
                 entropies = tf.stop_gradient(entropies)  # skip a gradient that is multiplied by 0
+            else:
+                coefficient = tf.cast(self.entropy_coefficient, entropies.dtype)
             loss = policy_loss(
                 log_probs=head.log_prob(outputs, actions),
                 advantages=chunk.take(advantages),
                 entropies=entropies,
                 valid=chunk.valid,
-                entropy_coefficient=self.entropy_coefficient,
+                entropy_coefficient=coefficient,
             )
             loss /= num_episodes  # `policy_loss` divided by 1, since a chunk is a single row
             sums = (
@@ -183,19 +218,24 @@ class Learner:
         return BatchGradient(gradients, loss, entropy / num_valid, distribution / num_valid)
 
     def mean_distribution(self, episodes: Episodes) -> tf.Tensor:
-        """Average the action distribution's parameters over the valid steps, `[N]`."""
+        """Average the action distribution's parameters over the valid steps, `[N]`.
+
+        Its operations are meant to be executed one by one: compiling would take longer.
+        """
 
         def add(chunk: Chunk, total: tf.Tensor) -> tf.Tensor:
             outputs = self.policy.outputs(chunk.take(episodes.observations))
             return total + _sum_of_valid(self.policy.head.parameters(outputs), chunk.valid)
 
-        total = fold_chunks(add, self._zero_parameters, episodes.valid, self.chunk_size)
+        chunk_size = tuning().eager_chunk_size
+        total = fold_chunks(add, self._zero_parameters, episodes.valid, chunk_size)
         return total / tf.cast(tf.math.count_nonzero(episodes.valid), total.dtype)
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
         """Take an optimizer step, with `gradients` clipped to `max_gradient_norm`."""
         if self.max_gradient_norm is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.max_gradient_norm)
+            norm = tf.cast(self.max_gradient_norm, gradients[0].dtype)
+            gradients, _ = tf.clip_by_global_norm(gradients, norm)
         self.optimizer.apply(gradients, self.variables)
 
     @property
@@ -212,6 +252,11 @@ def compute_advantages(episodes: Episodes, returns: tf.Tensor, baseline: Baselin
     predicted = baseline.predict(episodes.observations, returns, episodes.valid)
     check_layout(returns=returns, baseline=predicted)
     return returns - predicted
+
+
+def _variable(value: float, name: str) -> tf.Variable:
+    """Make a variable with all digits of `value`; it is cast to the type that is computed in."""
+    return tf.Variable(value, trainable=False, dtype=tf.float64, name=name)
 
 
 def _sum_of_valid(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:

@@ -50,7 +50,7 @@ def policy_loss(
     advantages: tf.Tensor,
     entropies: tf.Tensor,
     valid: tf.Tensor,
-    entropy_coefficient: float,
+    entropy_coefficient: tf.Tensor | float,
 ) -> tf.Tensor:
     """Compute the loss whose gradient is the policy gradient.
 

@@ -4,8 +4,8 @@
 entire training loop into one XLA program, for environments written in TensorFlow. No Python runs
 between env steps or updates.
 
-In the shapes, B is the number of episodes, T the time limit in env steps and K the number of
-updates per call.
+In the shapes, B is the number of episodes, T the time limit in env steps, U the number of updates
+of a run and K the number of updates per call.
 """
 
 import time
@@ -78,15 +78,19 @@ class Trainer(ABC):
             self.best.reset()
 
     def run(
-        self, first: Episodes, seeds: Seeds, num_updates: int, after: UpdateRecord | None = None
+        self,
+        first: Episodes,
+        seeds: Seeds,
+        learning_rates: np.ndarray,
+        after: UpdateRecord | None = None,
     ) -> Iterator[list[UpdateRecord]]:
-        """Train the policy until the run has `num_updates` updates.
+        """Train the policy until the run has U updates.
 
         Args:
             first: Episodes of update 0, sampled by the initial policy. Each update has as many
                 episodes, B.
             seeds: Returns the seeds for the episodes of updates 1, 2, …
-            num_updates: Number of updates of the run.
+            learning_rates: `[U]`, the learning rate of each update.
             after: Record of the update after which to resume; `state` must be restored to its
                 values after that update. Defaults to None: start the run.
 
@@ -98,8 +102,9 @@ class Trainer(ABC):
             FloatingPointError: If the loss, the gradient or the policy's outputs are not finite.
             EnvironmentFault: See `Sampler.sample` and `make_records`. The message names the update.
         """
-        updates = range(after.update + 1 if after else 0, num_updates)
-        return make_records(self._updates(first, seeds, updates), len(first.valid), after)
+        updates = range(after.update + 1 if after else 0, len(learning_rates))
+        statistics = self._updates(first, seeds, learning_rates, updates)
+        return make_records(statistics, len(first.valid), after)
 
     @abstractmethod
     def compile(self) -> None:
@@ -107,7 +112,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def _updates(
-        self, first: Episodes, seeds: Seeds, updates: range
+        self, first: Episodes, seeds: Seeds, learning_rates: np.ndarray, updates: range
     ) -> Iterator[list[UpdateStatistics]]:
         """Perform these updates; yield the statistics of each call."""
 
@@ -154,7 +159,7 @@ class SampledTrainer(Trainer):
         self.compiled_update.get_concrete_function()
 
     def _updates(
-        self, first: Episodes, seeds: Seeds, updates: range
+        self, first: Episodes, seeds: Seeds, learning_rates: np.ndarray, updates: range
     ) -> Iterator[list[UpdateStatistics]]:
         with self.sampler:
             for update in updates:
@@ -162,6 +167,7 @@ class SampledTrainer(Trainer):
                     self.last_episodes = self.sampler.sample(seeds(update)) if update else first
                 except EnvironmentFault as fault:
                     raise EnvironmentFault(f"update {update}: {fault}") from fault
+                self.learner.optimizer.learning_rate.assign(learning_rates[update])
                 yield [self.compiled_update(self.last_episodes)]
 
 
@@ -198,6 +204,7 @@ class CompiledTrainer(Trainer):
             self._program,
             input_signature=[
                 tf.TensorSpec([self._max_updates, 2], tf.int32),
+                tf.TensorSpec([self._max_updates], tf.float32),
                 tf.TensorSpec([], tf.int32),
                 episodes_signature(learner.policy, num_episodes, self._num_steps),
                 tf.TensorSpec([], tf.bool),
@@ -209,10 +216,13 @@ class CompiledTrainer(Trainer):
     def compile(self) -> None:
         """See `Trainer.compile`."""
         empty = empty_episodes(self.learner.policy, self._num_episodes, self._num_steps)
-        self.program(tf.zeros([self._max_updates, 2], tf.int32), 0, empty, False)
+        seed_table, rate_table = (
+            tf.zeros(s.shape, s.dtype) for s in self.program.input_signature[:2]
+        )
+        self.program(seed_table, rate_table, 0, empty, False)
 
     def _updates(
-        self, first: Episodes, seeds: Seeds, updates: range
+        self, first: Episodes, seeds: Seeds, learning_rates: np.ndarray, updates: range
     ) -> Iterator[list[UpdateStatistics]]:
         episodes = _padded(first, self._num_steps)
         begin, per_call = updates.start, self._updates_per_call or 1
@@ -221,8 +231,14 @@ class CompiledTrainer(Trainer):
             count = min(per_call, updates.stop - begin)
             # Update 0 gets a seed too, although its episodes are given.
             seed_table = stateless_seeds([seeds(begin + i) for i in range(count)])
-            seed_table = tf.pad(seed_table, [[0, self._max_updates - count], [0, 0]])
-            statistics, episodes = self.program(seed_table, count, episodes, begin == 0)
+            padding = [0, self._max_updates - count]
+            statistics, episodes = self.program(
+                tf.pad(seed_table, [padding, [0, 0]]),
+                np.pad(learning_rates[begin : begin + count], padding),
+                count,
+                episodes,
+                begin == 0,
+            )
             self.last_episodes = episodes
             table = [values.numpy()[:count] for values in statistics]
             seconds = time.monotonic() - started
@@ -231,7 +247,12 @@ class CompiledTrainer(Trainer):
             per_call = self._updates_per_call or choose_updates_per_call(count, seconds)
 
     def _program(
-        self, seeds: tf.Tensor, count: tf.Tensor, episodes: Episodes, given: tf.Tensor
+        self,
+        seeds: tf.Tensor,
+        learning_rates: tf.Tensor,
+        count: tf.Tensor,
+        episodes: Episodes,
+        given: tf.Tensor,
     ) -> tuple[UpdateStatistics, Episodes]:
         """Perform `count` updates. If `given` is true, the first one uses `episodes`.
 
@@ -251,6 +272,7 @@ class CompiledTrainer(Trainer):
         ) -> tuple[tf.Tensor, Episodes, UpdateStatistics]:
             wanted = ~(given & (index == 0))
             episodes = sample_into(episodes, self.environment, policy, seeds[index], wanted)
+            self.learner.optimizer.learning_rate.assign(learning_rates[index])
             row = self.learn_from(episodes)
             columns = UpdateStatistics(
                 *(c.write(index, value) for c, value in zip(columns, row, strict=True))

@@ -58,7 +58,11 @@ class ValueBaseline(Baseline):
         self.variables = self.network.trainable_variables
         optimizer.build(self.variables)
         self._make_network = make_network
-        self._fresh = [v.numpy() for v in (*optimizer.variables, *self.targets.variables)]
+        self._trained = [  # all that changes but the network
+            *(v for v in optimizer.variables if v is not optimizer.learning_rate),
+            *self.targets.variables,
+        ]
+        self._fresh = [variable.numpy() for variable in self._trained]
 
     @property
     def state(self) -> dict[str, list[tf.Variable]]:
@@ -70,12 +74,11 @@ class ValueBaseline(Baseline):
         }
 
     def reset(self, seed: np.random.SeedSequence) -> None:
-        """See `Baseline`."""
+        """See `Baseline`; the optimizer's learning rate is kept."""
         fresh = self._make_network(seed).trainable_variables
         for variable, value in zip(self.variables, fresh, strict=True):
             variable.assign(value)
-        variables = (*self.optimizer.variables, *self.targets.variables)
-        for variable, value in zip(variables, self._fresh, strict=True):
+        for variable, value in zip(self._trained, self._fresh, strict=True):
             variable.assign(value)
 
     def predict(self, observations: tf.Tensor, returns: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
@@ -145,7 +148,10 @@ def compile_fit(
     shape = (MINIBATCHES_PER_CALL, 1, minibatch_size)
     valid = tf.fill(shape[1:], True)  # a minibatch is laid out like one episode
 
-    @tf.function(jit_compile=True, autograph=False)
+    num_inputs = value.network.input_shape[-1]
+    signature = [tf.TensorSpec([*shape, num_inputs]), tf.TensorSpec(shape)]
+
+    @tf.function(input_signature=signature, jit_compile=True, autograph=False)
     def fit_to_all(observations: tf.Tensor, returns: tf.Tensor) -> None:
         def fit(index: tf.Tensor) -> tuple[tf.Tensor]:
             value.fit(observations[index], returns[index], valid)
@@ -153,11 +159,14 @@ def compile_fit(
 
         tf.while_loop(lambda index: index < MINIBATCHES_PER_CALL, fit, (0,))
 
+    fit_to_all.get_concrete_function()  # see CompiledSampler
+
     def fit_to(
         observations: np.ndarray, returns: np.ndarray, generator: np.random.Generator
     ) -> None:
         for _ in range(0, num_minibatches, MINIBATCHES_PER_CALL):
             drawn = generator.integers(len(returns), size=shape)
-            fit_to_all(tf.constant(observations[drawn]), tf.constant(returns[drawn]))
+            without_masks = observations[drawn, :num_inputs]
+            fit_to_all(tf.constant(without_masks), tf.constant(returns[drawn]))
 
     return fit_to

@@ -54,7 +54,7 @@ def export_program(
         tf.random.set_seed(0)
         program = trainer.program.experimental_get_compiler_ir(*inputs)(stage="hlo_serialized")
     captured = _captured(trainer)
-    arrays = {"seeds": inputs[0].numpy()}
+    arrays = {"seeds": inputs[0].numpy(), "learning_rates": inputs[1].numpy()}
     arrays |= {f"captured_{i}": value.numpy() for i, value in enumerate(captured)}
     if expect:
         with tuned_for(sizes._replace(chunk_size=CPU.chunk_size)):
@@ -65,10 +65,10 @@ def export_program(
     name = f"{env_id.split('-')[0].lower()}-{kind}-{num_episodes}"
     facts = {
         "name": name,
-        "num_updates": int(inputs[1]),
+        "num_updates": int(inputs[2]),
         "num_copies": sizes.num_copies(num_episodes),
         "chunk_size": sizes.chunk_size,
-        "episodes": [[spec.shape.as_list(), spec.dtype.name] for spec in inputs[2]],
+        "episodes": [[spec.shape.as_list(), spec.dtype.name] for spec in inputs[3]],
         "statistics": UpdateStatistics._fields,
         "num_outputs": len(concrete.outputs),
         "num_captured": len(captured),
@@ -87,7 +87,7 @@ def _make_program(
     policy = make_measured_policy(specification, kind)
     learner = Learner(
         policy,
-        keras.optimizers.Adam(0.0 if kind == "balancing" else 1e-3),
+        keras.optimizers.Adam(1.0),  # the program sets the learning rate
         gamma=0.99,
         baseline=BASELINES["per_step"],
         normalize_advantages=True,
@@ -98,8 +98,9 @@ def _make_program(
     environment = make_compiled(specification)
     trainer = CompiledTrainer(learner, environment, num_episodes, updates_per_call=num_updates)
     seeds = stateless_seeds([np.random.SeedSequence([2, i]) for i in range(num_updates)])
+    rates = tf.fill([num_updates], 0.0 if kind == "balancing" else 1e-3)
     episodes = empty_episodes(policy, num_episodes, environment.max_episode_steps)
-    return trainer, (seeds, tf.constant(num_updates), episodes, tf.constant(False))
+    return trainer, (seeds, rates, tf.constant(num_updates), episodes, tf.constant(False))
 
 
 def _captured(trainer: CompiledTrainer) -> list[tf.Variable | tf.Tensor]:

@@ -100,7 +100,8 @@ class Program:
         captured = [self.saved[f"captured_{i}"] for i in range(self.facts["num_captured"])]
         episodes = [jax.numpy.zeros(shape, dtype) for shape, dtype in self.facts["episodes"]]
         count, given = np.int32(self.facts["num_updates"]), np.bool_(False)
-        values = [self.saved["seeds"], count, *episodes, given, *captured]
+        tables = [self.saved["seeds"], self.saved["learning_rates"]]
+        values = [*tables, count, *episodes, given, *captured]
         return jax.block_until_ready([jax.device_put(value, self.device) for value in values])
 
     def call(self) -> tuple[float, int, list[jax.Array]]:

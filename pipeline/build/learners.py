@@ -58,7 +58,7 @@ def make_learner(params: TrainParams, policy: Policy, eager: bool = False) -> Le
     """
     return Learner(
         policy,
-        _make_optimizer(params.optimizer, learning_rate(params)),
+        _make_optimizer(params.optimizer, params.learning_rate),
         gamma=params.gamma,
         reward_scale=params.reward_scale,
         baseline=_make_baseline(params, policy, eager),
@@ -69,19 +69,50 @@ def make_learner(params: TrainParams, policy: Policy, eager: bool = False) -> Le
     )
 
 
-def learning_rate(params: TrainParams) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Return the learning rate, or a Keras schedule over the updates of a run."""
+def learning_rates(params: TrainParams) -> np.ndarray:
+    """Compute the learning rate of each update of a run, `[U]` float32."""
     initial, final = params.learning_rate, params.final_learning_rate
     num_updates = params.num_episodes // params.episodes_per_update
-    schedules = keras.optimizers.schedules
-    match params.learning_rate_schedule:
-        case "linear":
-            return schedules.PolynomialDecay(initial, num_updates, final)
-        case "cosine":
-            return schedules.CosineDecay(initial, num_updates, alpha=final / initial)
-        case "exponential":
-            return schedules.ExponentialDecay(initial, num_updates, final / initial)
-    return initial
+    progress = np.arange(num_updates) / num_updates
+    rates = {
+        "constant": lambda: np.full(num_updates, initial),
+        "linear": lambda: initial + (final - initial) * progress,
+        "cosine": lambda: final + (initial - final) * (1 + np.cos(np.pi * progress)) / 2,
+        "exponential": lambda: initial * (final / initial) ** progress,
+    }
+    return rates[params.learning_rate_schedule]().astype(np.float32)
+
+
+def set_hyperparameters(learner: Learner, params: TrainParams) -> None:
+    """Set the hyperparameters that are not part of the compiled program (see `program_params`)."""
+    learner.set_hyperparameters(
+        gamma=params.gamma,
+        reward_scale=params.reward_scale,
+        entropy_coefficient=params.entropy_coefficient,
+        max_gradient_norm=params.max_gradient_norm,
+    )
+    if isinstance(learner.baseline, ValueBaseline):
+        learner.baseline.optimizer.learning_rate.assign(params.value.learning_rate)
+
+
+def program_params(params: TrainParams) -> TrainParams:
+    """Replace the hyperparameters that the compiled program reads from variables by constants.
+
+    The same result means the same program.
+    """
+    return params.model_copy(
+        update={
+            "num_episodes": params.episodes_per_update,
+            "learning_rate": 1.0,
+            "learning_rate_schedule": "constant",
+            "final_learning_rate": 0.0,
+            "gamma": 1.0,
+            "reward_scale": 1.0,
+            "entropy_coefficient": float(params.entropy_coefficient > 0),
+            "max_gradient_norm": None if params.max_gradient_norm is None else 1.0,
+            "value": params.value.model_copy(update={"learning_rate": 1.0}),
+        }
+    )
 
 
 def get_state(trainer: Trainer) -> dict[str, np.ndarray]:
@@ -95,9 +126,7 @@ def set_state(trainer: Trainer, state: Mapping[str, np.ndarray]) -> None:
         variable.assign(state[name])
 
 
-def _make_optimizer(
-    name: str, rate: float | keras.optimizers.schedules.LearningRateSchedule
-) -> keras.Optimizer:
+def _make_optimizer(name: str, rate: float) -> keras.Optimizer:
     return keras.optimizers.get({"class_name": name, "config": {"learning_rate": rate}})
 
 

@@ -12,16 +12,21 @@ from models.policy import Policy
 from pipeline.task.artifacts import Weights, read_arrays, stale_file
 from pipeline.task.schema import PolicyParams
 
+ANY_SEED = np.random.SeedSequence(0)
+
 
 def make_policy(
-    params: PolicyParams, specification: EnvironmentSpecification, seed: np.random.SeedSequence
+    params: PolicyParams,
+    specification: EnvironmentSpecification,
+    seed: np.random.SeedSequence = ANY_SEED,
 ) -> Policy:
     """Make a policy with fresh weights for an environment.
 
     Args:
         params: The task's `policy` section.
         specification: The specification of the environment.
-        seed: The seed of the initial weights.
+        seed: The seed of the initial weights. Defaults to a constant, for weights that are
+            replaced anyway.
     """
     head = make_head(
         specification.action_space,

@@ -48,6 +48,9 @@ class CompiledSampler(Sampler):
             jit_compile=True,
             autograph=False,
         )
+        # XLA's name for the program contains the number of functions traced before, so tracing at
+        # a fixed point lets later processes find it in the cache.
+        self._sample.get_concrete_function()
 
     def __enter__(self) -> Self:
         return self

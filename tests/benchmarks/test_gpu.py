@@ -30,8 +30,9 @@ def test_a_program_is_exported_with_inputs_and_outputs(tmp_path, monkeypatch):
         not np.array_equal(arrays[f"captured_{i}"], arrays[f"after_{i}"])
         for i in range(facts["num_captured"])
     ]
-    # Two layers of 64 and one of 2, each a kernel and a bias; two moments of each; the step count.
-    assert sum(changed) == 6 * 3 + 1
+    # Two layers of 64 and one of 2, each a kernel and a bias; two moments of each; the step count
+    # and the learning rate.
+    assert sum(changed) == 6 * 3 + 2
 
 
 PROGRAM = """\

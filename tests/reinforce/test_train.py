@@ -55,7 +55,14 @@ def make_trainer(learner, sample=None, **options):
 def run(trainer, first, num_updates):
     """Start a run and return its records. The seed of each update is its number."""
     trainer.reset(SEED)
-    return chain.from_iterable(trainer.run(first, np.random.SeedSequence, num_updates))
+    return chain.from_iterable(
+        trainer.run(first, np.random.SeedSequence, rates(trainer, num_updates))
+    )
+
+
+def rates(trainer, num_updates):
+    """Return the learning rate of the trainer's optimizer for each update."""
+    return np.full(num_updates, float(trainer.learner.optimizer.learning_rate))
 
 
 def bandit_episodes(policy, arms, rewards):
@@ -270,7 +277,7 @@ def test_the_state_is_that_after_the_last_record_yielded(kind, yielded):
     seeds = [np.random.SeedSequence([7, update]) for update in range(7)]
     trainer, first = make_stateful_trainer(kind)
     points = []  # from which to resume
-    for records in trainer.run(first, seeds.__getitem__, 7):
+    for records in trainer.run(first, seeds.__getitem__, rates(trainer, 7)):
         points.append((records[-1], copy_state(trainer)))
     assert [record.update for record, _ in points] == yielded
     final_record, _ = points[-1]
@@ -278,7 +285,7 @@ def test_the_state_is_that_after_the_last_record_yielded(kind, yielded):
     for after, state in points[:-1]:
         for name, variable in other.state.items():
             variable.assign(state[name])
-        *_, records = other.run(first, seeds.__getitem__, 7, after)
+        *_, records = other.run(first, seeds.__getitem__, rates(other, 7), after)
         np.testing.assert_equal(records[-1]._asdict(), final_record._asdict())
         np.testing.assert_equal(copy_state(other), copy_state(trainer))
 
@@ -300,7 +307,8 @@ def train(trainer, weights, first, num_updates, seed=7):
     trainer.learner.policy.network.set_weights(weights)
     trainer.reset(SEED)
     streams = [np.random.SeedSequence([seed, update]) for update in range(num_updates)]
-    return list(chain.from_iterable(trainer.run(first, streams.__getitem__, num_updates)))
+    learning_rates = rates(trainer, num_updates)
+    return list(chain.from_iterable(trainer.run(first, streams.__getitem__, learning_rates)))
 
 
 @pytest.mark.parametrize(

@@ -137,15 +137,43 @@ def test_the_learning_rate_falls_from_update_to_update(schedule, final, expected
             "final_learning_rate": final,
         }
     )
-    learner = learners.make_learner(params, make_policy(hidden_sizes=()))
-    for _ in range(2):  # a reset restarts the schedule
-        learner.reset(np.random.SeedSequence(0))
-        steps = []
-        for _ in range(6):
-            before = learner.variables[1].numpy()
-            learner._apply([tf.zeros((4, 2)), tf.ones(2)])  # with gradient 1, SGD steps by the rate
-            steps.append((before - learner.variables[1].numpy())[0])
-        np.testing.assert_allclose(steps, [expected(u / 5) for u in range(6)], atol=1e-6)
+    rates = learners.learning_rates(params)
+    np.testing.assert_allclose(rates, [expected(u / 5) for u in range(5)], rtol=1e-6)
+
+
+def test_hyperparameters_of_the_program_can_be_changed():
+    params = TRAIN.model_copy(update={"baseline": "value"})
+    changed = params.model_copy(
+        update={
+            "num_episodes": 40,
+            "gamma": 0.5,
+            "reward_scale": 0.25,
+            "learning_rate": 1.5,
+            "entropy_coefficient": 0.125,
+            "max_gradient_norm": 0.75,
+            "value": params.value.model_copy(update={"learning_rate": 0.0625}),
+        }
+    )
+    assert learners.program_params(changed) == learners.program_params(params)
+    learner = learners.make_learner(params, make_policy())
+    learners.set_hyperparameters(learner, changed)
+    learner.reset(np.random.SeedSequence(0))  # keeps them
+    assert (learner.gamma, learner.reward_scale) == (0.5, 0.25)
+    assert (learner.entropy_coefficient, learner.max_gradient_norm) == (0.125, 0.75)
+    assert isinstance(learner.baseline, ValueBaseline)
+    assert float(learner.baseline.optimizer.learning_rate) == 0.0625
+
+
+@pytest.mark.parametrize(
+    "changed", [{"entropy_coefficient": 0.0}, {"max_gradient_norm": None}, {"baseline": "none"}]
+)
+def test_what_makes_another_program_cannot_be_changed(changed):
+    params = TRAIN.model_copy(update=changed)
+    assert learners.program_params(params) != learners.program_params(TRAIN)
+    if "baseline" not in changed:
+        learner = learners.make_learner(TRAIN, make_policy())
+        with pytest.raises(ValueError, match=f"{next(iter(changed))}: expected a learner made for"):
+            learners.set_hyperparameters(learner, params)
 
 
 def test_the_compiled_actor_samples_from_the_policy_with_its_current_weights():
