@@ -10,4 +10,5 @@ from pipeline.process.start import start_tensorflow
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0"
 )
+os.environ["XLA_CACHE"] = "off"
 start_tensorflow()

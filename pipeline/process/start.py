@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.process.xla_cache import xla_cache
+
 
 def start_tensorflow() -> None:
     """Import TensorFlow without its start-up messages and make its results reproducible.
@@ -25,7 +27,12 @@ def start_tensorflow() -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with _garbage_collection_paused(), _stderr_suppressed(), _import_blocked("matplotlib"):
+    with (
+        _garbage_collection_paused(),
+        _stderr_suppressed(),
+        _import_blocked("matplotlib"),
+        xla_cache(),
+    ):
         import tensorflow_probability  # noqa: F401, I001
         import tensorflow as tf
         import keras

@@ -1,6 +1,6 @@
-"""Worker processes that perform the independent runs of a task in parallel.
+"""Worker processes that perform independent jobs of a task, such as its runs, in parallel.
 
-A run's result depends only on its number, not on its worker or the worker's earlier runs. So the
+A job's result depends only on its number, not on its worker or the worker's earlier jobs. So the
 results are the same with any number of workers.
 """
 
@@ -21,14 +21,15 @@ from typing import Any, NamedTuple, TypeVar
 
 from pipeline.process.interruption import STOP_SIGNALS, Interrupted, Interruption, interruptible
 from pipeline.process.start import start_tensorflow
+from pipeline.process.xla_cache import keep_programs
 from pipeline.task.task import Task
 
 MAX_WORKERS = 8  # each loads TensorFlow, half a gigabyte
 
 Result = TypeVar("Result")
-# A value to report → the signal that requested the run to stop, if any.
+# A value to report → the signal that requested the job to stop, if any.
 Report = Callable[[Any], signal.Signals | None]
-# A worker prepares a task once, then performs one run after another.
+# A worker prepares a task once, then performs one job after another.
 Perform = Callable[[int, Report], Result]
 Prepare = Callable[[Task], Perform[Result]]
 
@@ -43,7 +44,9 @@ class LazyPrepare:
     def __call__(self, task: Task) -> Perform[Any]:
         start_tensorflow()
         prepare: Callable[..., Perform[Any]] = pkgutil.resolve_name(self.entry_point)
-        return prepare(task, *self.arguments)
+        perform = prepare(task, *self.arguments)
+        keep_programs()
+        return perform
 
 
 def default_num_workers() -> int:
@@ -63,17 +66,33 @@ class _Failed(NamedTuple):
 
 
 class _Reported(NamedTuple):
-    run: int
+    job: int
     value: Any
 
 
 class _Finished(NamedTuple):
-    run: int
+    job: int
     result: Any
 
 
 class _Stopped(NamedTuple):
     """A worker stopped on request."""
+
+
+@dataclass(frozen=True)
+class _LocateFaults:
+    """A `Prepare` whose runs prefix the faults of environments."""
+
+    prepare: Prepare[Any]
+
+    def __call__(self, task: Task) -> Perform[Any]:
+        perform = self.prepare(task)
+
+        def located(run: int, report: Report) -> Any:
+            with task.locate_faults(run):
+                return perform(run, report)
+
+        return located
 
 
 def perform_runs(
@@ -84,76 +103,95 @@ def perform_runs(
     resumable: bool = False,
     useful_num_workers: int | None = None,
 ) -> list[Result]:
-    """Perform all runs of a task.
+    """Perform all runs of a task; see `perform_jobs`, whose jobs are the runs."""
+    return perform_jobs(
+        task,
+        _LocateFaults(prepare),
+        task.params.num_runs,
+        report,
+        resumable=resumable,
+        useful_num_workers=useful_num_workers,
+    )
+
+
+def perform_jobs(
+    task: Task,
+    prepare: Prepare[Result],
+    num_jobs: int,
+    report: Callable[[int, Any], None] = lambda job, value: None,
+    *,
+    resumable: bool = False,
+    useful_num_workers: int | None = None,
+) -> list[Result]:
+    """Perform jobs that belong to a task, such as its runs.
 
     Args:
-        task: The task. `task.num_workers` runs are performed in parallel; None: one per core, up to
-            `useful_num_workers`. If `env.num_copies` is set, runs are performed one after another,
-            since it limits the environment copies of all runs together.
-        prepare: Called once in each worker: task → `perform(run, report) → result`. The function,
+        task: The task. `task.num_workers` jobs are performed in parallel; None: one per core, up to
+            `useful_num_workers`. If `env.num_copies` is set, jobs are performed one after another,
+            since it limits the environment copies of all jobs together.
+        prepare: Called once in each worker: task → `perform(job, report) → result`. The function,
             results and reports must support pickling.
-        report: Called in this process with the run's number and the value its worker reported.
+        num_jobs: Number of jobs; they are numbered from 0.
+        report: Called in this process with the job's number and the value its worker reported.
             Defaults to ignoring it.
-        resumable: True if runs can save their state. A signal to this process then requests runs to
+        resumable: True if jobs can save their state. A signal to this process then requests jobs to
             stop, and waits until they have saved it and raised `Interrupted`. Defaults to False:
-            runs end at once.
+            jobs end at once.
         useful_num_workers: The number of workers that would stay busy for longer than they take to
             start, if known. Defaults to no limit.
 
     Returns:
-        The results, in the order of the runs.
+        The results, in the order of the jobs.
 
     Raises:
-        Interrupted: If a stop was requested and all runs have stopped.
+        Interrupted: If a stop was requested and all jobs have stopped.
         ChildProcessError: If a worker died.
         Exception: The exception of the first worker that failed; the other workers are stopped.
     """
-    num_runs = task.params.num_runs
-    by_default = min(default_num_workers(), useful_num_workers or num_runs)
-    num_workers = min(task.num_workers or by_default, num_runs)
+    by_default = min(default_num_workers(), useful_num_workers or num_jobs)
+    num_workers = min(task.num_workers or by_default, num_jobs)
     if task.params.env.num_copies is not None:
         num_workers = 1
     signals = STOP_SIGNALS if resumable else ()
     if num_workers > 1:
         with _workers(task, prepare, num_workers, signals) as (connections, interruption):
-            results = _collect(connections, num_runs, report, interruption)
-        return [results[run] for run in range(num_runs)]
+            results = _collect(connections, num_jobs, report, interruption)
+        return [results[job] for job in range(num_jobs)]
     perform = prepare(task)
     with interruptible(signals) as interruption:
 
-        def report_here(run: int, value: Any) -> signal.Signals | None:
-            report(run, value)
+        def report_here(job: int, value: Any) -> signal.Signals | None:
+            report(job, value)
             return interruption.number
 
         performed = []
-        for run in range(num_runs):
-            with task.locate_faults(run):
-                performed.append(perform(run, partial(report_here, run)))
+        for job in range(num_jobs):
+            performed.append(perform(job, partial(report_here, job)))
             interruption.raise_if_requested()
     return performed
 
 
 def _collect(
     connections: list[Connection],
-    num_runs: int,
+    num_jobs: int,
     report: Callable[[int, Any], None],
     interruption: Interruption,
 ) -> dict[int, Any]:
-    """Distribute the runs among the workers and return their results."""
-    runs = iter(range(num_runs))
+    """Distribute the jobs among the workers and return their results."""
+    jobs = iter(range(num_jobs))
     results: dict[int, Any] = {}
     for connection in connections:
-        _send(connection, next(runs))
+        _send(connection, next(jobs))
     active = list(connections)
-    while active and len(results) < num_runs:
+    while active and len(results) < num_jobs:
         ready = wait(active)
         for connection in [c for c in connections if c in ready]:
             match _receive(connection, interruption):
-                case _Reported(run, value):
-                    report(run, value)
-                case _Finished(run, result):
-                    results[run] = result
-                    if (following := next(runs, None)) is not None:
+                case _Reported(job, value):
+                    report(job, value)
+                case _Finished(job, result):
+                    results[job] = result
+                    if (following := next(jobs, None)) is not None:
                         _send(connection, following)
                 case _Stopped():
                     active.remove(connection)
@@ -161,9 +199,9 @@ def _collect(
     return results
 
 
-def _send(connection: Connection, run: int) -> None:
+def _send(connection: Connection, job: int) -> None:
     with suppress(ConnectionError):  # `_receive` reports workers that have died
-        connection.send(run)
+        connection.send(job)
 
 
 def _receive(
@@ -218,9 +256,9 @@ def _workers(
 
 
 def _work(task: Task, prepare: Prepare, connection: Connection, resumable: bool) -> None:
-    """Perform the runs received over a connection until this worker is stopped.
+    """Perform the jobs received over a connection until this worker is stopped.
 
-    SIGTERM ends the worker at once, unless it is performing a resumable run.
+    SIGTERM ends the worker at once, unless it is performing a resumable job.
     """
     for number in (signal.SIGINT, signal.SIGHUP):  # the parent receives them too, and handles them
         signal.signal(number, signal.SIG_IGN)
@@ -228,11 +266,10 @@ def _work(task: Task, prepare: Prepare, connection: Connection, resumable: bool)
     try:
         perform = prepare(task)
         while True:
-            run = connection.recv()
+            job = connection.recv()
             with interruptible([signal.SIGTERM] if resumable else []) as interruption:
-                with task.locate_faults(run):
-                    result = perform(run, partial(_report, connection, interruption, run))
-                connection.send(_Finished(run, result))
+                result = perform(job, partial(_report, connection, interruption, job))
+                connection.send(_Finished(job, result))
             if interruption.number is not None:
                 return
     except (EOFError, BrokenPipeError):
@@ -244,9 +281,9 @@ def _work(task: Task, prepare: Prepare, connection: Connection, resumable: bool)
 
 
 def _report(
-    connection: Connection, interruption: Interruption, run: int, value: Any
+    connection: Connection, interruption: Interruption, job: int, value: Any
 ) -> signal.Signals | None:
-    connection.send(_Reported(run, value))
+    connection.send(_Reported(job, value))
     return interruption.number
 
 
