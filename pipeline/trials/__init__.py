@@ -1,0 +1,1 @@
+"""Training with changed parameters in one process, without stages: commands `try` and `tune`."""
