@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from gymnasium import spaces
@@ -11,22 +12,28 @@ from environments.faults import EnvironmentFault
 from environments.specification import ActionSpace, inspect_environment
 from pipeline.task.errors import UserError
 from pipeline.task.mistakes import Mistake, expected
+from pipeline.task.overrides import Overrides
 from pipeline.task.schema import EnvParams, Params, PolicyParams, TrainParams
 from pipeline.task.validation import validate
 
 
-def check_params(path: Path, tasks: Iterable[str] | None = None) -> Params:
+def check_params(
+    path: Path,
+    tasks: Iterable[str] | None = None,
+    overrides: Overrides = MappingProxyType({}),
+) -> Params:
     """Read params.yaml and report all its mistakes at once.
 
     Args:
         path: The path of params.yaml.
         tasks: The tasks whose environments are made and inspected. Defaults to all.
+        overrides: Values that replace those in the file. Defaults to none.
 
     Raises:
         UserError: If there is any mistake in the file, in one of these environments, or in `tasks`.
             The message has one line per mistake.
     """
-    params, environments, policies, trainings, mistakes = validate(path)
+    params, environments, policies, trainings, mistakes = validate(path, overrides)
     names = list(environments) if tasks is None else list(tasks)
     if params is not None and (unknown := [name for name in names if name not in params.tasks]):
         known = f"a task of {path}, one of {', '.join(params.tasks)}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from environments.faults import EnvironmentFault
 from environments.specification import EnvironmentSpecification, inspect_environment
 from pipeline.task.check import check_params
 from pipeline.task.files import TaskFiles
+from pipeline.task.overrides import Overrides
 from pipeline.task.schema import TaskParams
 from pipeline.task.seeds import Purpose, stream
 
@@ -61,13 +63,18 @@ class Task(NamedTuple):
             raise EnvironmentFault(f"{location}: {fault}") from fault
 
 
-def load_task(params_path: Path, name: str) -> Task:
+def load_task(params_path: Path, name: str, overrides: Overrides = MappingProxyType({})) -> Task:
     """Read and check the parameters of one task.
+
+    Args:
+        params_path: The path of params.yaml.
+        name: The task.
+        overrides: Values that replace those in the file. Defaults to none.
 
     Raises:
         UserError: If params.yaml contains mistakes or has no such task.
     """
-    params = check_params(params_path, [name])
+    params = check_params(params_path, [name], overrides)
     task = params.tasks[name]
     env = task.env
     return Task(

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from pipeline.task.errors import UserError
 from pipeline.task.mistakes import Location, Mistake, expected, mistakes_in, value_at
+from pipeline.task.overrides import Overrides, override
 from pipeline.task.schema import (
     BASELINES_OVER_OTHER_EPISODES,
     EnvParams,
@@ -40,13 +42,18 @@ def load_params(path: Path) -> Params:
     return params
 
 
-def validate(path: Path) -> Validated:
+def validate(path: Path, overrides: Overrides = MappingProxyType({})) -> Validated:
     """Read params.yaml and find all its mistakes.
+
+    Args:
+        path: The path of params.yaml.
+        overrides: Values that replace those in the file. Defaults to none.
 
     Raises:
         UserError: If the file cannot be read or is not YAML.
     """
     data = read_yaml(path)
+    override(data, overrides)
     params, mistakes = None, []
     invalid: set[Location] = set()
     try:

@@ -15,35 +15,46 @@ from pipeline.task.mistakes import Location, Mistake, expected
 
 
 def read_yaml(path: Path) -> Any:
-    """Read one YAML 1.2 document.
+    """Read a file with one YAML 1.2 document; see `parse_yaml`.
+
+    Raises:
+        UserError: Also if the file cannot be read or is not UTF-8.
+    """
+    return parse_yaml(_read_text(path), path)
+
+
+def parse_yaml(text: str, source: object) -> Any:
+    """Parse one YAML 1.2 document.
 
     DVC writes 0.00001 as `1e-05`. YAML 1.1 (PyYAML) reads this as text; YAML 1.2 (ruamel.yaml and
     DVC itself) reads it as a number.
+
+    Args:
+        text: The document.
+        source: Its file or argument, for messages.
 
     Returns:
         Dictionaries with text keys, lists, text, numbers, booleans, dates and None.
 
     Raises:
-        UserError: If the file cannot be read, is empty, not UTF-8 or not YAML, repeats a key, or
-            uses aliases, tags or keys that are not text. The message names the mistake and its
-            location.
+        UserError: If the text is empty or not YAML, repeats a key, or uses aliases, tags or keys
+            that are not text. The message names the mistake and its location.
     """
-    text = _read_text(path)
     try:
-        refused = [f"{path}: line {line}: {what}" for line, what in _refused_syntax(text)]
+        refused = [f"{source}: line {line}: {what}" for line, what in _refused_syntax(text)]
         data = None if refused else _yaml().load(text)
-        refused += [mistake.line(path) for mistake in _refused_keys(data, ())]
+        refused += [mistake.line(source) for mistake in _refused_keys(data, ())]
     except (MarkedYAMLError, ReaderError) as error:
-        raise UserError(f"{path}: {_syntax_mistake(error, text)}") from error
+        raise UserError(f"{source}: {_syntax_mistake(error, text)}") from error
     except ValueError as error:  # an impossible date, or an integer of thousands of digits
         reason = str(error).partition(":")[0]  # the rest is advice for programmers
-        raise UserError(f"{path}: expected YAML, received an invalid value: {reason}") from error
+        raise UserError(f"{source}: expected YAML, received an invalid value: {reason}") from error
     except RecursionError as error:
-        raise UserError(f"{path}: expected YAML, received lists nested too deeply") from error
+        raise UserError(f"{source}: expected YAML, received lists nested too deeply") from error
     if refused:
         raise UserError("\n".join(refused))
     if data is None:
-        raise UserError(f"{path}: expected YAML, received an empty file")
+        raise UserError(f"{source}: expected YAML, received an empty file")
     return data
 
 
