@@ -1,7 +1,7 @@
 """Training runs of a task whose parameters change from run to run, with few compilations."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -95,6 +95,12 @@ class WarmTraining:
             sampler = make_sampler(task, policy, params.rollout.num_episodes)
             self._programs[key] = _Program(policy, sampler, trainer, {})
         return self._programs[key]
+
+
+def final_return(records: Sequence[UpdateRecord]) -> float:
+    """Compute the mean return over the last tenth of a run's updates, at least one."""
+    last = records[-max(1, len(records) // 10) :]
+    return float(np.mean([record.mean_return for record in last]))
 
 
 def _first_episodes(task: Task, program: _Program, run: int) -> tuple[Weights, Episodes]:
