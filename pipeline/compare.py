@@ -131,11 +131,10 @@ def _compare_task(task: str, revisions: Sequence[Revision]) -> Comparison:
             result = _result(task, revision, policy)
         results.append(result)
         notes += _notes(task, revision, has_runs=bool(result.means), has_curve=table is not None)
-    code = {revision.name: revision.code(task) for revision in with_task}
     parameters = differing_parameters({r.name: r.parameters(task) for r in with_task})
     return Comparison(
         parameters,
-        sorted({path for _, path in differing(code)}) if all(code.values()) else None,
+        _differing_code(task, with_task),
         results,
         differences(
             results, environments(parameters, {r.name: r.environment(task) for r in with_task})
@@ -144,6 +143,24 @@ def _compare_task(task: str, revisions: Sequence[Revision]) -> Comparison:
         policies,
         notes,
     )
+
+
+def _differing_code(task: str, revisions: Sequence[Revision]) -> list[str] | None:
+    """List the files and packages in which the code differs; None if a revision has no records.
+
+    If DVC's cache has lost a record of code, its path stands for the files.
+    """
+    records = {revision.name: revision.code(task) for revision in revisions}
+    if not all(records.values()):
+        return None
+    names = set[str]()
+    for (_, path), digests in differing(records).items():
+        files = {r.name: r.recorded_files(digests[r.name]) for r in revisions}
+        found = {
+            name: of_revision for name, of_revision in files.items() if of_revision is not None
+        }
+        names |= set(differing(found)) if len(found) == len(files) else {path}
+    return sorted(names)
 
 
 def _result(task: str, revision: Revision, policy: PolicyCurve | None) -> Result:

@@ -1,6 +1,8 @@
-"""Record the files and packages of each task's environment, so that DVC sees when they change.
+"""Record the code of each stage and the sources of each task's environment, for DVC.
 
-The other stages of a task depend on its record. `dvc repro` always runs this command.
+The stages depend on these records: `sources/code/<stage>.json` has the digest of each file that the
+stage imports, and `sources/<task>.json` describes the task's environment. `dvc repro` always runs
+this command.
 """
 
 # It has to be fast, so it does not import TensorFlow.
@@ -26,24 +28,27 @@ from environments.vector.make import make_environments
 from environments.vector.trial import play_trial
 from pipeline.digests import file_digest
 from pipeline.process.arguments import add_params
+from pipeline.process.command import STAGES
 from pipeline.process.messages import exit_with_message
-from pipeline.runs.imports import imported_files
+from pipeline.runs.imports import code_digests, imported_files
 from pipeline.task.artifacts import write_json
 from pipeline.task.schema import EnvParams
-from pipeline.task.task import SOURCES
+from pipeline.task.task import CODE, SOURCES
 from pipeline.task.validation import load_params
 
-OWN_PACKAGE = "environments"  # a dependency of all stages anyway
+OWN_PACKAGE = "environments"  # part of the code of all stages
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write a file for each task; exit as `exit_with_message` does if params.yaml has mistakes."""
+    """Write the records; exit as `exit_with_message` does if params.yaml has mistakes."""
     parser = argparse.ArgumentParser(prog="python -m pipeline sources", description=__doc__)
     add_params(parser)
     path: Path = parser.parse_args(arguments).params
     with exit_with_message(parser.prog):
         tasks = load_params(path).tasks
         shutil.rmtree(SOURCES, ignore_errors=True)  # including files of removed tasks
+        for stage in (*STAGES, "report"):  # a command to us, a stage to DVC
+            write_json(CODE / f"{stage}.json", code_digests(stage))
         for name, task in tasks.items():
             write_json(SOURCES / f"{name}.json", environment_sources(task.env))
 

@@ -1,6 +1,6 @@
 """Tests of dvc.yaml and the plot templates, through DVC itself."""
 
-import ast
+import hashlib
 import json
 import os
 import re
@@ -16,7 +16,7 @@ from dvc.repo import Repo
 from dvc.utils.hydra import apply_overrides
 
 from pipeline.runs import imports
-from pipeline.runs.imports import imported_files
+from pipeline.runs.imports import code_digests
 from pipeline.task.artifacts import write_table
 from pipeline.task.yaml_file import read_yaml
 from tests.pipeline.small_task import BANDIT, write_params
@@ -48,53 +48,37 @@ def test_a_chain_of_stages_for_each_task_and_one_report_after_all_of_them():
     assert set(graph.successors(names["report"])) == set(graph) - {names["report"]}
 
 
-@pytest.mark.parametrize("stage", [*CHAIN, "report"])
-def test_a_stage_declares_exactly_the_code_that_it_imports(stage):
-    declared, imported = declared_files(stage), code_of(stage)
-    assert len(imported) > 20
-    assert imported - declared == set(), "imported: declare it in dvc.yaml"
-    assert declared - imported == set(), "not imported: remove it from dvc.yaml"
-
-
-def test_the_comparison_notices_an_added_or_removed_file(monkeypatch):
-    files = declared_files("plot")
-    assert {"pipeline/figures/plane.py", "pipeline/plot.py", "environments/bandit.py"} <= files
-    assert "pipeline/train.py" not in files
-    # Imported through an entry point in a string, and through packages.
-    train = code_of("train")
-    assert {"pipeline/train_run.py", "environments/compiled/cartpole.py"} <= train
-    assert "pipeline/figures/plane.py" not in train
-    # The id of an environment may import any file in environments/.
-    for stage in ("train", "evaluate", "plot", "report"):
-        assert "environments/vector/serial.py" in code_of(stage)
-        assert "environments/checker/steps.py" not in code_of(stage)
-    monkeypatch.setattr(imports, "ENTRY_POINT", re.compile("nothing"))
-    assert "pipeline/train_run.py" not in code_of("train")
-
-
-def code_of(stage):
-    """Find the files that the command of a stage imports."""
-    files = imported_files("pipeline.__main__", f"pipeline.{stage}")
-    return {path.as_posix() for path in files}
-
-
-def declared_files(stage):
-    """List the code files that dvc.yaml declares for a stage, with folders expanded."""
+def test_each_stage_depends_on_the_record_of_its_code():
     stages = read_yaml(REPOSITORY / "dvc.yaml")["stages"]
-    dependencies = stages[stage].get("do", stages[stage])["deps"]
-    ignored = (REPOSITORY / ".dvcignore").read_text().split()
-    files = set()
-    for path in dependencies:
-        if path.partition("/")[0] not in ("data", "sources"):
-            assert (REPOSITORY / path).exists(), path
-            found = sorted((REPOSITORY / path).rglob("*.py")) or [REPOSITORY / path]
-            files |= {file.relative_to(REPOSITORY).as_posix() for file in found if has_code(file)}
-    return {file for file in files if not any(f"/{file}".startswith(f"{i}/") for i in ignored)}
+    assert set(stages) == {"sources", *CHAIN, "report"}
+    for stage in CHAIN:
+        assert f"sources/code/{stage}.json" in stages[stage]["do"]["deps"]
+        assert "sources/${key}.json" in stages[stage]["do"]["deps"]
+    assert {"sources", "pipeline/page"} <= set(stages["report"]["deps"])
 
 
-def has_code(file):
-    """Tell whether a file has more than a docstring."""
-    return len(ast.parse(file.read_text()).body) > 1
+def test_the_record_of_a_stage_has_the_files_that_it_imports(monkeypatch):
+    code = {stage: code_digests(stage) for stage in [*CHAIN, "report"]}
+
+    def stages_with(path):
+        return [stage for stage in code if path in code[stage]]
+
+    # An edit changes the records that have the file, and so reruns only their stages.
+    assert stages_with("pipeline/figures/plane.py") == ["plot"]
+    assert stages_with("pipeline/page/document.py") == ["report"]
+    assert stages_with("pipeline/process/command.py") == list(code)
+    content = (REPOSITORY / "pipeline/plot.py").read_bytes()
+    assert code["plot"]["pipeline/plot.py"] == hashlib.sha256(content).hexdigest()
+    # Imported through an entry point in a string, and through packages.
+    assert stages_with("pipeline/train_run.py") == ["train"]
+    assert "environments/compiled/cartpole.py" in code["train"]
+    # The id of an environment may import any file in environments/.
+    assert stages_with("environments/vector/serial.py") == list(code)
+    for path in ("environments/checker/steps.py", "reinforce/exact/objective.py"):
+        assert (REPOSITORY / path).exists()
+        assert stages_with(path) == []
+    monkeypatch.setattr(imports, "ENTRY_POINT", re.compile("nothing"))
+    assert "pipeline/train_run.py" not in code_digests("train")
 
 
 def test_the_learning_curve_is_a_plot_of_every_run_over_env_steps(project):

@@ -79,7 +79,7 @@ class Comparison(NamedTuple):
     """One task in several revisions."""
 
     parameters: dict[str, dict[str, Any]]  # those that differ: name → revision → value
-    code: list[str] | None  # files and folders that differ; None if not recorded
+    code: list[str] | None  # files and packages that differ; None if not recorded
     results: list[Result]  # one per revision
     differences: list[Difference]  # one per compared pair and measure
     curves: dict[str, Smoothed]  # revision → learning curve, if it exists

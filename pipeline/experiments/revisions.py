@@ -69,13 +69,22 @@ class Revision(NamedTuple):
         ]
 
     def code(self, task: str) -> dict[tuple[str, str], str | None]:
-        """Return the hashes of the code that the task's stages ran with, by stage and path."""
+        """Return the hashes of the records that the task's stages ran with, by stage and path.
+
+        They are the records of the code and the environment (see `pipeline.sources`).
+        """
         return {
             (stage, dependency["path"]): dependency.get("md5")
             for stage in STAGES
             for dependency in self._locked(stage, task).get("deps", [])
-            if not dependency["path"].startswith(f"{DATA}/")
+            if dependency["path"].startswith(f"{SOURCES}/")
         }
+
+    def recorded_files(self, md5: str | None) -> dict[str, Any] | None:
+        """Read a record of code by its hash; None if DVC's cache does not have it."""
+        cache = self.files.repo.cache.local
+        path = Path(cache.oid_to_path(md5)) if md5 else None
+        return read_json(path, []) if path is not None and path.is_file() else None
 
     def environment(self, task: str) -> str | None:
         """Return the hash of the task's environment sources; None if it is not recorded."""

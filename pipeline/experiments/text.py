@@ -20,7 +20,7 @@ from pipeline.formatting import aligned, number
 from pipeline.statistics import MIN_RUNS
 
 LEGEND = "Returns: interquartile mean over runs of each run's mean return [95% bootstrap interval]."
-MAX_NAMED = 4  # parameters, files or folders; the rest are only counted
+MAX_NAMED = 4  # parameters or files; the rest are only counted
 MAX_IN_CAPTION = 2
 NONE = "—"
 

@@ -34,7 +34,7 @@ STAGES = {
 COMMANDS = {
     "report": "Write the page with the results of all tasks, or the table in README.md",
     "check": "Check params.yaml and try out its environments",
-    "sources": "Record the files and packages of each task's environment in sources/",
+    "sources": "Record the code of the stages and of the environments in sources/",
     "play": "Play episodes of an exported policy",
     "compare": "Compare experiments and revisions",
 }

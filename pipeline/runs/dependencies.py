@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium
 
 from pipeline.digests import file_digest
-from pipeline.runs.imports import ROOT, imported_files
+from pipeline.runs.imports import code_digests
 from pipeline.task.task import Task
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "gymnasium", "mujoco")
@@ -39,10 +39,7 @@ def training_dependencies(task: Task) -> dict[str, Any]:
             for path in (task.files.initial_weights, task.files.rollouts, task.sources)
             if path != task.sources or path.exists()  # only DVC runs the stage that writes it
         },
-        "code": {
-            str(path): file_digest(ROOT / path)
-            for path in imported_files("pipeline.__main__", "pipeline.train")
-        },
+        "code": code_digests("train"),
         "environment": _environment_code(task.params.env.id),
         "version": {"python": platform.python_version()}
         | {package: _version(package) for package in PACKAGES},

@@ -4,6 +4,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from pipeline.digests import file_digest
+
 ROOT = Path(__file__).parents[2]
 # All imports are at the top level; ruff enforces it. A search with regular expressions saves the
 # 0.1 s that parsing the files would add to each start of training.
@@ -16,6 +18,12 @@ ENTRY_POINT = re.compile(r'"([A-Za-z_]\w*(?:\.\w+)+):\w+"')  # `module:name` in 
 # whatever imports IMPORTS_BY_ID depends on all of environments/ except NEVER_BY_ID.
 IMPORTS_BY_ID = "environments/specification.py"
 NEVER_BY_ID = "environments/checker"
+
+
+def code_digests(stage: str) -> dict[str, str]:
+    """Return the SHA-256 of each file that the command of a stage imports, by path."""
+    files = imported_files("pipeline.__main__", f"pipeline.{stage}")
+    return {path.as_posix(): file_digest(ROOT / path) for path in files}
 
 
 def imported_files(*modules: str) -> list[Path]:

@@ -19,6 +19,7 @@ from pipeline.task.seeds import Purpose, stream
 
 DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
 SOURCES = Path("sources")  # of environments; written by `python -m pipeline sources`
+CODE = SOURCES / "code"  # of stages; written by the same command
 
 
 class Task(NamedTuple):

@@ -22,15 +22,19 @@ from tests.pipeline.small_task import write_params
 
 ROOT = Path(__file__).parents[2]
 
+CODE = "sources/code/train.json"
 # The stages whose files are compared. They never run: `dvc commit` records the tests' files.
 DVC_YAML = """
 stages:
+  sources:
+    cmd: "false"
+    outs: [sources]
   train:
     foreach: ${tasks}
     do:
       cmd: "false"
       params: ["seed", "tasks.${key}.num_runs", "tasks.${key}.train"]
-      deps: [code.py]
+      deps: [sources/code/train.json]
       outs: ["data/${key}/learning_curve.csv", "data/${key}/action_distribution.csv"]
   evaluate:
     foreach: ${tasks}
@@ -115,8 +119,8 @@ def committed(tmp_path_factory):
         run("git", "config", name, value, cwd=root)
     dvc("init", cwd=root)
     (root / "dvc.yaml").write_text(DVC_YAML)
-    (root / ".gitignore").write_text("/data/*/*\n!/data/*/metrics.json\n")
-    (root / "code.py").write_text("1")
+    (root / ".gitignore").write_text("/sources\n/data/*/*\n!/data/*/metrics.json\n")
+    write_json(root / CODE, {"pipeline/train.py": "1", "models/policy.py": "1"})
     write_params(root, apart=section(4, 0.1))
     commit(root, "never_run")
     write_project(root, 0.1, LOST)
@@ -128,7 +132,7 @@ def committed(tmp_path_factory):
     commit(root, "slow")
     write_project(root, 0.01, FAST | {"new": [1, 2]})
     commit(root, "fast")
-    (root / "code.py").write_text("2")
+    write_json(root / CODE, {"pipeline/train.py": "2", "models/policy.py": "1"})
     write_project(root, 0.01, FAST | {"apart": [21, 22, 23, 24]})
     dvc("commit", "--force", cwd=root)
     dvc("exp", "save", "--name", "tried", cwd=root)
@@ -216,7 +220,7 @@ def test_an_experiment_and_the_workspace(compare):
     printed, tasks = compare("fast", "tried", "workspace", "--task", "apart")
     assert list(tasks) == ["apart"]
     task = tasks["apart"]
-    assert (task["parameters"], task["code"], task["notes"]) == ({}, ["code.py"], [])
+    assert (task["parameters"], task["code"], task["notes"]) == ({}, ["pipeline/train.py"], [])
     assert task["results"]["tried"] == task["results"]["workspace"]
     assert task["results"]["tried"]["greedy"] == 22.5
     pairs = {(found["first"], found["second"]): found["verdict"] for found in task["differences"]}
@@ -225,7 +229,7 @@ def test_an_experiment_and_the_workspace(compare):
         ("fast", "workspace"): "higher",
         ("tried", "workspace"): "same",
     }
-    assert "apart: same parameters; code differs in code.py\n" in printed
+    assert "apart: same parameters; code differs in pipeline/train.py\n" in printed
 
 
 @pytest.mark.usefixtures("project")
@@ -263,6 +267,12 @@ def test_files_missing_from_the_workspace_and_the_cache(own_project, compare):
     assert tasks["apart"]["notes"][2] == (
         "HEAD: `dvc repro` creates the missing files, if there are no uncommitted changes"
     )
+
+
+def test_a_record_of_code_missing_from_the_cache_is_listed_itself(own_project, compare):
+    shutil.rmtree(own_project / ".dvc" / "cache")
+    _, tasks = compare("fast", "workspace", "--task", "apart")
+    assert tasks["apart"]["code"] == [CODE]
 
 
 def test_nothing_to_draw(own_project, compare, tmp_path):

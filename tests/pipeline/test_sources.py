@@ -1,4 +1,4 @@
-"""The sources of environments, which are dependencies of the DVC stages."""
+"""The records of code and of environments, which are dependencies of the DVC stages."""
 
 import copy
 import json
@@ -8,7 +8,9 @@ from pathlib import Path
 import gymnasium
 import pytest
 
+from pipeline.process.command import STAGES
 from pipeline.runs import imports
+from pipeline.runs.imports import code_digests
 from pipeline.sources import environment_sources, main
 from pipeline.task.schema import EnvParams
 from tests.pipeline.small_task import BANDIT, write_params
@@ -131,10 +133,13 @@ def test_an_environment_that_cannot_be_made_is_left_to_the_stages(line, names):
 
 
 @pytest.mark.usefixtures("project")
-def test_a_file_for_each_task():
+def test_a_file_for_each_task_and_stage():
     Path("sources").mkdir()
     Path("sources/removed.json").touch()
     write_params(Path.cwd(), one=BANDIT, two=copy.deepcopy(BANDIT) | {"env": {"id": "Nowhere-v0"}})
     main([])
-    written = {path.name: json.loads(path.read_text()) for path in Path("sources").iterdir()}
+    written = {path.name: json.loads(path.read_text()) for path in Path("sources").glob("*.json")}
     assert written == {"one.json": {}, "two.json": {}}
+    for name in (*STAGES, "report"):
+        assert json.loads(Path(f"sources/code/{name}.json").read_text()) == code_digests(name)
+    assert len(list(Path("sources/code").iterdir())) == len(STAGES) + 1

@@ -22,13 +22,13 @@ STAGES = {
         },
         "deps": [
             {"path": "data/maze/rollouts.npz", "md5": "0"},
-            {"path": "models", "md5": "1.dir"},
-            {"path": "pipeline/train.py", "md5": "2"},
+            {"path": "sources/code/train.json", "md5": "1"},
+            {"path": "sources/maze.json", "md5": "2"},
         ],
     },
     "evaluate@maze": {
         "params": {"params.yaml": {"tasks.maze.evaluate": {"num_episodes": 10}}},
-        "deps": [{"path": "models", "md5": "3.dir"}],
+        "deps": [{"path": "sources/code/evaluate.json", "md5": "3"}],
         "outs": [{"path": "data/maze/evaluation.csv", "md5": hashlib.md5(b"a\n").hexdigest()}],
     },
     "train@other": {"params": {"params.yaml": {"seed": 2}}},
@@ -86,19 +86,17 @@ def test_stages_that_ran_with_other_parameters_are_outdated(revision):
     assert changed.outdated("maze") == ["train", "evaluate"]
 
 
-def test_code_is_what_the_stages_depend_on_except_data(revision):
+def test_code_is_the_records_that_the_stages_depend_on(revision):
     assert revision.code("maze") == {
-        ("train", "models"): "1.dir",
-        ("train", "pipeline/train.py"): "2",
-        ("evaluate", "models"): "3.dir",
+        ("train", "sources/code/train.json"): "1",
+        ("train", "sources/maze.json"): "2",
+        ("evaluate", "sources/code/evaluate.json"): "3",
     }
 
 
 def test_the_environment_is_what_training_depended_on(revision):
-    assert revision.environment("maze") is None
-    sources = {"path": "sources/maze.json", "md5": "4"}
-    stages = {"train@maze": {"deps": [sources]}}
-    assert revision._replace(stages=stages).environment("maze") == "4"
+    assert revision.environment("maze") == "2"
+    assert revision.environment("new") is None
 
 
 def test_a_table_that_differs_from_what_was_written_is_unrecorded(revision, tmp_path):
