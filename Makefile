@@ -8,7 +8,7 @@ PYTHON =
 in_venv = @echo '$(1)'; unset PYTHONHOME; VIRTUAL_ENV="$$PWD/.venv" PATH="$$PWD/.venv/bin:$$PATH" $(1)
 
 # Pictures of README.md and docs/chapter.md, from the outputs of the last `dvc repro`.
-PICTURES = bandit-policy cartpole-learning_curve cartpole-plane cartpole-variance pendulum-plane
+PICTURES = bandit-policy cartpole-learning_curve cartpole-plane pendulum-plane
 
 .PHONY: help setup gpu repro test test-slow lock pictures
 
@@ -54,6 +54,7 @@ pictures:
 	@for picture in $(PICTURES); do \
 	  cp "data/$${picture%%-*}/plots/$${picture#*-}.png" "docs/pictures/$$picture.png" || exit 1; \
 	done
+	@cp data/cartpole/variance.png docs/pictures/cartpole-variance.png
 	@cp data/pendulum/film/film.gif docs/pictures/pendulum-film.gif
 	$(call in_venv,python -m tools.film_untrained pendulum docs/pictures/pendulum-untrained.gif)
 

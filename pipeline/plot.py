@@ -14,7 +14,6 @@ from pipeline.figures.plane import draw_plane
 from pipeline.figures.policy import draw_policy, policy_parts
 from pipeline.figures.style import png
 from pipeline.figures.svg import FULL, HALF, svgs
-from pipeline.figures.variance import draw_variance
 from pipeline.task.artifacts import atomic_write, read_table, write_json
 from pipeline.task.errors import UserError
 from pipeline.task.files import TaskFiles
@@ -52,10 +51,6 @@ def draw_pictures(files: TaskFiles, task: str, bounded: bool) -> dict[str, bytes
             files.learning_curve, ["run", "num_episodes", "num_env_steps", "mean_return"]
         )
         pictures["learning_curve.png"] = png(draw_learning_curve(curve, task))
-    with _prefix_errors(files.variance):
-        variance = read_table(files.variance, ["policy", "baseline"], may_be_empty=True)
-        if len(variance["policy"]):
-            pictures["variance.png"] = png(draw_variance(variance, task))
     with _prefix_errors(files.evaluation):
         evaluation = read_table(files.evaluation, ["run", "mode", "episode_return"])
         pictures["evaluation.png"] = png(draw_evaluation(evaluation, task))

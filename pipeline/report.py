@@ -49,7 +49,10 @@ def report(params_path: Path) -> None:
     """
     params = check_params(params_path)
     results = read_results(params, DATA)
-    pictures = {name: read_pictures(TaskFiles(DATA / name)) for name in params.tasks}
+    pictures = {
+        name: read_pictures(TaskFiles(DATA / name), measured=name in params.variance)
+        for name in params.tasks
+    }
     text = render_page(params.seed, results, pictures, read_stages(STAGES))
     with atomic_write(REPORT) as written:
         written.write_text(text, encoding="utf-8", newline="\n")

@@ -14,11 +14,14 @@ import tensorflow as tf
 from pipeline.build.learners import make_learner, make_value_baseline
 from pipeline.build.policies import make_policy, read_weights, set_weights
 from pipeline.build.samplers import make_sampler
+from pipeline.figures.style import png
+from pipeline.figures.variance import draw_variance
 from pipeline.formatting import aligned
 from pipeline.progress_bar import ProgressBar
 from pipeline.statistics import CONFIDENCE, NUM_RESAMPLES, SEED
-from pipeline.task.artifacts import Table, write_table
-from pipeline.task.schema import TrainParams
+from pipeline.task.artifacts import Table, atomic_write, write_table
+from pipeline.task.errors import UserError
+from pipeline.task.schema import TrainParams, VarianceParams
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
 from reinforce.episodes import Episodes
@@ -39,12 +42,15 @@ FIT_MINIBATCHES, FIT_MINIBATCH_SIZE = 600, 256
 
 def variance(task: Task) -> None:
     """Measure the gradient noise with each baseline, before and after training."""
-    if task.params.variance.num_runs == 0:
-        write_table(task.files.variance, {name: np.array([]) for name in ("policy", "baseline")})
-        print(f"{task.name}: variance.num_runs is 0, nothing to measure")
-        return
-    with ProgressBar(task.name, "starting", 2 * _num_runs(task)) as bar:
-        probed = dict(_probe_policies(task, bar))
+    params = task.variance
+    if params is None:
+        fields = ", ".join(VarianceParams.model_fields)
+        raise UserError(
+            f"params.yaml: variance.{task.name}: missing; expected a section with {fields}"
+        )
+    num_runs = min(params.num_runs, task.params.num_runs)
+    with ProgressBar(task.name, "starting", 2 * num_runs) as bar:
+        probed = dict(_probe_policies(task, num_runs, params.num_batches, bar))
     rows = [
         {"policy": policy, "baseline": baseline, **row}
         for policy, probes in probed.items()
@@ -52,22 +58,20 @@ def variance(task: Task) -> None:
     ]
     table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     write_table(task.files.variance, table)
-    num_runs, num_batches, per_batch = (
-        rows[0][name] for name in ("num_runs", "num_batches", "num_episodes")
-    )
+    with atomic_write(task.files.variance_picture) as written:
+        written.write_bytes(png(draw_variance(table, task.name)))
     print(
-        f"{task.name}: gradient noise; runs: {num_runs}, batches per policy: {num_batches}, "
-        f"episodes per batch: {per_batch}; estimates with 95% intervals"
+        f"{task.name}: gradient noise; runs: {num_runs}, batches per policy: "
+        f"{params.num_batches}, episodes per batch: {episodes_per_batch(task.params.train)}; "
+        "estimates with 95% intervals"
     )
     print(format_table(table))
 
 
-def _num_runs(task: Task) -> int:
-    return min(task.params.variance.num_runs, task.params.num_runs)
-
-
-def _probe_policies(task: Task, bar: ProgressBar) -> Iterator[tuple[str, list[Probe]]]:
-    """Yield the names `initial` and `trained`, each with a probe of every run's policy."""
+def _probe_policies(
+    task: Task, num_runs: int, num_batches: int, bar: ProgressBar
+) -> Iterator[tuple[str, list[Probe]]]:
+    """Yield the names `initial` and `trained`, each with a probe of the policies of `num_runs`."""
     params = task.params
     policy = make_policy(params.policy, task.specification)
     learner = make_learner(params.train, policy, eager=True)
@@ -88,18 +92,18 @@ def _probe_policies(task: Task, bar: ProgressBar) -> Iterator[tuple[str, list[Pr
         ]:
             weights = read_weights(path, policy, params.num_runs)
             probes = []
-            for run in range(_num_runs(task)):
+            for run in range(num_runs):
                 seeds = task.stream(Purpose.VARIANCE, run, update).spawn(4)
                 set_weights(policy, weights, run)
                 value.reset(seeds[0])
                 with task.locate_faults(run):
                     data = _fit_data(returns, sampler, seeds[1].spawn(num_fit_calls))
                 fit(*data, np.random.default_rng(seeds[2]))
-                batches = _batches(sampler, seeds[3], params.variance.num_batches, per_batch)
+                batches = _batches(sampler, seeds[3], num_batches, per_batch)
                 with task.locate_faults(run):
                     probes.append(probe(compare, batches))
                 bar.count += 1
-                bar.text = f"measured the {name} policy of run {run} (of {_num_runs(task)})"
+                bar.text = f"measured the {name} policy of run {run} (of {num_runs})"
             yield name, probes
 
 

@@ -1,5 +1,6 @@
 """Tests of dvc.yaml and the plot templates, through DVC itself."""
 
+import copy
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 from dvc import cli as dvc_cli
 from dvc.repo import Repo
 from dvc.utils.hydra import apply_overrides
+from ruamel.yaml import YAML
 
 from pipeline.runs import imports
 from pipeline.runs.imports import code_digests
@@ -33,8 +35,22 @@ def project(tmp_path, monkeypatch):
     assert dvc_cli.main(["init", "--no-scm", "--quiet"]) == 0
     shutil.copytree(REPOSITORY / ".dvc" / "plots", tmp_path / ".dvc" / "plots")
     shutil.copy(REPOSITORY / "dvc.yaml", tmp_path)
-    write_params(tmp_path, **dict.fromkeys(TASKS, BANDIT))
+    write_params(tmp_path, **{name: copy.deepcopy(BANDIT) for name in TASKS})
     return tmp_path
+
+
+def test_the_gradient_noise_is_measured_only_where_asked_and_by_no_other_stage(project):
+    params = read_yaml(project / "params.yaml")
+    assert list(params["variance"]) == list(TASKS)
+    for measured in ({}, {"maze": params["variance"]["maze"]}):
+        with (project / "params.yaml").open("w") as file:
+            YAML().dump(params | {"variance": measured}, file)
+        names = {stage.addressing: stage for stage in Repo(".").index.graph}
+        assert {n for n in names if n.startswith("variance")} == {f"variance@{n}" for n in measured}
+    # `dvc repro plot@maze` does not run it.
+    stages = {f"{stage}@maze" for stage in CHAIN if stage != "variance"}
+    needed = Repo(".").stage.collect("plot@maze", with_deps=True)
+    assert {stage.addressing for stage in needed} == {"sources", *stages}
 
 
 @pytest.mark.usefixtures("project")

@@ -12,7 +12,7 @@ class Stage(NamedTuple):
 
     command: str
     description: str
-    is_for_each_task: bool
+    foreach: str | None  # the section of params.yaml with an entry for each task that it runs for
 
     def command_for(self, task: str) -> str:
         """Return the command that DVC runs for a task."""
@@ -35,6 +35,7 @@ def read_stages(path: Path) -> list[Stage]:
 
 
 def _stage(stage: dict[str, Any]) -> Stage:
-    is_for_each_task = "foreach" in stage
-    definition = stage["do"] if is_for_each_task else stage
-    return Stage(definition["cmd"].strip(), definition.get("desc", ""), is_for_each_task)
+    foreach = stage.get("foreach")
+    definition = stage if foreach is None else stage["do"]
+    section = None if foreach is None else foreach.strip("${}")
+    return Stage(definition["cmd"].strip(), definition.get("desc", ""), section)

@@ -148,8 +148,12 @@ def read_results(params: Params, data: Path) -> list[TaskResult]:
     return results
 
 
-def read_pictures(files: TaskFiles) -> TaskPictures:
+def read_pictures(files: TaskFiles, *, measured: bool) -> TaskPictures:
     """Read the pictures of one task.
+
+    Args:
+        files: Its files.
+        measured: Whether its gradient noise is measured.
 
     Raises:
         UserError: If a file is missing or damaged.
@@ -159,7 +163,7 @@ def read_pictures(files: TaskFiles) -> TaskPictures:
     return TaskPictures(
         parts,
         _read_film(files.film),
-        _read_variance(files),
+        _read_variance(files) if measured else None,
         plane.read_bytes() if plane.exists() else None,
     )
 
@@ -181,14 +185,11 @@ def _read_film(folder: Path) -> Film | str:
     return Film(episode, gif, size, first_frame.getvalue())
 
 
-def _read_variance(files: TaskFiles) -> Variance | None:
-    table = read_table(files.variance, ["policy", "baseline"], may_be_empty=True)
-    if not len(table["policy"]):
-        return None
+def _read_variance(files: TaskFiles) -> Variance:
     columns = ["policy", "baseline", "signal_to_noise"]
     table = read_table(files.variance, columns)
     ratios = list(zip(*(table[name] for name in columns), strict=True))
-    return Variance(ratios, _read_bytes(files.plots / "variance.png"))
+    return Variance(ratios, _read_bytes(files.variance_picture))
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -121,13 +121,12 @@ def write_table(path: Path, table: Table) -> None:
             )
 
 
-def read_table(path: Path, required: Iterable[str], *, may_be_empty: bool = False) -> Table:
+def read_table(path: Path, required: Iterable[str]) -> Table:
     """Read a CSV table; convert columns to integers, else to floats, else keep strings.
 
     Args:
         path: The file.
         required: Columns that it must have; more are allowed.
-        may_be_empty: Also accept a table with exactly these columns and no rows. Defaults to False.
 
     Raises:
         UserError: If the file is missing, has no rows, lacks a column or has an uneven row.
@@ -135,8 +134,6 @@ def read_table(path: Path, required: Iterable[str], *, may_be_empty: bool = Fals
     try:
         with path.open(newline="") as file:
             header, *rows = csv.reader(file, strict=True)
-        if may_be_empty and header == list(required) and not rows:
-            return {name: np.array([]) for name in header}
         columns = list(zip(*rows, strict=True))
         if not columns or any(len(row) != len(header) for row in rows):
             raise ValueError("rows are missing or uneven")

@@ -45,6 +45,11 @@ class TaskFiles(NamedTuple):
         return self.folder / "variance.csv"
 
     @property
+    def variance_picture(self) -> Path:
+        """The picture of the gradient noise; written by `variance`."""
+        return self.folder / "variance.png"
+
+    @property
     def policies(self) -> Path:
         """A SavedModel for each run; written by `export`."""
         return self.folder / "policies"

@@ -50,7 +50,6 @@ def _tuple(value: Any) -> Any:
 Seed = Annotated[int, Field(ge=0, lt=2**32), Expected("an integer from 0 to 4294967295")]
 # Elements are numbered with 32-bit integers.
 Count = Annotated[int, Field(ge=1, lt=2**31), Expected("an integer from 1 to 2147483647")]
-CountOrZero = Annotated[int, Field(ge=0, lt=2**31), Expected("an integer from 0 to 2147483647")]
 # With fewer, too many bootstrap resamples would repeat a single batch.
 Batches = Annotated[int, Field(ge=10, lt=2**31), Expected("an integer from 10 to 2147483647")]
 CountOrNone = Annotated[
@@ -205,7 +204,7 @@ class TrainParams(Section):
 class VarianceParams(Section):
     """The batches of episodes that measure the gradient noise."""
 
-    num_runs: CountOrZero = Field(description="the number of runs to measure, the first ones")
+    num_runs: Count = Field(description="the number of runs to measure, the first ones")
     num_batches: Batches = Field(description="batches sampled with each policy")
 
 
@@ -225,7 +224,6 @@ class TaskParams(Section):
     policy: PolicyParams = Field(description="the policy network")
     rollout: RolloutParams = Field(description="the episodes of the initial policies")
     train: TrainParams = Field(description="the training of the policies")
-    variance: VarianceParams = Field(description="the measurement of the gradient noise")
     evaluate: EvaluateParams = Field(description="the evaluation of the policies")
 
 
@@ -244,3 +242,6 @@ class Params(Section):
         Field(min_length=1),
         Expected("at least one task, each a section under its name"),
     ] = Field(description="the tasks to train")
+    variance: Annotated[
+        dict[str, VarianceParams], Expected("a section under the name of each task, or {}")
+    ] = Field(default_factory=dict, description="the tasks whose gradient noise is measured")

@@ -14,7 +14,7 @@ from environments.specification import EnvironmentSpecification, inspect_environ
 from pipeline.task.check import check_params
 from pipeline.task.files import TaskFiles
 from pipeline.task.overrides import Overrides
-from pipeline.task.schema import TaskParams
+from pipeline.task.schema import TaskParams, VarianceParams
 from pipeline.task.seeds import Purpose, stream
 
 DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
@@ -32,6 +32,7 @@ class Task(NamedTuple):
     files: TaskFiles
     num_workers: int | None = 1  # runs performed in parallel; None: see `perform_runs`
     checkpoint_seconds: float = 30.0  # minimum time between checkpoints of a run
+    variance: VarianceParams | None = None  # None: its gradient noise is not measured
 
     @property
     def checkpoints(self) -> Path:
@@ -88,4 +89,5 @@ def load_task(params_path: Path, name: str, overrides: Overrides = MappingProxyT
         files=TaskFiles(DATA / name),
         num_workers=params.num_workers,
         checkpoint_seconds=params.checkpoint_seconds,
+        variance=params.variance.get(name),
     )

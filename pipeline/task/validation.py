@@ -62,7 +62,8 @@ def validate(path: Path, overrides: Overrides = MappingProxyType({})) -> Validat
         mistakes = mistakes_in(error, data, Params)
         invalid = {details["loc"] for details in error.errors()}
     sections = _Sections(data, invalid)
-    mistakes += [mistake for name in sections.tasks() for mistake in _rules(sections, name)]
+    mistakes += [mistake for name in sections.names() for mistake in _rules(sections, name)]
+    mistakes += _measured_rules(sections)
     return Validated(
         None if mistakes else params,
         {name: EnvParams(**section) for name, section in sections.named("env")},
@@ -78,14 +79,14 @@ class _Sections(NamedTuple):
     data: Any
     invalid: set[Location]  # locations of the mistakes
 
-    def tasks(self) -> list[str]:
-        """List the names of all tasks, valid or not."""
-        tasks = self.data.get("tasks") if isinstance(self.data, dict) else None
-        return list(tasks) if isinstance(tasks, dict) else []
+    def names(self, section: str = "tasks") -> list[str]:
+        """List the names of all tasks, valid or not, or those in another section."""
+        values = self.data.get(section) if isinstance(self.data, dict) else None
+        return list(values) if isinstance(values, dict) else []
 
     def named(self, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each task's section of this name, if it is valid."""
-        for task in self.tasks():
+        for task in self.names():
             if (values := self.valid("tasks", task, section)) is not None:
                 yield task, values
 
@@ -132,6 +133,15 @@ def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
             "episodes"
         )
         yield Mistake(("tasks", task, "rollout", "num_episodes"), expected(text, num_rollouts))
+
+
+def _measured_rules(sections: _Sections) -> Iterator[Mistake]:
+    """Yield the entries of `variance` that belong to no task."""
+    tasks = sections.names()
+    for name in sections.names("variance"):
+        if tasks and name not in tasks:
+            text = expected(f"the name of a task, one of {', '.join(tasks)}", name, tasks)
+            yield Mistake(("variance",), text)
 
 
 def _schedule_rules(sections: _Sections, train: tuple[str, ...]) -> Iterator[Mistake]:

@@ -42,6 +42,7 @@ def write_project(folder: Path, tasks: Mapping[str, Any]) -> None:
     for name in tasks:
         files = TaskFiles(folder / "data" / name)
         write_tables(files)
+        Image.new("RGB", (9, 5)).save(files.variance_picture)
         plot(plotted(name, files))
         write_json(files.metrics, {name: METRICS})
         write_film(files.film)

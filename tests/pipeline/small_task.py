@@ -22,14 +22,15 @@ BANDIT: dict[str, Any] = {
         "entropy_coefficient": 0.0,
         "max_gradient_norm": None,
     },
-    "variance": {"num_runs": 2, "num_batches": 10},
     "evaluate": {"num_episodes": 50},
 }
 
 
 def write_params(folder: Path, **tasks: Any) -> Path:
-    """Write a params.yaml with these tasks."""
+    """Write a params.yaml with these tasks; the gradient noise of each is measured."""
     path = folder / "params.yaml"
     with path.open("w") as file:
-        YAML(typ="safe").dump({"seed": SEED, "num_workers": 1, "tasks": tasks}, file)
+        variance = {name: {"num_runs": 2, "num_batches": 10} for name in tasks}
+        params = {"seed": SEED, "num_workers": 1, "variance": variance, "tasks": tasks}
+        YAML(typ="safe").dump(params, file)
     return path

@@ -34,7 +34,6 @@ TASK = """
       normalize_advantages: false
       entropy_coefficient: 0.0
       max_gradient_norm: null
-    variance: {num_runs: 1, num_batches: 10}
     evaluate: {num_episodes: 3}
     env: """
 ENVIRONMENTS = {

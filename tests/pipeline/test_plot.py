@@ -28,7 +28,7 @@ def task(tmp_path):
 def test_writes_its_pictures_and_the_same_again(task, capsys):
     plot(task)
     pictures = {path.name: path.read_bytes() for path in task.files.plots.iterdir()}
-    names = ["learning_curve.png", "variance.png", "evaluation.png", "policy.png"]
+    names = ["learning_curve.png", "evaluation.png", "policy.png"]
     assert set(pictures) == set(names)
     assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
     assert capsys.readouterr().out.startswith(f"bandit: wrote {', '.join(names)} to ")
@@ -82,11 +82,6 @@ def test_draws_the_panels_of_each_part_with_their_numbers_and_the_same_again(tas
             "learning_curve",
             "run,num_episodes,num_env_steps,mean_return\n0,1,1,0.5\n0,2,2,0.5\n1,1,1,0.5\n",
             "expected the same number of rows for every run, received 2 for run 0, 1 for run 1",
-        ),
-        (
-            "variance",
-            "policy,baseline,num_runs,num_batches\ninitial,none,2,10\n",
-            "expected a column num_episodes",
         ),
         (
             "evaluation",

@@ -236,6 +236,18 @@ def test_the_noise_of_the_gradient_is_shown(project):
     assert "initial policy, none: 1.93; trained policy, per_step: undefined" in picture["alt"]
 
 
+def test_the_noise_of_the_gradient_is_shown_only_if_it_is_measured(project):
+    params = project / "params.yaml"
+    measured = "  bandit: {num_batches: 10, num_runs: 2}\n"
+    assert measured in params.read_text()
+    params.write_text(params.read_text().replace(measured, ""))
+    (project / "data" / "bandit" / "variance.csv").unlink()
+    text = written(project)
+    assert text.count("Gradient variance by baseline</h3>") == 1
+    assert "pipeline variance bandit" not in text
+    assert "pipeline variance long_name-2" in text
+
+
 def test_a_plane_of_states_is_shown_where_there_is_one(project):
     num_pictures = len(Page(written(project)).of("img"))
     Image.new("RGB", (9, 5)).save(project / "data" / "bandit" / "plots" / "plane.png")

@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 
 from pipeline.build.learners import make_value_baseline
-from pipeline.plot import plot
-from pipeline.report import report
 from pipeline.rollout import rollout
 from pipeline.task.artifacts import read_arrays, read_table, write_arrays
-from pipeline.task.schema import TrainParams
+from pipeline.task.errors import UserError
+from pipeline.task.schema import TrainParams, VarianceParams
 from pipeline.task.seeds import Purpose
 from pipeline.train import train
 from pipeline.variance import episodes_per_batch, format_table, variance
 from reinforce.sampling import gymnasium as sampling
-from tests.pipeline.project import plotted, write_project
 from tests.pipeline.small_task import BANDIT, SEED
 from tests.pipeline.test_stages import run_stages
 from tests.reinforce.noise.test_compare import VARIANCES
@@ -32,7 +30,6 @@ def plain_bandit():
     params = copy.deepcopy(BANDIT)
     params["env"] = {"id": "Bandit-v0", "kwargs": {"probabilities": [0.3, 0.7]}}
     params["train"] |= {"episodes_per_update": 1, "baseline": "none", "entropy_coefficient": 0.2}
-    params["variance"] = {"num_runs": 7, "num_batches": 150}
     return params
 
 
@@ -41,10 +38,20 @@ def measured(tmp_path_factory):
     """Measure the bandit of docs/chapter.md; yield the table and the bytes of its file."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         folder = tmp_path_factory.mktemp("bandit")
-        task = run_stages(folder, monkeypatch, params=plain_bandit(), stages=STAGES)
+        task = run_stages(
+            folder,
+            monkeypatch,
+            params=plain_bandit(),
+            stages=STAGES,
+            variance=VarianceParams(num_runs=7, num_batches=150),
+        )
         path = folder / task.files.variance
         yield SimpleNamespace(
-            task=task, folder=folder, table=read_table(path, COUNTS), bytes=path.read_bytes()
+            task=task,
+            folder=folder,
+            table=read_table(path, COUNTS),
+            bytes=path.read_bytes(),
+            picture=(folder / task.files.variance_picture).read_bytes(),
         )
 
 
@@ -86,6 +93,7 @@ def test_prints_its_table_and_repeats_it_exactly(measured, capsys, monkeypatch):
     monkeypatch.chdir(measured.folder)
     variance(measured.task)
     assert (measured.folder / measured.task.files.variance).read_bytes() == measured.bytes
+    assert (measured.folder / measured.task.files.variance_picture).read_bytes() == measured.picture
     first, *table = capsys.readouterr().out.splitlines()
     assert first == (
         "task: gradient noise; runs: 2, batches per policy: 150, episodes per batch: 2; "
@@ -165,19 +173,9 @@ def test_a_deterministic_policy_has_no_noise_and_no_ratio(tmp_path, monkeypatch)
     assert format_table(table).splitlines()[-1].split()[-9:] == [*["0", "[0,", "0]"] * 2, *"–––"]
 
 
-def test_without_runs_nothing_is_measured_drawn_or_shown(tmp_path, monkeypatch, capsys):
-    params = copy.deepcopy(BANDIT)
-    params["variance"]["num_runs"] = 0
-    write_project(tmp_path, {"task": params})
-    capsys.readouterr()
-    task = run_stages(tmp_path, monkeypatch, params=params, stages=(variance,))
-    assert capsys.readouterr().out == "task: variance.num_runs is 0, nothing to measure\n"
-    plot(plotted("task", task.files))
-    assert not (task.files.plots / "variance.png").exists()
-    report(tmp_path / "params.yaml")
-    page = (tmp_path / "report" / "index.html").read_text()
-    assert "Learning curve" in page
-    assert "Variance by baseline" not in page
+def test_a_task_that_is_not_in_the_section_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"^params.yaml: variance.task: missing; expected a secti"):
+        run_stages(tmp_path, monkeypatch, stages=(variance,), variance=None)
 
 
 def test_numbers_in_the_table():

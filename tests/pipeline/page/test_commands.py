@@ -18,9 +18,9 @@ def test_stages_are_read_in_order_with_their_commands(tmp_path):
         "  report:\n    cmd: run report\n"
     )
     train, report = read_stages(path)
-    assert train == Stage("run ${key}", "It learns", is_for_each_task=True)
+    assert train == Stage("run ${key}", "It learns", foreach="tasks")
     assert train.command_for("cartpole") == "run cartpole"
-    assert report == Stage("run report", "", is_for_each_task=False)
+    assert report == Stage("run report", "", foreach=None)
 
 
 def test_all_stages_of_the_project_are_described():

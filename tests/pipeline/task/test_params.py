@@ -34,11 +34,11 @@ TASK = """
       normalize_advantages: true
       entropy_coefficient: 0.5
       max_gradient_norm: 1.5
-    variance: {num_runs: 1, num_batches: 12}
     evaluate: {num_episodes: 7}
 """
-VALID = f"seed: 3\ntasks:\n  first:{TASK}  second:{TASK}"
-TASK_FIELDS = "num_runs, env, policy, rollout, train, variance, evaluate"
+MEASURED = "variance: {second: {num_runs: 1, num_batches: 12}}"
+VALID = f"seed: 3\ntasks:\n  first:{TASK}  second:{TASK}{MEASURED}\n"
+TASK_FIELDS = "num_runs, env, policy, rollout, train, evaluate"
 TRAIN_FIELDS = (
     "num_episodes, episodes_per_update, gamma, optimizer, learning_rate, learning_rate_schedule, "
     "final_learning_rate, reward_scale, baseline, value, normalize_advantages, "
@@ -120,7 +120,6 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
             "max_gradient_norm": 1.5,
             "keep": "final",
         },
-        "variance": {"num_runs": 1, "num_batches": 12},
         "evaluate": {"num_episodes": 7},
     }
     tasks = {"first": task, "second": task}
@@ -129,6 +128,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
         "num_workers": None,
         "checkpoint_seconds": 30.0,
         "tasks": tasks,
+        "variance": {"second": {"num_runs": 1, "num_batches": 12}},
     }
 
 
@@ -277,11 +277,6 @@ def test_params_are_frozen(tmp_path):
             "rollout: {num_episodes: -3}",
             "rollout.num_episodes: expected an integer from 1 to 2147483647, received -3",
         ),
-        (
-            "num_batches: 12",
-            "num_batches: 9",
-            "variance.num_batches: expected an integer from 10 to 2147483647, received 9",
-        ),
         # lists
         (
             "[8, 4]",
@@ -429,6 +424,36 @@ def test_a_mistake_in_a_task(tmp_path, old, new, mistake):
     assert mistakes(tmp_path, edited((old, new))) == [f"tasks.first.{mistake}"]
 
 
+@pytest.mark.parametrize(
+    ("section", "mistake"),
+    [
+        (
+            "{second: {num_runs: 1, num_batches: 9}}",
+            "variance.second.num_batches: expected an integer from 10 to 2147483647, received 9",
+        ),
+        (
+            "{second: {num_runs: 0, num_batches: 10}}",
+            "variance.second.num_runs: expected an integer from 1 to 2147483647, received 0",
+        ),
+        (
+            "{secnd: {num_runs: 1, num_batches: 10}}",
+            "variance: expected the name of a task, one of first, second, received 'secnd'; did "
+            "you mean second?",
+        ),
+        ("{second: }", "variance.second: expected a section with num_runs, num_batches, "),
+        ("", "variance: expected a section under the name of each task, or {}, received null"),
+    ],
+)
+def test_a_mistake_in_the_measured_tasks(tmp_path, section, mistake):
+    (found,) = mistakes(tmp_path, edited((MEASURED, f"variance: {section}")))
+    assert found.startswith(mistake)
+
+
+def test_without_measured_tasks(tmp_path):
+    for text in ("", "variance: {}"):
+        assert load_params(write(tmp_path, edited((MEASURED, text)))).variance == {}
+
+
 @pytest.mark.parametrize("baseline", ["leave_one_out", "per_step"])
 def test_a_baseline_over_other_episodes_needs_two(tmp_path, baseline):
     text = edited(("per_step", baseline), ("episodes_per_update: 16", "episodes_per_update: 1"))
@@ -467,11 +492,12 @@ def test_a_task_name_that_cannot_name_a_folder_or_stage(tmp_path, name):
     [
         (
             "[1, 2]",
-            "expected a section with seed, num_workers, checkpoint_seconds, tasks, received [1, 2]",
+            "expected a section with seed, num_workers, checkpoint_seconds, tasks, variance, "
+            "received [1, 2]",
         ),
         (
             "hello",
-            "expected a section with seed, num_workers, checkpoint_seconds, tasks, "
+            "expected a section with seed, num_workers, checkpoint_seconds, tasks, variance, "
             "received 'hello'",
         ),
         (
