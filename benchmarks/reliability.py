@@ -1,6 +1,6 @@
 """Share of independent runs whose final policy reaches a threshold, for each task.
 
-The stages rollout, train, export and evaluate run as in `dvc repro`, in a separate folder, with
+The stages rollout, train and evaluate run as in `dvc repro`, in a separate folder, with
 more runs than in `params.yaml`. A run counts if the mean return of its evaluation episodes reaches
 the threshold in the given mode. A run of the bandit counts if the probability of its better arm
 does. Shares have Wilson's 95% interval, means a 95% bootstrap interval.
@@ -28,7 +28,7 @@ from pipeline.task.check import check_params
 from pipeline.task.files import TaskFiles
 
 COMMAND = "python -m benchmarks.reliability"
-STAGES = ("rollout", "train", "export", "evaluate")
+STAGES = ("rollout", "train", "evaluate")
 
 
 class RunCriterion(NamedTuple):

@@ -25,7 +25,7 @@ from tests.pipeline.small_task import BANDIT, write_params
 
 REPOSITORY = Path(__file__).parents[1]
 TASKS = ("bandit", "maze")
-CHAIN = ["rollout", "train", "variance", "export", "evaluate", "plot"]
+CHAIN = ["rollout", "train", "variance", "evaluate", "plot"]
 
 
 @pytest.fixture

@@ -1,29 +1,15 @@
-"""The folder of an exported policy: read its spec.json and check that it is the expected policy."""
+"""The folder of an exported policy: read its spec.json and check the other files."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from pipeline.description import describe_policy
 from pipeline.digests import folder_digests
 from pipeline.task.artifacts import read_json, stale_file
 from pipeline.task.errors import UserError
-from pipeline.task.mistakes import (
-    Expected,
-    Location,
-    Mistake,
-    expected,
-    mistakes_in,
-    value_at,
-)
+from pipeline.task.mistakes import Expected, mistakes_in
 from pipeline.task.schema import EnvParams, Section
-from pipeline.task.task import Task
-
-# The entries of spec.json that identify a policy. Of the parameters, only the network's count.
-IDENTITY: tuple[Location, ...] = (("task",), ("run",), ("environment",), ("parameters", "policy"))
 
 Digest = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}\z"), Expected("64 hexadecimal digits, a SHA-256 digest")
@@ -63,34 +49,3 @@ def read_policy_spec(folder: Path) -> PolicySpec:
         text = f"a missing or different {differing[0]}"
         raise stale_file(folder, "the files whose digests are in spec.json", text)
     return spec
-
-
-def require_matching_policy(task: Task, run: int, folder: Path) -> None:
-    """Check that a folder holds the policy of a task's run, as `export` wrote it.
-
-    Raises:
-        UserError: If spec.json describes a policy of another task, run, environment or network,
-            or if `read_policy_spec` raises it.
-    """
-    read_policy_spec(folder)
-    path = folder / "spec.json"
-    described, received = describe_policy(task, run), read_json(path, [])
-    for names in IDENTITY:
-        for mistake in _differences(_at(described, names), _at(received, names), names):
-            raise UserError(f"{mistake.line(path)}; run `dvc repro` to update it")
-
-
-def _at(spec: Any, names: Location) -> Any:
-    try:
-        return value_at(spec, names)
-    except (LookupError, TypeError):
-        return None
-
-
-def _differences(described: Any, received: Any, location: Location) -> Iterator[Mistake]:
-    if isinstance(described, dict) and isinstance(received, dict):
-        for name in described | received:
-            parts = described.get(name), received.get(name)
-            yield from _differences(*parts, (*location, name))
-    elif described != received:
-        yield Mistake(location, expected(json.dumps(described), received))

@@ -25,7 +25,7 @@ from pipeline.task.yaml_file import read_yaml
 
 WORKSPACE = "workspace"
 PARAMS, LOCK = "params.yaml", "dvc.lock"
-STAGES = ("rollout", "train", "export", "evaluate")  # those of a task that `compare` reads
+STAGES = ("rollout", "train", "evaluate")  # those of a task that `compare` reads
 
 
 class Revision(NamedTuple):
@@ -50,8 +50,8 @@ class Revision(NamedTuple):
         If no stage has run, return those of params.yaml.
         """
         parameters: dict[str, Any] = {}
-        # `export` reads all sections, but the stage that uses a section has the last word on it.
-        for stage in ("export", "rollout", "train", "evaluate"):
+        # `evaluate` records all sections, but the stage that uses a section has the last word.
+        for stage in ("evaluate", "rollout", "train"):
             for key, value in self._recorded(stage, task).items():
                 parameters |= _flat(value, key.removeprefix(f"tasks.{task}").lstrip("."))
         section = _section(self.params["tasks"][task])

@@ -19,7 +19,7 @@ class Stage(NamedTuple):
     """A stage, and the setup its process needs before its module is imported."""
 
     description: str
-    computes: bool  # uses TensorFlow in this process; `train` and `evaluate` use it in workers
+    computes: bool  # needs TensorFlow at once; `train` and `evaluate` start it later
     draws: bool  # renders environments
 
 
@@ -27,8 +27,7 @@ STAGES = {
     "rollout": Stage("Create the initial policies and sample episodes with them", True, False),
     "train": Stage("Train every run with REINFORCE", False, False),
     "variance": Stage("Measure the gradient noise with each baseline", True, False),
-    "export": Stage("Export the trained policies as SavedModels", True, False),
-    "evaluate": Stage("Evaluate the SavedModels in the Gymnasium environment", False, False),
+    "evaluate": Stage("Export the policies and evaluate their SavedModels", False, False),
     "plot": Stage("Plot the results of a task and film its policy", False, True),
 }
 COMMANDS = {

@@ -51,12 +51,12 @@ class TaskFiles(NamedTuple):
 
     @property
     def policies(self) -> Path:
-        """A SavedModel for each run; written by `export`."""
+        """A SavedModel for each run; written by `evaluate`."""
         return self.folder / "policies"
 
     @property
     def policy(self) -> Path:
-        """The chosen run's SavedModel; written by `export`."""
+        """The chosen run's SavedModel; written by `evaluate`."""
         return self.folder / "policy"
 
     @property

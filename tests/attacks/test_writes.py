@@ -93,7 +93,7 @@ def test_a_full_disk_is_reported_in_one_line(tmp_path):
         pytest.skip("may not mount")
     try:
         write_params(full, task=BANDIT)
-        for stage in ("rollout", "train", "variance", "export", "evaluate", "plot"):
+        for stage in ("rollout", "train", "variance", "evaluate", "plot"):
             before = contents(full)
             fill(full / "filler")
             result = run_stage(stage, full)

@@ -15,7 +15,6 @@ from environments.vector.make import make_environments
 from environments.vector.serial import SerialEnvironments
 from environments.vector.vectorized import VectorizedEnvironments
 from pipeline.evaluate import evaluate
-from pipeline.export import export
 from pipeline.rollout import rollout
 from pipeline.task.task import load_task
 from pipeline.train import train
@@ -367,9 +366,7 @@ def test_stages_do_all_their_work_in_one_copy_whatever_closing_raises(
 ):
     params = copy.deepcopy(BANDIT)
     params["env"] = {"id": "OnePort-v0", "num_copies": 1}
-    task = run_stages(
-        tmp_path, monkeypatch, params=params, stages=(rollout, train, export, evaluate)
-    )
+    task = run_stages(tmp_path, monkeypatch, params=params, stages=(rollout, train, evaluate))
     assert task.files.metrics.exists()
     assert (
         "warning: task: OnePort-v0: expected the same episode from the same"
@@ -401,6 +398,5 @@ def test_the_stages_name_the_task_the_environment_and_the_run(tmp_path, monkeypa
     with pytest.raises(EnvironmentFault, match=f"{where}update 1: episode 0, step 1: RuntimeError"):
         train(load(0))
     train(load(1))
-    export(load(0))
     with pytest.raises(EnvironmentFault, match=f"{where}episode 0, step 1: RuntimeError"):
         evaluate(load(0))

@@ -13,7 +13,6 @@ from ruamel.yaml import YAML
 from environments.faults import EnvironmentFault
 from pipeline import play
 from pipeline.evaluate import evaluate
-from pipeline.export import export
 from pipeline.rollout import rollout
 from pipeline.task.artifacts import read_arrays, read_table
 from pipeline.task.check import check_params
@@ -52,7 +51,7 @@ def test_the_taxi_in_the_docs_never_takes_an_illegal_action(tmp_path, monkeypatc
         return step(self, action)
 
     monkeypatch.setattr(TaxiEnv, "step", legal_step)
-    stages = (rollout, train, export, evaluate)
+    stages = (rollout, train, evaluate)
     task = run_stages(tmp_path, monkeypatch, "taxi", params, stages)
     play.main([task.name, "--episodes", "2", "--sampled"])
     [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -80,7 +79,7 @@ def test_a_compiled_program_learns_to_count(tmp_path, monkeypatch):
 
 def test_counting_is_learned_exported_and_evaluated(tmp_path, monkeypatch):
     # The environment raises an error on an illegal action.
-    stages = (rollout, train, export, evaluate)
+    stages = (rollout, train, evaluate)
     task = run_stages(tmp_path, monkeypatch, "task", counting(backend="gymnasium"), stages)
     assert_learned(task)
     evaluation = read_table(task.files.evaluation, ["episode_return"])["episode_return"]
@@ -173,7 +172,7 @@ def test_a_policy_without_a_mask_is_not_played_in_an_environment_with_one(tmp_pa
     params["train"]["num_episodes"] = 16
 
     monkeypatch.setattr(count_to_seven, "GOAL", 10**6)  # all actions are legal
-    task = run_stages(tmp_path, monkeypatch, "task", params, (rollout, train, export))
+    task = run_stages(tmp_path, monkeypatch, "task", params, (rollout, train, evaluate))
     path = task.files.policy / "spec.json"
     spec = json.loads(path.read_text())
     assert "action_mask" not in spec

@@ -163,7 +163,7 @@ def test_tables_have_captions_and_headers_and_the_numbers(project):
 
 def test_the_commands_are_those_of_dvc_yaml(project):
     commands = Page(written(project)).texts("li")
-    for stage in ("rollout", "train", "export", "evaluate", "plot"):
+    for stage in ("rollout", "train", "evaluate", "plot"):
         command = f"python -m pipeline {stage} long_name-2 "
         assert [text for text in commands if text.startswith(command)]
 

@@ -8,7 +8,6 @@ import pytest
 
 from pipeline import play
 from pipeline.evaluate import evaluate
-from pipeline.export import export
 from pipeline.plot import plot
 from pipeline.rollout import rollout
 from pipeline.task.artifacts import read_table
@@ -83,8 +82,8 @@ ALL_STAGES = ("MultiBinary", "MultiDiscrete", "Pendulum-v1, squashed")
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_from_rollout_to_a_played_savedmodel(name, tmp_path, monkeypatch, capsys):
-    fewer = (rollout, train, export, evaluate)
-    stages = (rollout, train, variance, export, evaluate, plot) if name in ALL_STAGES else fewer
+    fewer = (rollout, train, evaluate)
+    stages = (rollout, train, variance, evaluate, plot) if name in ALL_STAGES else fewer
     task = run_stages(tmp_path, monkeypatch, "task", SECTIONS[name], stages)
     weights, curve = (
         task.files.final_weights.read_bytes(),

@@ -4,7 +4,6 @@ import copy
 import csv
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +15,9 @@ import pytest
 from pipeline.build import learners, samplers
 from pipeline.description import describe_policy
 from pipeline.evaluate import evaluate
+from pipeline.evaluate import useful_num_workers as workers_of_evaluate
 from pipeline.evaluation import run as evaluate_run
-from pipeline.export import export, final_returns
+from pipeline.evaluation.export import final_returns
 from pipeline.plot import plot
 from pipeline.progress_bar import ProgressBar
 from pipeline.rollout import rollout
@@ -27,7 +27,6 @@ from pipeline.task.artifacts import (
     read_json,
     read_table,
     write_arrays,
-    write_json,
     write_table,
 )
 from pipeline.task.errors import UserError
@@ -39,7 +38,7 @@ from reinforce.sampling import gymnasium as sampling
 from tests.pipeline.small_task import BANDIT, SEED, write_params
 
 REPOSITORY = Path(__file__).parents[2]
-STAGES = (rollout, train, variance, export, evaluate, plot)
+STAGES = (rollout, train, variance, evaluate, plot)
 
 
 def run_stages(folder, monkeypatch, name="task", params=BANDIT, stages=STAGES, **changes):
@@ -244,7 +243,7 @@ def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(
 ):
     run_stages(tmp_path, monkeypatch, "bandit", stages=(rollout,))
     task = load_task(Path("params.yaml"), "bandit")._replace(num_workers=2)
-    for stage in (train, export, evaluate):
+    for stage in (train, evaluate):
         stage(task)
     for name in (
         "initial_weights.npz",
@@ -285,6 +284,24 @@ def test_workers_are_worth_starting_for_two_million_env_steps_each(
     assert useful_num_workers(task) == expected
 
 
+@pytest.mark.parametrize(
+    ("backend", "num_episodes", "expected"),
+    [
+        ("auto", 299, 1),  # twice for 2 runs, of up to 500 steps: 598,000 env steps
+        ("auto", 300, 2),
+        ("auto", 1, 1),
+        ("gymnasium", 1, None),
+    ],
+)
+def test_workers_evaluate_300_000_env_steps_each(
+    backend, num_episodes, expected, tmp_path, monkeypatch
+):
+    params = BANDIT | {"env": {"id": "CartPole-v1", "backend": backend}}
+    path = write_params(tmp_path, task=params | {"evaluate": {"num_episodes": num_episodes}})
+    monkeypatch.chdir(tmp_path)
+    assert workers_of_evaluate(load_task(path, "task")) == expected
+
+
 @pytest.mark.parametrize("best", [0, 1])
 def test_each_run_is_exported_and_evaluated_separately(best, tmp_path, monkeypatch, capsys):
     # Arm 1 always wins, arm 0 never. Run 0 pulls arm 1 with probability 0.6: its mean return is 1
@@ -302,9 +319,8 @@ def test_each_run_is_exported_and_evaluated_separately(best, tmp_path, monkeypat
     returns, kept = np.array([0.5, 0.4 + 0.2 * best]), np.zeros(2, int)
     curve = {"run": np.array([0, 1]), "mean_return": returns, "kept": kept}
     write_table(task.files.learning_curve, curve)
-    export(task)
-    assert f"policies exported; chose policies/{best}, mean return" in capsys.readouterr().out
     evaluate(task)
+    assert f"policies exported; chose policies/{best}, mean return" in capsys.readouterr().out
 
     table = read_table(task.files.evaluation, [])
     for run, mode, expected, tolerance in [
@@ -325,7 +341,7 @@ def test_the_objective_is_discounted(tmp_path, monkeypatch):
     params["env"]["id"] = "CartPole-v1"
     params["train"] |= {"gamma": 0.5, "num_episodes": 4}
     params["evaluate"]["num_episodes"] = 5
-    stages = (rollout, train, export, evaluate)
+    stages = (rollout, train, evaluate)
     task = run_stages(tmp_path, monkeypatch, params=params, stages=stages)
     # A reward of 1 at each of n steps: 1 + ½ + … = 2 (1 − ½^n).
     table = read_table(task.files.evaluation, [])
@@ -378,7 +394,7 @@ def test_every_sample_has_its_own_stream_and_training_samples_with_the_learners_
     monkeypatch.setattr(evaluate_run, "sample_episodes", sample_episodes)
     watch(samplers, "CompiledActor", of_actor, 0)
     watch(learners, "make_learner", of_learner, 1)
-    run_stages(tmp_path, monkeypatch, stages=(rollout, train, export, evaluate))
+    run_stages(tmp_path, monkeypatch, stages=(rollout, train, evaluate))
     assert seeds == [
         *([SEED, Purpose.ROLLOUT, run, 0] for run in range(2)),
         # 10 updates; the first one learns from the rollouts.
@@ -465,32 +481,8 @@ def test_files_of_another_number_of_runs_are_refused(tmp_path, monkeypatch):
     with pytest.raises(
         UserError, match=r"learning_curve\.csv: expected a learning curve of 2 runs"
     ):
-        export(task)
-    with pytest.raises(UserError, match=r"^data/task/policies/0/spec.json: no such file"):
         evaluate(task)
-
-
-def test_swapped_policies_are_refused(finished, tmp_path, monkeypatch):
-    shutil.copytree(finished.parents[1], tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    task = load_task(tmp_path / "params.yaml", "bandit")
-    before = task.files.metrics.read_bytes()
-    chosen = read_json(task.files.policy / "spec.json", ["run"])["run"]
-    other = task.files.policies / str(1 - chosen)
-    for file in other.rglob("*"):  # the weights alone, which only a comparison detects
-        if file.is_file() and file.name != "spec.json":
-            shutil.copy(file, task.files.policy / file.relative_to(other))
-    with pytest.raises(UserError, match="^data/bandit/policy: expected the policy of run"):
-        evaluate(task)
-    write_json(task.files.policy / "spec.json", {"run": 2})
-    with pytest.raises(UserError, match="expected the policy of one of 2 runs, received that of"):
-        evaluate(task)
-    other.rename(tmp_path / "moved")
-    shutil.copytree(task.files.policies / str(chosen), other)
-    expected = rf"policies/{1 - chosen}/spec.json: run: expected {1 - chosen}, received {chosen};"
-    with pytest.raises(UserError, match=expected):
-        evaluate(task)
-    assert task.files.metrics.read_bytes() == before
+    assert not task.files.metrics.exists()
 
 
 def test_a_damaged_input_is_named_and_outputs_are_kept(tmp_path, monkeypatch):
@@ -558,21 +550,11 @@ def test_training_refuses_rollouts_without_complete_episodes(
 
 
 @pytest.mark.parametrize("value", ["much", "nan", "inf"])
-def test_export_refuses_a_learning_curve_without_numbers(value, tmp_path, monkeypatch):
+def test_evaluate_refuses_a_learning_curve_without_numbers(value, tmp_path, monkeypatch):
     task = run_stages(tmp_path, monkeypatch, stages=(rollout, train))
     curve = read_table(task.files.learning_curve, [])
     returns = curve["mean_return"].astype(str)
     returns[3] = value
     write_table(task.files.learning_curve, curve | {"mean_return": returns})
     with pytest.raises(UserError, match=r"learning_curve\.csv: expected finite numbers"):
-        export(task)
-
-
-def test_a_damaged_saved_model_is_named(tmp_path, monkeypatch):
-    task = run_stages(tmp_path, monkeypatch, stages=(rollout, train, export))
-    path = task.files.policies / "1" / "saved_model.pb"
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1  # TensorFlow may not notice it
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"policies/1: expected the files .* different saved_model"):
         evaluate(task)

@@ -8,7 +8,6 @@ import pytest
 from environments.compiled import registry
 from pipeline.build import samplers
 from pipeline.evaluate import evaluate
-from pipeline.export import export
 from pipeline.rollout import rollout
 from pipeline.task.artifacts import read_arrays, read_json, read_table
 from pipeline.task.errors import UserError
@@ -102,7 +101,7 @@ def test_training_with_every_option_improves_the_policy_and_is_reproducible(tmp_
     np.testing.assert_allclose(steps, 4 * curve["mean_return"][run_0])
     count = read_arrays(files.final_weights)["normalization/count"]
     np.testing.assert_array_equal(count, [curve["num_env_steps"][r][-1] for r in (run_0, ~run_0)])
-    stages = (rollout, train, export, evaluate)
+    stages = (rollout, train, evaluate)
     task = run_stages(tmp_path, monkeypatch, params=params, stages=stages)
     for path, content in written.items():
         assert path.read_bytes() == content
@@ -115,7 +114,7 @@ def test_training_with_every_option_improves_the_policy_and_is_reproducible(tmp_
 
 def test_evaluation_does_not_use_the_compiled_environment(tmp_path, monkeypatch):
     params = section("Bandit-v0", "compiled")
-    task = run_stages(tmp_path, monkeypatch, params=params, stages=(rollout, train, export))
+    task = run_stages(tmp_path, monkeypatch, params=params, stages=(rollout, train))
     monkeypatch.setattr(registry, "_registry", {})
     evaluate(task)
 

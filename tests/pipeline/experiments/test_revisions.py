@@ -63,10 +63,10 @@ def test_parameters_are_those_of_the_stages(revision):
 
 
 def test_a_parameter_is_that_of_the_stage_that_uses_it(revision):
-    # `train` has run with another gamma since `export` ran.
+    # `train` has run with another gamma since `evaluate` ran.
     before = {"num_runs": 5, "train": {"gamma": 0.5}, "policy": {"activation": "tanh"}}
-    export = {"export@maze": {"params": {"params.yaml": {"tasks.maze": before}}}}
-    parameters = revision._replace(stages=STAGES | export).parameters("maze")
+    evaluate = {"evaluate@maze": {"params": {"params.yaml": {"tasks.maze": before}}}}
+    parameters = revision._replace(stages=STAGES | evaluate).parameters("maze")
     assert parameters["train.gamma"] == 0.9
     assert parameters["policy.activation"] == "tanh"
 

@@ -14,7 +14,7 @@ from pipeline.task.yaml_file import read_yaml
 from tests.pipeline.small_task import BANDIT, write_params
 
 
-@pytest.mark.parametrize(("stage", "draws"), [("plot", True), ("export", False)])
+@pytest.mark.parametrize(("stage", "draws"), [("plot", True), ("evaluate", False)])
 def test_a_stage_that_draws_sets_variables_before_it_makes_environments(stage, draws, monkeypatch):
     # Libraries read these variables on import, and making an environment imports the libraries.
     monkeypatch.setattr(os, "environ", {})

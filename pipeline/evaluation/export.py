@@ -1,6 +1,7 @@
-"""Stage `export`: write the trained policies as SavedModels.
+"""Export the trained policies as SavedModels.
 
-It does nothing else, because TensorFlow's earlier work in a process changes a SavedModel's bytes.
+It must be the first work of its process, since TensorFlow's earlier work changes a SavedModel's
+bytes.
 """
 
 import errno
@@ -12,7 +13,7 @@ from models.savedmodel import ServablePolicy
 from pipeline.build.policies import make_policy, read_weights, set_weights
 from pipeline.description import describe_policy
 from pipeline.digests import folder_digests
-from pipeline.formatting import number
+from pipeline.progress_bar import ProgressBar
 from pipeline.task.artifacts import (
     Table,
     atomic_write,
@@ -25,8 +26,12 @@ from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
 
 
-def export(task: Task) -> None:
-    """Export each run's policy as a SavedModel, and copy the one of the best run."""
+def export(task: Task, bar: ProgressBar) -> tuple[int, float]:
+    """Export each run's policy as a SavedModel, and copy the one of the best run.
+
+    Returns:
+        The best run, and the mean return of its last training episodes.
+    """
     params, files = task.params, task.files
     any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
     policy = make_policy(params.policy, task.specification, any_seed)
@@ -51,11 +56,10 @@ def export(task: Task) -> None:
             write_json(
                 folder / str(run) / "spec.json", describe_policy(task, run) | {"sha256": digests}
             )
+            bar.count += 1
+            bar.text = f"exported the policy of run {run} (of {params.num_runs})"
     copy_folder(files.policies / str(chosen), files.policy)
-    print(
-        f"{task.name}: policies exported; chose policies/{chosen}, mean return "
-        f"{number(returns[chosen])} over its last training episodes"
-    )
+    return chosen, float(returns[chosen])
 
 
 def final_returns(curve: Table) -> np.ndarray:
