@@ -126,7 +126,8 @@ def _compile_with_checks(
             observation = tf.concat([observation, tf.cast(mask[0], observation.dtype)], axis=-1)
         return function(observation, *inputs[len(observed) :])
 
-    return tf.function(checked, input_signature=signature)
+    # Nothing in a policy needs AutoGraph, whose conversion would take most of the time.
+    return tf.function(checked, input_signature=signature, autograph=False)
 
 
 def _copied(variable: keras.Variable) -> tf.Variable:
