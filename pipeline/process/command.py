@@ -19,14 +19,14 @@ class Stage(NamedTuple):
     """A stage, and the setup its process needs before its module is imported."""
 
     description: str
-    computes: bool  # needs TensorFlow at once; `train` and `evaluate` start it later
+    computes: bool  # needs TensorFlow at once; other stages start it themselves
     draws: bool  # renders environments
 
 
 STAGES = {
     "rollout": Stage("Create the initial policies and sample episodes with them", True, False),
     "train": Stage("Train every run with REINFORCE", False, False),
-    "variance": Stage("Measure the gradient noise with each baseline", True, False),
+    "variance": Stage("Measure the gradient noise with each baseline", False, False),
     "evaluate": Stage("Export the policies and evaluate their SavedModels", False, False),
     "plot": Stage("Plot the results of a task and film its policy", False, True),
 }

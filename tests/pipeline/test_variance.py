@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from pipeline.build.learners import make_value_baseline
+from pipeline.noise import episodes_per_batch
 from pipeline.rollout import rollout
 from pipeline.task.artifacts import read_arrays, read_table, write_arrays
 from pipeline.task.errors import UserError
 from pipeline.task.schema import TrainParams, VarianceParams
 from pipeline.task.seeds import Purpose
 from pipeline.train import train
-from pipeline.variance import episodes_per_batch, format_table, variance
+from pipeline.variance import format_table, variance
 from reinforce.sampling import gymnasium as sampling
 from tests.pipeline.small_task import BANDIT, SEED
 from tests.pipeline.test_stages import run_stages
@@ -138,7 +139,7 @@ def test_observation_statistics_are_unchanged_and_value_is_reset(tmp_path, monke
         made.append(make_value_baseline(*arguments, **options))
         return made[-1]
 
-    monkeypatch.setattr("pipeline.variance.make_value_baseline", watched)
+    monkeypatch.setattr("pipeline.noise.make_value_baseline", watched)
     params = copy.deepcopy(BANDIT)
     params["env"] = {"id": "CartPole-v1"}
     params["policy"]["normalize_observations"] = True
