@@ -29,7 +29,7 @@ def test_the_command_trains_and_evaluates_more_runs(tmp_path, capsys):
     bandit = params["tasks"]["bandit"]
     bandit["train"]["num_episodes"] = 8
     bandit["evaluate"]["num_episodes"] = 2
-    params["tasks"] = {"bandit": bandit}
+    params["tasks"], params["variance"] = {"bandit": bandit}, {}
     yaml.dump(params, tmp_path / "params.yaml")
     path = tmp_path / "measured.json"
     options = ["--runs", "2", "--params", str(tmp_path / "params.yaml"), "--json", str(path)]

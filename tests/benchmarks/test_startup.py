@@ -30,6 +30,7 @@ def write_bandit_params(path, **changed):
     yaml = YAML()
     params = yaml.load(Path("params.yaml").read_text())
     params["tasks"] = {"bandit": params["tasks"]["bandit"] | changed}
+    params["variance"] = {}
     yaml.dump(params, path)
 
 
