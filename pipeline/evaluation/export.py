@@ -22,7 +22,6 @@ from pipeline.task.artifacts import (
     stale_file,
     write_json,
 )
-from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
 
 
@@ -33,8 +32,7 @@ def export(task: Task, bar: ProgressBar) -> tuple[int, float]:
         The best run, and the mean return of its last training episodes.
     """
     params, files = task.params, task.files
-    any_seed = task.stream(Purpose.INITIAL_WEIGHTS, run=0)  # the weights are replaced
-    policy = make_policy(params.policy, task.specification, any_seed)
+    policy = make_policy(params.policy, task.specification)
     weights = read_weights(files.final_weights, policy, params.num_runs)
     curve = read_table(files.learning_curve, ["run", "mean_return", "kept"])
     if any(curve[n].dtype.kind == "U" or not np.isfinite(curve[n]).all() for n in curve):

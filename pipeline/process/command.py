@@ -5,30 +5,19 @@ params.yaml is checked before TensorFlow is imported, so mistakes in it are repo
 
 import argparse
 import importlib
-from typing import NamedTuple
 
 from pipeline.process.arguments import add_params
 from pipeline.process.display import draw_offscreen
 from pipeline.process.messages import exit_with_message
 from pipeline.process.orphans import end_with_dvc
-from pipeline.process.start import start_tensorflow
 from pipeline.task.task import load_task
 
-
-class Stage(NamedTuple):
-    """A stage, and the setup its process needs before its module is imported."""
-
-    description: str
-    computes: bool  # needs TensorFlow at once; other stages start it themselves
-    draws: bool  # renders environments
-
-
 STAGES = {
-    "rollout": Stage("Create the initial policies and sample episodes with them", True, False),
-    "train": Stage("Train every run with REINFORCE", False, False),
-    "variance": Stage("Measure the gradient noise with each baseline", False, False),
-    "evaluate": Stage("Export the policies and evaluate their SavedModels", False, False),
-    "plot": Stage("Plot the results of a task and film its policy", False, True),
+    "rollout": "Create the initial policies and sample episodes with them",
+    "train": "Train every run with REINFORCE",
+    "variance": "Measure the gradient noise with each baseline",
+    "evaluate": "Export the policies and evaluate their SavedModels",
+    "plot": "Plot the results of a task and film its policy",
 }
 COMMANDS = {
     "report": "Write the page with the results of all tasks, or the table in README.md",
@@ -42,8 +31,7 @@ PROGRAM = "python -m pipeline"
 
 def main(arguments: list[str]) -> None:
     """Run the stage or command named by the first argument; exit as `exit_with_message` does."""
-    texts = {name: stage.description for name, stage in STAGES.items()} | COMMANDS
-    lines = (f"  {name:10} {text}" for name, text in texts.items())
+    lines = (f"  {name:10} {text}" for name, text in (STAGES | COMMANDS).items())
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} STAGE TASK [--params FILE]\n       {PROGRAM} COMMAND …",
@@ -63,16 +51,13 @@ def main(arguments: list[str]) -> None:
 
 def run_stage(name: str, arguments: list[str]) -> None:
     """Run a stage: the function `name` of the module `pipeline.<name>`."""
-    stage = STAGES[name]
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=f"{stage.description}.")
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=f"{STAGES[name]}.")
     parser.add_argument("task", help="a section of `tasks` in params.yaml")
     add_params(parser)
     options = parser.parse_args(arguments)
     end_with_dvc()
-    if stage.draws:
+    if name == "plot":
         draw_offscreen()
     with exit_with_message(parser.prog):
         task = load_task(options.params, options.task)
-        if stage.computes:
-            start_tensorflow()
         getattr(importlib.import_module(f"pipeline.{name}"), name)(task)
