@@ -436,8 +436,8 @@ def test_a_mistake_in_a_task(tmp_path, old, new, mistake):
             "variance.second.num_runs: expected an integer from 1 to 2147483647, received 0",
         ),
         (
-            "{secnd: {num_runs: 1, num_batches: 10}}",
-            "variance: expected the name of a task, one of first, second, received 'secnd'; did "
+            "{Second: {num_runs: 1, num_batches: 10}}",
+            "variance: expected the name of a task, one of first, second, received 'Second'; did "
             "you mean second?",
         ),
         ("{second: }", "variance.second: expected a section with num_runs, num_batches, "),
