@@ -12,7 +12,7 @@ from environments.faults import EnvironmentFault
 from environments.specification import ActionSpace, inspect_environment
 from pipeline.task.errors import UserError
 from pipeline.task.mistakes import Mistake, expected
-from pipeline.task.overrides import Overrides
+from pipeline.task.overrides import Overrides, is_overridden
 from pipeline.task.schema import EnvParams, Params, PolicyParams, TrainParams
 from pipeline.task.validation import validate
 
@@ -31,7 +31,7 @@ def check_params(
 
     Raises:
         UserError: If there is any mistake in the file, in one of these environments, or in `tasks`.
-            The message has one line per mistake.
+            The message has one line per mistake. Mistakes in overrides do not name the file.
     """
     params, environments, policies, trainings, mistakes = validate(path, overrides)
     names = list(environments) if tasks is None else list(tasks)
@@ -44,7 +44,8 @@ def check_params(
                 name, environments[name], policies.get(name), trainings.get(name)
             )
     if params is None or mistakes:
-        raise UserError("\n".join(mistake.line(path) for mistake in mistakes))
+        lines = [m.line("" if is_overridden(m.location, overrides) else path) for m in mistakes]
+        raise UserError("\n".join(lines))
     return params
 
 

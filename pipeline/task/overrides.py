@@ -57,5 +57,10 @@ def override(data: Any, overrides: Overrides) -> None:
             section[location[-1]] = value
 
 
+def is_overridden(location: Location, overrides: Overrides) -> bool:
+    """Return whether the value at a location contains an override, or is a part of one."""
+    return any(all(a == b for a, b in zip(location, other, strict=False)) for other in overrides)
+
+
 def _is_section(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
