@@ -16,13 +16,10 @@ from pipeline.runs.checkpoints import open_checkpoints
 from pipeline.runs.dependencies import training_dependencies
 from pipeline.runs.progress import Progress
 from pipeline.runs.results import TrainedRun
-from pipeline.runs.workers import LazyPrepare, perform_runs
+from pipeline.runs.workers import LazyPrepare, perform_runs, useful_workers
 from pipeline.task.artifacts import Table, stack_weights, write_arrays, write_table
 from pipeline.task.task import Task
 from reinforce.records import UpdateRecord
-
-# A compiled environment runs this many steps in the time another worker needs to start and compile.
-MIN_ENV_STEPS_PER_WORKER = 2_000_000
 
 
 def train(task: Task) -> None:
@@ -45,7 +42,7 @@ def train(task: Task) -> None:
                     ),
                     progress.show,
                     resumable=True,
-                    useful_num_workers=useful_num_workers(task),
+                    useful_num_workers=useful_workers([task]),
                 )
             except Interrupted as error:
                 point = "before the first update; nothing to resume"
@@ -55,15 +52,6 @@ def train(task: Task) -> None:
         _write(task, runs)
         checkpoints.remove()
     _print_summary(task, runs, progress.num_env_steps, time.monotonic() - started)
-
-
-def useful_num_workers(task: Task) -> int | None:
-    """Return the maximum number of workers worth starting; None for no limit."""
-    if not task.is_compiled:
-        return None
-    num_episodes = task.params.num_runs * task.params.train.num_episodes
-    max_env_steps = num_episodes * task.specification.max_episode_steps
-    return max(1, max_env_steps // MIN_ENV_STEPS_PER_WORKER)
 
 
 def _write(task: Task, runs: list[TrainedRun]) -> None:

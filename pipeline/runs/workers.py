@@ -25,6 +25,8 @@ from pipeline.process.xla_cache import keep_programs
 from pipeline.task.task import Task
 
 MAX_WORKERS = 8  # each loads TensorFlow, half a gigabyte
+# A compiled environment runs this many steps in the time another worker needs to start and compile.
+MIN_ENV_STEPS_PER_WORKER = 2_000_000
 
 Result = TypeVar("Result")
 # A value to report → the signal that requested the job to stop, if any.
@@ -56,6 +58,17 @@ def default_num_workers() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
     return min(os.cpu_count() or 1, MAX_WORKERS)
+
+
+def useful_workers(tasks: Sequence[Task]) -> int | None:
+    """Return the maximum number of workers worth starting to train tasks; None for no limit."""
+    if not all(task.is_compiled for task in tasks):
+        return None
+    max_env_steps = sum(
+        task.params.num_runs * task.params.train.num_episodes * task.specification.max_episode_steps
+        for task in tasks
+    )
+    return max(1, max_env_steps // MIN_ENV_STEPS_PER_WORKER)
 
 
 class _Failed(NamedTuple):

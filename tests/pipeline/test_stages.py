@@ -22,6 +22,7 @@ from pipeline.plot import plot
 from pipeline.progress_bar import ProgressBar
 from pipeline.rollout import rollout
 from pipeline.runs.tensorboard import NAME
+from pipeline.runs.workers import useful_workers
 from pipeline.task.artifacts import (
     read_arrays,
     read_json,
@@ -32,7 +33,7 @@ from pipeline.task.artifacts import (
 from pipeline.task.errors import UserError
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import load_task
-from pipeline.train import train, useful_num_workers
+from pipeline.train import train
 from pipeline.variance import variance
 from reinforce.sampling import gymnasium as sampling
 from tests.pipeline.small_task import BANDIT, SEED, write_params
@@ -281,7 +282,7 @@ def test_workers_are_worth_starting_for_two_million_env_steps_each(
     write_params(tmp_path, task=params)
     monkeypatch.chdir(tmp_path)
     task = load_task(Path("params.yaml"), "task")
-    assert useful_num_workers(task) == expected
+    assert useful_workers([task]) == expected
 
 
 @pytest.mark.parametrize(
