@@ -63,7 +63,7 @@ class _Label(NamedTuple):
 
 
 @styled
-def draw_comparison(tasks: Mapping[str, Sequence[Curve]]) -> Figure:
+def draw_comparison(tasks: Mapping[str, Sequence[Curve]], noun: str = "revision") -> Figure:
     """Draw mean episode return over training: interquartile means over runs, with intervals.
 
     The left panel is over episodes, the right one over env steps. If every episode has one step,
@@ -74,6 +74,7 @@ def draw_comparison(tasks: Mapping[str, Sequence[Curve]]) -> Figure:
 
     Args:
         tasks: The curves of each task, at least one.
+        noun: The word for what has a curve. Defaults to "revision".
     """
     revisions = list(dict.fromkeys(curve.revision for curves in tasks.values() for curve in curves))
     drawn = revisions[:MAX_CURVES]
@@ -82,7 +83,7 @@ def draw_comparison(tasks: Mapping[str, Sequence[Curve]]) -> Figure:
         for task, curves in tasks.items()
         if (shown := [curve for curve in curves if curve.revision in drawn])
     }
-    title = f"learning curves of {plural(len(revisions), 'revision')}"
+    title = f"learning curves of {plural(len(revisions), noun)}"
     if len(drawn) < len(revisions):
         title += f" (first {len(drawn)} shown)"
     figure = new_figure(1, title)

@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+PARAMS = Path("params.yaml")  # that DVC reads
+
 
 def count(text: str) -> int:
     """Parse an integer of at least 1."""
@@ -43,7 +45,7 @@ def add_params(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--params",
         type=Path,
-        default=Path("params.yaml"),
+        default=PARAMS,
         metavar="FILE",
         help="the parameters (default: %(default)s)",
     )

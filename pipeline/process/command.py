@@ -25,7 +25,9 @@ COMMANDS = {
     "sources": "Record the code of the stages and of the environments in sources/",
     "play": "Play episodes of an exported policy",
     "compare": "Compare experiments and revisions",
+    "try": "Train with several values of parameters and compare them",
 }
+MODULES = {"try": "try_values"}  # `try` is a keyword of Python
 PROGRAM = "python -m pipeline"
 
 
@@ -46,7 +48,7 @@ def main(arguments: list[str]) -> None:
         run_stage(name, arguments[1:])
     else:
         with exit_with_message(f"{PROGRAM} {name}"):
-            importlib.import_module(f"pipeline.{name}").main(arguments[1:])
+            importlib.import_module(f"pipeline.{MODULES.get(name, name)}").main(arguments[1:])
 
 
 def run_stage(name: str, arguments: list[str]) -> None:

@@ -49,6 +49,10 @@ class WarmTraining:
     def __init__(self) -> None:
         self._programs: dict[str, _Program] = {}
 
+    def compile(self, task: Task) -> None:
+        """Compile the program of a task, if it has not been compiled."""
+        self._program(task)
+
     def train(self, task: Task, run: int, show: Show) -> TrainedRun:
         """Train one run of a task; nothing is written.
 
