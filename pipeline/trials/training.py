@@ -16,6 +16,7 @@ from pipeline.build.learners import (
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.build.samplers import make_sampler
 from pipeline.process.interruption import Interrupted
+from pipeline.process.xla_cache import keep_programs
 from pipeline.task.artifacts import Weights, stack_weights
 from pipeline.task.seeds import Purpose
 from pipeline.task.task import Task
@@ -86,6 +87,8 @@ class WarmTraining:
             except FloatingPointError as error:
                 update = error.update if isinstance(error, DivergenceError) else len(records)
                 return TrainedRun(records, f"run {run}, update {update}: {error}")
+            finally:
+                keep_programs()
             return TrainedRun(records, None)
 
     def _program(self, task: Task) -> _Program:
