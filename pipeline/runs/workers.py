@@ -31,9 +31,12 @@ MIN_ENV_STEPS_PER_WORKER = 2_000_000
 Result = TypeVar("Result")
 # A value to report → the signal that requested the job to stop, if any.
 Report = Callable[[Any], signal.Signals | None]
-# A worker prepares a task once, then performs one job after another.
-Perform = Callable[[int, Report], Result]
+# A worker prepares a task once, then performs one job after another. A job is a number unless
+# `open_workers` is used directly.
+Perform = Callable[[Any, Report], Result]
 Prepare = Callable[[Task], Perform[Result]]
+# Performs a list of jobs; the other argument is called with a job's index and a value it reports.
+PerformAll = Callable[[Sequence[Any], Callable[[int, Any], None]], list[Result]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class _Failed(NamedTuple):
 
 
 class _Reported(NamedTuple):
-    job: int
+    job: int  # its index
     value: Any
 
 
@@ -163,56 +166,85 @@ def perform_jobs(
     """
     by_default = min(default_num_workers(), useful_num_workers or num_jobs)
     num_workers = min(task.num_workers or by_default, num_jobs)
+    with open_workers(task, prepare, num_workers, resumable=resumable) as perform_all:
+        return perform_all(range(num_jobs), report)
+
+
+@contextmanager
+def open_workers(
+    task: Task,
+    prepare: Prepare[Result],
+    num_workers: int | None = None,
+    *,
+    resumable: bool = False,
+) -> Iterator[PerformAll[Result]]:
+    """Start workers that perform lists of jobs while the context is open.
+
+    Args:
+        task: The task. If `env.num_copies` is set, there is one worker; see `perform_jobs`.
+        prepare: See `perform_jobs`. A job is any value that supports pickling.
+        num_workers: Number of workers; 1: jobs are performed in this process. Defaults to
+            `task.num_workers`, or else to one per core.
+        resumable: See `perform_jobs`.
+
+    Yields:
+        A function that performs a list of jobs and returns their results in the same order. It
+        raises the errors of `perform_jobs`.
+    """
+    num_workers = num_workers or task.num_workers or default_num_workers()
     if task.params.env.num_copies is not None:
         num_workers = 1
     signals = STOP_SIGNALS if resumable else ()
     if num_workers > 1:
         with _workers(task, prepare, num_workers, signals) as (connections, interruption):
-            results = _collect(connections, num_jobs, report, interruption)
-        return [results[job] for job in range(num_jobs)]
+            yield lambda jobs, report: _collect(connections, jobs, report, interruption)
+        return
     perform = prepare(task)
     with interruptible(signals) as interruption:
 
-        def report_here(job: int, value: Any) -> signal.Signals | None:
-            report(job, value)
-            return interruption.number
+        def perform_here(jobs: Sequence[Any], report: Callable[[int, Any], None]) -> list[Result]:
+            def report_here(index: int, value: Any) -> signal.Signals | None:
+                report(index, value)
+                return interruption.number
 
-        performed = []
-        for job in range(num_jobs):
-            performed.append(perform(job, partial(report_here, job)))
-            interruption.raise_if_requested()
-    return performed
+            performed = []
+            for index, job in enumerate(jobs):
+                performed.append(perform(job, partial(report_here, index)))
+                interruption.raise_if_requested()
+            return performed
+
+        yield perform_here
 
 
 def _collect(
     connections: list[Connection],
-    num_jobs: int,
+    jobs: Sequence[Any],
     report: Callable[[int, Any], None],
     interruption: Interruption,
-) -> dict[int, Any]:
+) -> list[Any]:
     """Distribute the jobs among the workers and return their results."""
-    jobs = iter(range(num_jobs))
+    waiting = enumerate(jobs)
     results: dict[int, Any] = {}
-    for connection in connections:
-        _send(connection, next(jobs))
+    for connection, job in zip(connections, waiting, strict=False):
+        _send(connection, job)
     active = list(connections)
-    while active and len(results) < num_jobs:
+    while active and len(results) < len(jobs):
         ready = wait(active)
         for connection in [c for c in connections if c in ready]:
             match _receive(connection, interruption):
-                case _Reported(job, value):
-                    report(job, value)
-                case _Finished(job, result):
-                    results[job] = result
-                    if (following := next(jobs, None)) is not None:
+                case _Reported(index, value):
+                    report(index, value)
+                case _Finished(index, result):
+                    results[index] = result
+                    if (following := next(waiting, None)) is not None:
                         _send(connection, following)
                 case _Stopped():
                     active.remove(connection)
     interruption.raise_if_requested()
-    return results
+    return [results[index] for index in range(len(jobs))]
 
 
-def _send(connection: Connection, job: int) -> None:
+def _send(connection: Connection, job: tuple[int, Any]) -> None:
     with suppress(ConnectionError):  # `_receive` reports workers that have died
         connection.send(job)
 
@@ -279,10 +311,10 @@ def _work(task: Task, prepare: Prepare, connection: Connection, resumable: bool)
     try:
         perform = prepare(task)
         while True:
-            job = connection.recv()
+            index, job = connection.recv()
             with interruptible([signal.SIGTERM] if resumable else []) as interruption:
-                result = perform(job, partial(_report, connection, interruption, job))
-                connection.send(_Finished(job, result))
+                result = perform(job, partial(_report, connection, interruption, index))
+                connection.send(_Finished(index, result))
             if interruption.number is not None:
                 return
     except (EOFError, BrokenPipeError):
@@ -294,9 +326,9 @@ def _work(task: Task, prepare: Prepare, connection: Connection, resumable: bool)
 
 
 def _report(
-    connection: Connection, interruption: Interruption, job: int, value: Any
+    connection: Connection, interruption: Interruption, index: int, value: Any
 ) -> signal.Signals | None:
-    connection.send(_Reported(job, value))
+    connection.send(_Reported(index, value))
     return interruption.number
 
 
