@@ -39,7 +39,18 @@ def training_dependencies(task: Task) -> dict[str, Any]:
             for path in (task.files.initial_weights, task.files.rollouts, task.sources)
             if path != task.sources or path.exists()  # only DVC runs the stage that writes it
         },
-        "code": code_digests("train"),
+    } | code_dependencies(task, "train")
+
+
+def code_dependencies(task: Task, name: str) -> dict[str, Any]:
+    """Collect what the results of a stage or command depend on besides parameters and files.
+
+    Args:
+        task: The task, which names an environment.
+        name: The stage or command.
+    """
+    return {
+        "code": code_digests(name),
         "environment": _environment_code(task.params.env.id),
         "version": {"python": platform.python_version()}
         | {package: _version(package) for package in PACKAGES},
