@@ -40,7 +40,7 @@ def check_params(
         raise UserError(expected(known, unknown[0], params.tasks))
     for name in names:
         if name in environments:
-            mistakes += _environment_mistakes(
+            mistakes += environment_mistakes(
                 name, environments[name], policies.get(name), trainings.get(name)
             )
     if params is None or mistakes:
@@ -49,9 +49,10 @@ def check_params(
     return params
 
 
-def _environment_mistakes(
+def environment_mistakes(
     name: str, env: EnvParams, policy: PolicyParams | None, train: TrainParams | None
 ) -> Iterator[Mistake]:
+    """Yield the mistakes in a task's valid sections that its environment shows."""
     try:
         specification = inspect_environment(
             env.id, env.kwargs, env.max_episode_steps, env.action_mask

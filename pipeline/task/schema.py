@@ -43,6 +43,21 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _search_range(value: Any) -> Any:
+    match value:
+        case [_, _, *_] if _is_plain(value):
+            return value
+        case {"low": int() | float() as low, "high": int() | float() as high, **others} if (
+            {bool}.isdisjoint(map(type, (low, high)))
+            and -math.inf < low < high < math.inf
+            and others in ({}, {"log": False}, {"log": True})
+            and (low > 0 or not others.get("log"))
+        ):
+            return value
+        case _:
+            raise ValueError
+
+
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -84,6 +99,14 @@ PlainValue = Annotated[
     Any,
     AfterValidator(_plain),
     Expected("text without ${, a number, true, false, null, or a list or mapping of these"),
+]
+SearchRange = Annotated[
+    Any,
+    AfterValidator(_search_range),
+    Expected(
+        "a range, such as {low: 0.9, high: 0.999} or {low: 0.001, high: 0.1, log: true}, or a list "
+        "of two or more values"
+    ),
 ]
 # A task's name is part of the names of its folder and its DVC stages.
 TaskName = Annotated[
@@ -245,3 +268,16 @@ class Params(Section):
     variance: Annotated[
         dict[str, VarianceParams], Expected("a section under the name of each task, or {}")
     ] = Field(default_factory=dict, description="the tasks whose gradient noise is measured")
+    tune: Annotated[
+        dict[
+            str,
+            Annotated[
+                dict[str, SearchRange],
+                Field(min_length=1),
+                Expected("one or more parameters, each with a range"),
+            ],
+        ],
+        Expected("a section under the name of each task, or {}"),
+    ] = Field(
+        default_factory=dict, description="the ranges that `python -m pipeline tune` searches"
+    )

@@ -15,6 +15,7 @@ class Purpose(IntEnum):
     SAMPLED_EVALUATION = 4
     INITIAL_VALUE_WEIGHTS = 5
     VARIANCE = 6
+    TUNING = 7
 
 
 def stream(seed: int, purpose: Purpose, run: int, update: int = 0) -> np.random.SeedSequence:

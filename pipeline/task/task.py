@@ -11,11 +11,13 @@ import numpy as np
 from environments.compiled.registry import reason_not_compiled
 from environments.faults import EnvironmentFault
 from environments.specification import EnvironmentSpecification, inspect_environment
-from pipeline.task.check import check_params
+from pipeline.task.check import check_params, environment_mistakes
+from pipeline.task.errors import UserError
 from pipeline.task.files import TaskFiles
-from pipeline.task.overrides import Overrides
+from pipeline.task.overrides import Overrides, override
 from pipeline.task.schema import TaskParams, VarianceParams
 from pipeline.task.seeds import Purpose, stream
+from pipeline.task.validation import validate_data
 
 DATA, CHECKPOINTS = Path("data"), Path("checkpoints")
 SOURCES = Path("sources")  # of environments; written by `python -m pipeline sources`
@@ -91,3 +93,20 @@ def load_task(params_path: Path, name: str, overrides: Overrides = MappingProxyT
         checkpoint_seconds=params.checkpoint_seconds,
         variance=params.variance.get(name),
     )
+
+
+def override_task(task: Task, overrides: Overrides) -> Task:
+    """Replace parameters of a task that was loaded, but not those of its environment.
+
+    Raises:
+        UserError: If the parameters are then mistaken, as in `load_task`, without the file's name.
+    """
+    data = {"seed": task.seed, "tasks": {task.name: task.params.model_dump()}}
+    override(data, overrides)
+    params, *_, mistakes = validate_data(data)
+    if params is not None:
+        changed = params.tasks[task.name]
+        mistakes += environment_mistakes(task.name, changed.env, changed.policy, changed.train)
+        if not mistakes:
+            return task._replace(params=changed)
+    raise UserError("\n".join(mistake.line("") for mistake in mistakes))

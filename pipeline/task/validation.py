@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from pipeline.task.errors import UserError
 from pipeline.task.mistakes import Location, Mistake, expected, mistakes_in, value_at
-from pipeline.task.overrides import Overrides, override
+from pipeline.task.overrides import Overrides, locate_parameter, override
 from pipeline.task.schema import (
     BASELINES_OVER_OTHER_EPISODES,
     EnvParams,
@@ -54,6 +54,11 @@ def validate(path: Path, overrides: Overrides = MappingProxyType({})) -> Validat
     """
     data = read_yaml(path)
     override(data, overrides)
+    return validate_data(data)
+
+
+def validate_data(data: Any) -> Validated:
+    """Find all mistakes in the data of a params.yaml."""
     params, mistakes = None, []
     invalid: set[Location] = set()
     try:
@@ -63,7 +68,7 @@ def validate(path: Path, overrides: Overrides = MappingProxyType({})) -> Validat
         invalid = {details["loc"] for details in error.errors()}
     sections = _Sections(data, invalid)
     mistakes += [mistake for name in sections.names() for mistake in _rules(sections, name)]
-    mistakes += _measured_rules(sections)
+    mistakes += _other_sections_rules(sections)
     return Validated(
         None if mistakes else params,
         {name: EnvParams(**section) for name, section in sections.named("env")},
@@ -135,13 +140,25 @@ def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
         yield Mistake(("tasks", task, "rollout", "num_episodes"), expected(text, num_rollouts))
 
 
-def _measured_rules(sections: _Sections) -> Iterator[Mistake]:
-    """Yield the entries of `variance` that belong to no task."""
+def _other_sections_rules(sections: _Sections) -> Iterator[Mistake]:
+    """Yield the names in `variance` and `tune` that belong to no task, or to no parameter."""
     tasks = sections.names()
-    for name in sections.names("variance"):
-        if tasks and name not in tasks:
-            text = expected(f"the name of a task, one of {', '.join(tasks)}", name, tasks)
-            yield Mistake(("variance",), text)
+    for section in ("variance", "tune"):
+        for name in sections.names(section):
+            if tasks and name not in tasks:
+                text = expected(f"the name of a task, one of {', '.join(tasks)}", name, tasks)
+                yield Mistake((section,), text)
+    for task in sections.names("tune"):
+        ranges = sections.data["tune"][task]
+        for name in ranges if isinstance(ranges, dict) else ():
+            try:
+                section = str(locate_parameter(task, name)[2])
+            except UserError as error:
+                yield Mistake(("tune", task), str(error))
+                continue
+            if section == "env":
+                text = "no parameter of env, since returns in different environments do not compare"
+                yield Mistake(("tune", task), expected(text, name))
 
 
 def _schedule_rules(sections: _Sections, train: tuple[str, ...]) -> Iterator[Mistake]:
