@@ -16,10 +16,10 @@ help:
 	@echo 'make repro      set up, check params.yaml, then run `dvc repro`'
 	@echo 'make test       set up, then check format, lint, types, imports and prose, and run the tests'
 	@echo 'make test-slow  attack the pipeline: kills, full disks, damaged files, random parameters'
-	@echo 'make setup      install the versions of requirements.txt into .venv'
+	@echo 'make setup      install the versions of requirements.txt and requirements-tune.txt into .venv'
 	@echo 'make gpu        the same with CUDA (Linux, NVIDIA GPU); later targets keep it'
 	@echo 'make pictures   update docs/pictures/ from the outputs in data/'
-	@echo 'make lock       update requirements.txt and requirements-gpu.txt from the .in files'
+	@echo 'make lock       update the requirements*.txt from the .in files'
 	@echo
 	@echo 'Daily use: . .venv/bin/activate, then dvc repro, dvc exp run and so on.'
 	@echo 'To use another Python: make PYTHON=/path/to/python3.12 <target>. To start over: rm -rf .venv'
