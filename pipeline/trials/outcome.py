@@ -4,11 +4,9 @@ R is the number of runs of a value. Runs are judged by `final_return`, that is b
 """
 
 import itertools
-import re
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +23,11 @@ from pipeline.experiments.text import sentence
 from pipeline.figures.learning_curve import smooth
 from pipeline.figures.style import png
 from pipeline.formatting import number, with_interval
-from pipeline.process.arguments import PARAMS
 from pipeline.statistics import MIN_RUNS, bootstrap_interval, interquartile_mean
 from pipeline.task.artifacts import Table, atomic_write
-from pipeline.task.mistakes import Location, dotted, value_at
-from pipeline.task.yaml_file import read_yaml
 from pipeline.trials.events import TimedRun
-from pipeline.trials.values import Candidate, as_yaml
+from pipeline.trials.keeping import how_to_keep
+from pipeline.trials.values import Candidate
 
 MEASURE = "mean return"
 
@@ -133,28 +129,6 @@ def differences(trials: Sequence[Trial]) -> list[Difference]:
     ]
 
 
-def how_to_keep(overrides: Mapping[Location, Any], path: Path) -> list[str]:
-    """Return the command that runs the pipeline with values and keeps them in params.yaml.
-
-    For another file, return lines with the parameters and their values.
-
-    Args:
-        overrides: Location in the file → value.
-        path: The path of the file; DVC requires a plus sign before parameters that it lacks.
-    """
-    if path != PARAMS:
-        return [f"{dotted(location)}: {as_yaml(value)}" for location, value in overrides.items()]
-    data, settings = read_yaml(path), []
-    for location, value in overrides.items():
-        try:
-            value_at(data, location)
-            plus = ""
-        except (LookupError, TypeError):
-            plus = "+"
-        settings.append(f"-S {shlex.quote(f'{plus}{dotted(location)}={_hydra(value)}')}")
-    return [f"dvc exp run {' '.join(settings)}"]
-
-
 def write_picture(path: Path, trials: Sequence[Trial]) -> str:
     """Draw the learning curves of the runs that did not diverge.
 
@@ -201,15 +175,3 @@ def _learning_curve(runs: Sequence[TimedRun]) -> Table:
         for record in run.records
     ]
     return dict(zip(("run", *columns), map(np.array, zip(*rows, strict=True)), strict=True))
-
-
-def _hydra(value: Any) -> str:
-    """Format a value for `dvc exp run -S`, in the grammar of Hydra."""
-    match value:
-        case list():
-            return f"[{','.join(map(_hydra, value))}]"
-        case str() if not re.fullmatch(r"(?!null$|true$|false$|inf$|nan$)[A-Za-z][\w.:-]*", value):
-            quoted = value.replace("'", "\\'")
-            return f"'{quoted}'"
-        case _:
-            return as_yaml(value)

@@ -12,7 +12,8 @@ from pipeline.task.mistakes import Location
 from pipeline.task.overrides import override
 from pipeline.task.yaml_file import read_yaml
 from pipeline.trials.events import TimedRun
-from pipeline.trials.outcome import Trial, cells, describe, how_to_keep, write_picture
+from pipeline.trials.keeping import how_to_keep
+from pipeline.trials.outcome import Trial, cells, describe, write_picture
 from pipeline.trials.values import make_candidates
 from reinforce.records import UpdateRecord
 from tests.pipeline.small_task import BANDIT, write_params
