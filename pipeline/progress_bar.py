@@ -41,6 +41,11 @@ class ProgressBar:
         self._thread.join()
         self._stderr.close()
 
+    def write(self, line: str) -> None:
+        """Print a line above the bar."""
+        tqdm.write(line, file=self._stderr)
+        self._stderr.flush()
+
     def _draw(self) -> None:
         if not self._stderr.isatty():
             while not self._ended.wait(SECONDS_PER_LINE):

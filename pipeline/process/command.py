@@ -26,6 +26,7 @@ COMMANDS = {
     "play": "Play episodes of an exported policy",
     "compare": "Compare experiments and revisions",
     "try": "Train with several values of parameters and compare them",
+    "tune": "Search for parameters of a task",
 }
 MODULES = {"try": "try_values"}  # `try` is a keyword of Python
 PROGRAM = "python -m pipeline"

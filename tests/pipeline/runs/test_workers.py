@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.runs import workers
-from pipeline.runs.workers import MAX_WORKERS, default_num_workers, perform_runs
+from pipeline.runs.workers import MAX_WORKERS, default_num_workers, open_workers, perform_runs
 from pipeline.task.errors import UserError
 from tests.pipeline.signals import restore_stop_signals
 
@@ -54,6 +54,19 @@ def test_results_come_run_by_run_from_as_many_processes(num_runs, num_workers, n
 def test_one_run_after_the_other_where_copies_are_limited():
     results = perform_runs(task(3, num_workers=2, num_copies=8), square)
     assert {performed for *_, performed in results} == {os.getpid()}
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_workers_perform_several_lists_of_jobs_of_any_length(num_workers):
+    reports = []
+    with open_workers(task(1, num_workers), square) as perform_all:
+        for jobs in ([3, 4, 5], [], [6]):
+            results = perform_all(jobs, lambda *r: reports.append(r))
+            assert [result for result, *_ in results] == [job**2 for job in jobs]
+    assert sorted(reports[:6]) == sorted(
+        (index, (word, index + 3)) for index in range(3) for word in ("started", "finished")
+    )
+    assert reports[6:] == [(0, ("started", 6)), (0, ("finished", 6))]
 
 
 def wait_for_each_other(task):

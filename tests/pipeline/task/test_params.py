@@ -129,6 +129,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
         "checkpoint_seconds": 30.0,
         "tasks": tasks,
         "variance": {"second": {"num_runs": 1, "num_batches": 12}},
+        "tune": {},
     }
 
 
@@ -492,12 +493,12 @@ def test_a_task_name_that_cannot_name_a_folder_or_stage(tmp_path, name):
     [
         (
             "[1, 2]",
-            "expected a section with seed, num_workers, checkpoint_seconds, tasks, variance, "
+            "expected a section with seed, num_workers, checkpoint_seconds, tasks, variance, tune, "
             "received [1, 2]",
         ),
         (
             "hello",
-            "expected a section with seed, num_workers, checkpoint_seconds, tasks, variance, "
+            "expected a section with seed, num_workers, checkpoint_seconds, tasks, variance, tune, "
             "received 'hello'",
         ),
         (

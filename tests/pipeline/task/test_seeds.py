@@ -26,5 +26,6 @@ def test_purposes_are_never_renumbered(purpose):
         "SAMPLED_EVALUATION": 4,
         "INITIAL_VALUE_WEIGHTS": 5,
         "VARIANCE": 6,
+        "TUNING": 7,
     }
     assert numbers[purpose.name] == purpose.value
