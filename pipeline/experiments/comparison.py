@@ -163,13 +163,16 @@ def environments(
 
 
 def differences(
-    results: Sequence[Result], environments: Sequence[Mapping[str, Any]]
+    results: Sequence[Result],
+    environments: Sequence[Mapping[str, Any]],
+    names: Sequence[str] | None = None,
 ) -> list[Difference]:
     """Compare up to three revisions pairwise, or more with the first one, in each measure.
 
     Args:
         results: One per revision, at least one.
         environments: As the function of this name returns them.
+        names: The measures to compare. Defaults to those that `measures` returns.
     """
     pairs = list(itertools.combinations(results, 2))
     if len(results) > MAX_ALL_PAIRS:
@@ -179,7 +182,7 @@ def differences(
         if any(values[first.revision] != values[second.revision] for values in environments)
         else difference(first, second, measure)
         for first, second in pairs
-        for measure in measures(results)
+        for measure in names or measures(results)
     ]
 
 

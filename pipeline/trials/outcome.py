@@ -3,7 +3,6 @@
 R is the number of runs of a value. Runs are judged by `final_return`, that is by training episodes.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,13 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.experiments.comparison import (
-    MAX_ALL_PAIRS,
-    Difference,
-    Result,
-    difference,
-    environments,
-)
+from pipeline.experiments import comparison
+from pipeline.experiments.comparison import Difference, Result, environments
 from pipeline.experiments.picture import Curve, draw_comparison
 from pipeline.experiments.text import sentence
 from pipeline.figures.learning_curve import smooth
@@ -111,9 +105,6 @@ def differences(trials: Sequence[Trial]) -> list[Difference]:
         Result(trial.candidate.label, len(trial.runs), {}, {MEASURE: trial.returns})
         for trial in trials
     ]
-    pairs = list(itertools.combinations(results, 2))
-    if len(results) > MAX_ALL_PAIRS:
-        pairs = [(results[0], other) for other in results[1:]]
     parameters = {
         ".".join(map(str, location[2:])): {
             trial.candidate.label: trial.candidate.overrides[location] for trial in trials
@@ -121,12 +112,7 @@ def differences(trials: Sequence[Trial]) -> list[Difference]:
         for location in trials[0].candidate.overrides
     }
     defining = environments(parameters, {"": None})
-    return [
-        Difference(first.revision, second.revision, MEASURE, None, None, "other environment")
-        if any(values[first.revision] != values[second.revision] for values in defining)
-        else difference(first, second, MEASURE)
-        for first, second in pairs
-    ]
+    return comparison.differences(results, defining, [MEASURE])
 
 
 def write_picture(path: Path, trials: Sequence[Trial]) -> str:
