@@ -44,8 +44,11 @@ def load(policy: ExportedPolicy) -> Choose:
     signatures = exported.load_signatures(policy.folder, trusted=policy.trusted)
     name = "sample" if policy.sampled else "serving_default"
     _require_fit(policy, signatures, name)
-    actor = (exported.Sampled if policy.sampled else exported.Greedy)(signatures)
-    return lambda observations, seed: actor.act(observations, seed).action
+    if policy.sampled:
+        sampled = exported.Sampled(signatures)
+        return lambda observations, seed: sampled.sample(observations, seed).action
+    greedy = exported.Greedy(signatures)
+    return lambda observations, _: greedy.act(observations).action
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pipeline.task.artifacts import stale_file
 from pipeline.task.errors import UserError
 from reinforce.sampling.direct_call import direct_call
 from reinforce.sampling.protocol import Actor
+from reinforce.sampling.seeds import draw_seeds
 
 Signatures = Mapping[str, Any]  # name → compiled function that takes tensors by keyword
 
@@ -61,9 +62,11 @@ class Greedy(Actor):
         self._signatures = signatures
         self._serve = direct_call(signatures["serving_default"])
 
-    def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
+    def begin(self, generator: np.random.Generator) -> None:
+        """Do nothing: greedy actions need no randomness."""
+
+    def act(self, observations: np.ndarray) -> Action:
         """See `Actor`. Nothing is sampled, and the outputs `[N, 0]` are empty."""
-        del seed
         (action,) = self._serve(*split_inputs(self._signatures, observations).values())
         return Action(action, raw_action=action, outputs=np.empty((len(action), 0), np.float32))
 
@@ -80,8 +83,16 @@ class Sampled(Actor):
         self._signatures = signatures
         self._sample = direct_call(signatures["sample"])
 
-    def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
+    def begin(self, generator: np.random.Generator) -> None:
+        """See `Actor`."""
+        self._seeds = draw_seeds(generator)
+
+    def act(self, observations: np.ndarray) -> Action:
         """See `Actor`. The outputs `[N, 1]` are the log-probabilities."""
+        return self.sample(observations, next(self._seeds))
+
+    def sample(self, observations: np.ndarray, seed: np.ndarray) -> Action:
+        """Sample actions as `act` does, with a stateless seed `[2]` int32."""
         inputs = split_inputs(self._signatures, observations).values()
         action, log_prob, raw_action = self._sample(*inputs, seed)  # sorted by name
         return Action(action, raw_action, outputs=log_prob[:, np.newaxis])

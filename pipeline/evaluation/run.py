@@ -71,9 +71,8 @@ def prepare_evaluation(task: Task, chosen: int) -> Perform[EvaluatedRun]:
 
 def _record(specification: EnvironmentSpecification, actor: Actor) -> Table:
     """Play a greedy episode in a separate environment, for the film."""
-    no_seed = np.zeros(2, np.int32)  # greedy actions need no randomness
     with closing_quietly(make_environment(specification, None)) as env:
-        return record(env, lambda seen: actor.act(seen, no_seed).action, specification.id)
+        return record(env, lambda seen: actor.act(seen).action, specification.id)
 
 
 def _tabulate(task: Task, episodes: Episodes, run: int, mode: str) -> Table:

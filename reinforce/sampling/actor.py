@@ -7,6 +7,7 @@ from models.action import Action
 from models.policy import Policy
 from reinforce.sampling.direct_call import direct_call
 from reinforce.sampling.protocol import Actor
+from reinforce.sampling.seeds import draw_seeds
 
 
 class CompiledActor(Actor):
@@ -22,9 +23,13 @@ class CompiledActor(Actor):
             input_signature=[tf.TensorSpec.from_tensor(t) for t in (outputs, raw_action)],
         )
 
-    def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
+    def begin(self, generator: np.random.Generator) -> None:
         """See `Actor`."""
-        return Action(*self._sample(observations, seed))
+        self._seeds = draw_seeds(generator)
+
+    def act(self, observations: np.ndarray) -> Action:
+        """See `Actor`."""
+        return Action(*self._sample(observations, next(self._seeds)))
 
     def log_prob(self, outputs: np.ndarray, raw_actions: np.ndarray) -> np.ndarray:
         """See `Actor`."""

@@ -4,7 +4,7 @@ In the shapes, E is the number of copies, N the number of copies that take a ste
 episodes and T the length of the longest.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -179,49 +179,54 @@ def _run(
     num_episodes = batch.num_episodes
     num_started = environments.num_envs
     episode = np.arange(num_started)  # [E], number of each copy's episode
-    step = np.zeros_like(episode)  # [E], number of the episode's next step
+    start = np.zeros_like(episode)  # [E], number of calls of `step` before it
+    now, earliest = 0, 0  # number of calls so far; the smallest `start` of the copies that act
     none = episode[:0]
     try:
         environments.reset(int(generator.integers(2**31)))
     except CopyFault as fault:
-        raise _locate(fault, episode, step, acting=none, waiting=episode) from fault
-    seeds = _stateless_seeds(generator)
+        raise _locate(fault, episode, now - start, acting=none, waiting=episode) from fault
+    actor.begin(generator)
     acting = np.flatnonzero(episode < num_episodes)
     waiting = none  # copies whose episode starts with the next step
     while acting.size or waiting.size:
         if acting.size:
-            observations = environments.observations[acting].astype(np.float32, copy=False)
-            action = actor.act(observations, next(seeds))
+            observations = environments.observations.take(acting, axis=0)
+            observations = observations.astype(np.float32, copy=False)
+            action = actor.act(observations)
             # Outputs that are not finite make float actions NaN or infinite, but not discrete ones.
             is_float = action.raw_action.dtype.kind == "f"
             if not np.isfinite(action.raw_action if is_float else action.outputs).all():
-                _require_finite_observations(observations, episode[acting], step[acting])
+                _require_finite_observations(observations, episode[acting], (now - start)[acting])
                 raise FloatingPointError("the policy's outputs are not finite")
             actions = action.action.astype(environments.action_dtype)  # a copy
         try:
             outcome = environments.step(acting, actions[: acting.size])
         except CopyFault as fault:
-            raise _locate(fault, episode, step, acting, waiting) from fault
+            raise _locate(fault, episode, now - start, acting, waiting) from fault
         if acting.size:
-            batch.add(episode[acting], step[acting], observations, action, outcome)
-        step[acting] += 1
+            batch.add(episode[acting], now - start[acting], observations, action, outcome)
+        now += 1
         ended = acting[outcome.terminated | outcome.truncated]
         if ended.size or waiting.size:
             episode[ended] = num_started + np.arange(ended.size)
-            step[ended] = 0
+            start[ended] = now
             num_started += ended.size
             beginning = ended[episode[ended] < num_episodes]
             try:
                 waiting = environments.begin(beginning)
             except CopyFault as fault:
-                raise _locate(fault, episode, step, acting=none, waiting=beginning) from fault
+                raise _locate(fault, episode, now - start, none, waiting=beginning) from fault
+            start[waiting] += 1
             has_begun = episode < num_episodes
             has_begun[waiting] = False
             acting = np.flatnonzero(has_begun)
-        if (limit := environments.max_episode_steps) is not None and step.max() >= limit:
+            earliest = start[acting].min(initial=now)
+        if (limit := environments.max_episode_steps) is not None and now - earliest >= limit:
+            late = acting[start[acting].argmin()]
             raise EnvironmentFault(
-                f"episode {episode[step.argmax()]}, step {limit - 1}: expected the episode to end "
-                f"by max_episode_steps: {limit}, received a step that does not end it"
+                f"episode {episode[late]}, step {limit - 1}: expected the episode to end by "
+                f"max_episode_steps: {limit}, received a step that does not end it"
             )
 
 
@@ -251,9 +256,3 @@ def _require_finite_observations(
             f"episode {episode[row]}, step {step[row]}: expected a finite observation, received "
             f"{observations[row]}"
         )
-
-
-def _stateless_seeds(generator: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield an endless sequence of seeds `[2]` int32."""
-    while True:
-        yield from generator.integers(-(2**31), 2**31, size=(1024, 2), dtype=np.int32)

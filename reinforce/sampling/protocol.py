@@ -41,8 +41,11 @@ class Sampler(Protocol):
 class Actor(Protocol):
     """A policy that samples actions in Gymnasium environments. All arrays are NumPy arrays."""
 
-    def act(self, observations: np.ndarray, seed: np.ndarray) -> Action:
-        """Sample actions: observations `[N, O]` float32, stateless seed `[2]` int32 → `[N, …]`.
+    def begin(self, generator: np.random.Generator) -> None:
+        """Begin a batch, with the policy's current weights and the generator of its randomness."""
+
+    def act(self, observations: np.ndarray) -> Action:
+        """Sample actions: observations `[N, O]` float32 → `[N, …]`.
 
         The field `outputs` may contain any array that `log_prob` needs.
         """

@@ -85,9 +85,9 @@ class Policy(FunctionActor):
     def __init__(self):
         super().__init__(lambda observations, _: np.zeros(len(observations), int))
 
-    def act(self, observations, seed):
+    def act(self, observations):
         outputs = observations.sum(axis=1, keepdims=True)
-        return super().act(observations, seed)._replace(outputs=outputs)
+        return super().act(observations)._replace(outputs=outputs)
 
 
 def sample(environments):

@@ -8,7 +8,7 @@ LOG_PROB = -0.5  # of every action
 
 
 class FunctionActor:
-    """A policy whose actions are chosen by a function of observations `[N, O]` and a seed.
+    """A policy whose actions are chosen by a function of observations `[N, O]` and a generator.
 
     Args:
         choose: Returns the actions, or a tuple of actions and raw actions.
@@ -18,8 +18,11 @@ class FunctionActor:
     def __init__(self, choose, outputs=0.0):
         self.choose, self.outputs = choose, outputs
 
-    def act(self, observations, seed):
-        chosen = self.choose(observations, seed)
+    def begin(self, generator):
+        self.generator = generator
+
+    def act(self, observations):
+        chosen = self.choose(observations, self.generator)
         action, raw_action = chosen if isinstance(chosen, tuple) else (chosen, chosen)
         outputs = np.full((len(observations), 1), self.outputs, np.float32)
         return Action(action, raw_action, outputs)

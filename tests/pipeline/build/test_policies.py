@@ -12,6 +12,7 @@ from pipeline.task.errors import UserError
 from pipeline.task.schema import PolicyParams, TrainParams, ValueParams
 from reinforce.baselines import BASELINES
 from reinforce.sampling.actor import CompiledActor
+from reinforce.sampling.seeds import draw_seeds
 from reinforce.value import ValueBaseline
 
 TRAIN = TrainParams(
@@ -179,12 +180,13 @@ def test_what_makes_another_program_cannot_be_changed(changed):
 def test_the_compiled_actor_samples_from_the_policy_with_its_current_weights():
     policy = make_policy()
     actor = CompiledActor(policy)
-    seed = np.array([1, 2], np.int32)
+    actor.begin(np.random.default_rng(1))
+    seeds = draw_seeds(np.random.default_rng(1))
     for num_observations, factor in [(6, 1.0), (3, 100.0)]:
         observations = np.random.default_rng(0).normal(size=(num_observations, 4)).astype("f4")
         policy.network.set_weights([factor * w for w in policy.network.get_weights()])
-        expected = policy.sample(tf.constant(observations), seed)
-        action = actor.act(observations, seed)
+        expected = policy.sample(tf.constant(observations), next(seeds))
+        action = actor.act(observations)
         for received, value in zip(action, expected, strict=True):
             np.testing.assert_allclose(received, value, rtol=1e-5)
         np.testing.assert_allclose(

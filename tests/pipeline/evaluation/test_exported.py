@@ -12,6 +12,7 @@ from models.policy import Policy
 from models.savedmodel import save
 from pipeline.evaluation import exported
 from pipeline.task.errors import UserError
+from reinforce.sampling.seeds import draw_seeds
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 SEED = np.array([3, 4], np.int32)
@@ -24,14 +25,20 @@ def test_actions_have_the_policys_log_probabilities(space, tmp_path):
     save(policy, tmp_path)
     signatures = exported.load_signatures(tmp_path)
     sampled = exported.Sampled(signatures)
-    action = sampled.act(OBSERVATIONS, SEED)
+    action = sampled.sample(OBSERVATIONS, SEED)
     expected = policy.distribution(OBSERVATIONS).log_prob(action.raw_action)
     received = sampled.log_prob(action.outputs, action.raw_action)
     np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-6)
+    sampled.begin(np.random.default_rng(1))
+    seed = next(draw_seeds(np.random.default_rng(1)))
+    for first, second in zip(
+        sampled.act(OBSERVATIONS), sampled.sample(OBSERVATIONS, seed), strict=True
+    ):
+        np.testing.assert_array_equal(first, second)
     batch: gymnasium.Space = gymnasium.vector.utils.batch_space(space, 5)
     assert batch.contains(action.action)
     greedy = exported.Greedy(signatures)
-    action = greedy.act(OBSERVATIONS, SEED)
+    action = greedy.act(OBSERVATIONS)
     np.testing.assert_allclose(action.action, policy.greedy(OBSERVATIONS), rtol=1e-5, atol=1e-6)
     assert greedy.log_prob(action.outputs, action.raw_action).tolist() == [0] * 5
 

@@ -59,8 +59,7 @@ def corridors(num_envs, **kwargs):
 def choose(lengths):
     """Create a policy that draws each episode's length uniformly from `lengths`."""
 
-    def draw(observations, seed):
-        generator = np.random.default_rng(np.abs(seed.astype(np.int64)))
+    def draw(observations, generator):
         return generator.choice(lengths, size=len(observations))
 
     return FunctionActor(draw)
