@@ -26,7 +26,7 @@ from environments.specification import inspect_environment
 from environments.vector.serial import SerialEnvironments
 from pipeline.process.arguments import count, seconds
 from pipeline.process.messages import exit_with_message
-from reinforce.sampling.actor import CompiledActor
+from reinforce.sampling.actor import make_actor
 from reinforce.sampling.gymnasium import GymnasiumSampler
 
 COMMAND = "python -m benchmarks.stepping"
@@ -67,10 +67,10 @@ def measure_stepping(
 ) -> dict[str, Any]:
     """Sample with a policy for some seconds; return µs per env step for each of `PARTS`."""
     specification = inspect_environment(env_id, {})
-    actor = CompiledActor(make_measured_policy(specification, kind))
+    actor = make_actor(make_measured_policy(specification, kind), num_envs)
     copies = [gymnasium.make(env_id) for _ in range(num_envs)]
     environment, policy = Stopwatch(), Stopwatch()
-    policy.watch(actor, "act", "log_prob")
+    policy.watch(actor, "begin", "act", "log_prob")
     for copy in copies:
         environment.watch(copy, "step", "reset")
     num_steps, part_seconds = 0, np.zeros(len(PARTS))

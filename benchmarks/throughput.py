@@ -36,7 +36,7 @@ from reinforce.baselines import BASELINES
 from reinforce.episodes import Episodes
 from reinforce.learner import Learner
 from reinforce.records import UpdateRecord
-from reinforce.sampling.actor import CompiledActor
+from reinforce.sampling.actor import make_actor
 from reinforce.sampling.compiled import CompiledSampler
 from reinforce.sampling.gymnasium import GymnasiumSampler
 from reinforce.sampling.protocol import Sampler
@@ -146,7 +146,8 @@ def _make_sampler(row: Row, specification: EnvironmentSpecification, policy: Pol
     if row.backend == "compiled":
         return CompiledSampler(make_compiled(specification), policy, row.num_episodes)
     environments = make_environments(specification, row.num_episodes)
-    return GymnasiumSampler(lambda: environments, CompiledActor(policy), row.num_episodes)
+    actor = make_actor(policy, environments.num_envs)
+    return GymnasiumSampler(lambda: environments, actor, row.num_episodes)
 
 
 def _make_trainer(

@@ -48,15 +48,22 @@ def make_environments(
     return environments
 
 
+def count_copies(
+    specification: EnvironmentSpecification, num_episodes: int, max_copies: int | None = None
+) -> int:
+    """Return the number of copies that `make_environments` makes."""
+    limit = MAX_VECTORIZED if _is_vectorized(specification) else MAX_SERIAL
+    num_rounds = math.ceil(num_episodes / min(limit, max_copies or limit))
+    return math.ceil(num_episodes / num_rounds)  # 100 episodes: twice 50, not 64 and 36
+
+
 def _make(
     specification: EnvironmentSpecification, num_episodes: int, max_copies: int | None
 ) -> VectorEnvironments:
-    is_vectorized = _is_vectorized(specification)
-    make, limit = (
-        (_make_vectorized, MAX_VECTORIZED) if is_vectorized else (_make_serial, MAX_SERIAL)
-    )
+    make = _make_vectorized if _is_vectorized(specification) else _make_serial
+    num_copies = count_copies(specification, num_episodes, max_copies)
     seed_global_generators(SEED)
-    return make(specification, _num_copies(num_episodes, min(limit, max_copies or limit)))
+    return make(specification, num_copies)
 
 
 def _make_vectorized(
@@ -83,11 +90,6 @@ def _make_serial(specification: EnvironmentSpecification, num_copies: int) -> Ve
 
 def _arguments(specification: EnvironmentSpecification) -> dict[str, Any]:
     return {**specification.kwargs, "max_episode_steps": specification.max_episode_steps}
-
-
-def _num_copies(num_episodes: int, limit: int) -> int:
-    num_rounds = math.ceil(num_episodes / limit)
-    return math.ceil(num_episodes / num_rounds)  # 100 episodes: twice 50, not 64 and 36
 
 
 def _is_vectorized(specification: EnvironmentSpecification) -> bool:

@@ -4,11 +4,11 @@ import os
 
 from environments.make import make_compiled
 from environments.protocol import CompiledEnvironment
-from environments.vector.make import make_environments
+from environments.vector.make import count_copies, make_environments
 from models.policy import Policy
 from pipeline.task.errors import UserError
 from pipeline.task.task import Task
-from reinforce.sampling.actor import CompiledActor
+from reinforce.sampling.actor import make_actor
 from reinforce.sampling.compiled import MAX_ROWS, CompiledSampler, step_bytes
 from reinforce.sampling.gymnasium import GymnasiumSampler
 from reinforce.sampling.protocol import Sampler
@@ -28,11 +28,9 @@ def make_sampler(task: Task, policy: Policy, num_episodes: int) -> Sampler:
     if task.is_compiled:
         environment = make_compiled_environment(task, policy, num_episodes)
         return CompiledSampler(environment, policy, num_episodes)
-    return GymnasiumSampler(
-        lambda: make_environments(task.specification, num_episodes, task.params.env.num_copies),
-        CompiledActor(policy),
-        num_episodes,
-    )
+    copies = task.specification, num_episodes, task.params.env.num_copies
+    actor = make_actor(policy, count_copies(*copies))
+    return GymnasiumSampler(lambda: make_environments(*copies), actor, num_episodes)
 
 
 def make_compiled_environment(task: Task, policy: Policy, num_episodes: int) -> CompiledEnvironment:

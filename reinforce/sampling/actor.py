@@ -1,4 +1,4 @@
-"""A policy compiled for sampling step by step."""
+"""A policy as an actor, compiled by TensorFlow or computed in NumPy."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,8 +6,20 @@ import tensorflow as tf
 from models.action import Action
 from models.policy import Policy
 from reinforce.sampling.direct_call import direct_call
+from reinforce.sampling.numpy_actor import NumpyActor
 from reinforce.sampling.protocol import Actor
 from reinforce.sampling.seeds import draw_seeds
+
+MAX_COPIES = 64  # with more, TensorFlow's faster tanh outweighs the cost of its call
+
+
+def make_actor(policy: Policy, num_copies: int) -> Actor:
+    """Make the faster actor for `num_copies` environment copies; CompiledActor fits any policy."""
+    # On a GPU, TensorFlow rounds the factors of matrix products, unlike NumPy.
+    has_gpu = bool(tf.config.list_logical_devices("GPU"))
+    if num_copies <= MAX_COPIES and not has_gpu and NumpyActor.is_computable(policy):
+        return NumpyActor(policy)
+    return CompiledActor(policy)
 
 
 class CompiledActor(Actor):

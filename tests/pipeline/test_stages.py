@@ -393,7 +393,7 @@ def test_every_sample_has_its_own_stream_and_training_samples_with_the_learners_
 
     monkeypatch.setattr(sampling, "sample_episodes", sample_episodes)
     monkeypatch.setattr(evaluate_run, "sample_episodes", sample_episodes)
-    watch(samplers, "CompiledActor", of_actor, 0)
+    watch(samplers, "make_actor", of_actor, 0)
     watch(learners, "make_learner", of_learner, 1)
     run_stages(tmp_path, monkeypatch, stages=(rollout, train, evaluate))
     assert seeds == [

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 
 from environments.specification import inspect_environment
 from environments.vector import make
-from environments.vector.make import make_environments
+from environments.vector.make import count_copies, make_environments
 from environments.vector.serial import SerialEnvironments
 from environments.vector.vectorized import VectorizedEnvironments
 from tests.environments.made_up import EVERYTHING, Everything
@@ -139,8 +139,9 @@ def test_a_native_vector_environment_without_the_registered_wrappers_is_not_used
     ],
 )
 def test_episodes_are_distributed_evenly_over_copies(env_id, num_episodes, num_envs):
-    environments = make_environments(inspect_environment(env_id, {}), num_episodes)
-    assert environments.num_envs == num_envs
+    specification = inspect_environment(env_id, {})
+    environments = make_environments(specification, num_episodes)
+    assert environments.num_envs == count_copies(specification, num_episodes) == num_envs
 
 
 @pytest.mark.parametrize("env_id", ["Bandit-v0", "CartPole-v1"])

@@ -34,6 +34,24 @@ def test_the_users_keras_settings_are_ignored(tmp_path):
     assert (shown.stdout, shown.stderr) == ("tensorflow float32 1e-07\n", "")
 
 
+def test_numpy_computes_on_one_thread():
+    # OpenBLAS reads the variable when NumPy is imported.
+    shown = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, sys, pipeline; print('numpy' in sys.modules, os.environ)",
+        ],
+        cwd=Path(__file__).parents[3],
+        env={name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert shown.stdout.startswith("False")
+    assert "'OPENBLAS_NUM_THREADS': '1'" in shown.stdout
+
+
 @pytest.mark.parametrize("zeros", [np.zeros, tf.zeros])
 def test_running_out_of_memory_gives_one_message(zeros):
     with (
