@@ -85,6 +85,7 @@ def require_complete(episodes):
 @pytest.mark.parametrize(("num_envs", "num_episodes"), [(1, 1), (1, 3), (4, 4), (4, 11), (8, 3)])
 def test_exactly_the_requested_number_of_complete_episodes(num_envs, num_episodes, parallel):
     environments = parallel(Corridor, num_envs)
+    environments.max_episode_steps = 5  # of each episode, not of all that a copy plays
     episodes = sample_episodes(environments, choose([1, 2, 5]), num_episodes, SEED)
     assert len(episodes.valid) == num_episodes
     require_complete(episodes)
