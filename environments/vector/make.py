@@ -1,6 +1,7 @@
-"""Creation of environment copies, vectorized or serial."""
+"""Creation of environment copies, which step all at once or separately."""
 
 import math
+import pkgutil
 from typing import Any
 
 import gymnasium
@@ -8,13 +9,15 @@ import gymnasium
 from environments.faults import EnvironmentFault, close_quietly, closing_quietly, raising
 from environments.randomness import seed_global_generators
 from environments.specification import EnvironmentSpecification
+from environments.vector.mujoco_rules import find_rule
 from environments.vector.protocol import VectorEnvironments
 from environments.vector.serial import SerialEnvironments
 from environments.vector.trial import SEED, TOLERANCE, play_trial
 from environments.vector.vectorized import VectorizedEnvironments
 
 # With more copies than this, policy calls no longer dominate the cost of an env step.
-MAX_SERIAL, MAX_VECTORIZED = 64, 512
+MAX_SEPARATE, MAX_VECTORIZED = 64, 512
+MUJOCO = "environments.vector.mujoco:MujocoEnvironments"  # imports MuJoCo
 NUM_TRIAL_STEPS = 1000  # to compare vectorized copies with a single environment
 
 _vector_entry_point_works: dict[str, bool] = {}  # by specification; results of this process
@@ -28,7 +31,8 @@ def make_environments(
     The environment's vector entry point is used if it makes the same environment: it accepts these
     keyword arguments, has the same spaces, and plays the same episode from the same seed.
     Otherwise, copies are stepped one after the other, which was faster than worker processes in all
-    trials. Either way, observations are vectors, flattened by Gymnasium if necessary.
+    trials; those of most MuJoCo environments without Gymnasium. Either way, observations are
+    vectors, flattened by Gymnasium if necessary.
 
     Args:
         specification: The environment.
@@ -52,7 +56,7 @@ def count_copies(
     specification: EnvironmentSpecification, num_episodes: int, max_copies: int | None = None
 ) -> int:
     """Return the number of copies that `make_environments` makes."""
-    limit = MAX_VECTORIZED if _is_vectorized(specification) else MAX_SERIAL
+    limit = MAX_VECTORIZED if _is_vectorized(specification) else MAX_SEPARATE
     num_rounds = math.ceil(num_episodes / min(limit, max_copies or limit))
     return math.ceil(num_episodes / num_rounds)  # 100 episodes: twice 50, not 64 and 36
 
@@ -60,7 +64,7 @@ def count_copies(
 def _make(
     specification: EnvironmentSpecification, num_episodes: int, max_copies: int | None
 ) -> VectorEnvironments:
-    make = _make_vectorized if _is_vectorized(specification) else _make_serial
+    make = _make_vectorized if _is_vectorized(specification) else _make_separate
     num_copies = count_copies(specification, num_episodes, max_copies)
     seed_global_generators(SEED)
     return make(specification, num_copies)
@@ -82,10 +86,16 @@ def _make_vectorized(
     return VectorizedEnvironments(native)
 
 
-def _make_serial(specification: EnvironmentSpecification, num_copies: int) -> VectorEnvironments:
+def _make_separate(specification: EnvironmentSpecification, num_copies: int) -> VectorEnvironments:
     arguments = _arguments(specification)
-    copies = [gymnasium.make(specification.id, **arguments) for _ in range(num_copies)]
-    return SerialEnvironments([specification.with_vectors(copy) for copy in copies])
+
+    def make_copy() -> gymnasium.Env[Any, Any]:
+        return specification.with_vectors(gymnasium.make(specification.id, **arguments))
+
+    first = make_copy()
+    if find_rule(first) is not None:
+        return pkgutil.resolve_name(MUJOCO)(first, num_copies)
+    return SerialEnvironments([first, *(make_copy() for _ in range(num_copies - 1))])
 
 
 def _arguments(specification: EnvironmentSpecification) -> dict[str, Any]:
@@ -105,7 +115,7 @@ def _plays_same_episode(specification: EnvironmentSpecification) -> bool:
     """Return True if the vector entry point plays the same episode as a single environment."""
     trials = []
     try:
-        for make in (_make_serial, _make_vectorized):
+        for make in (_make_separate, _make_vectorized):
             with (
                 raising(lambda error: EnvironmentFault(str(error))),
                 closing_quietly(make(specification, 1)) as environments,
