@@ -136,7 +136,9 @@ def compile_runs(
     def program() -> BanditRuns:
         def update(previous: BanditRuns, seed: tf.Tensor) -> BanditRuns:
             del previous  # the variables carry the state between updates
-            into = empty_episodes(policy, num_runs, environment.max_episode_steps)
+            into = empty_episodes(
+                policy, num_runs, environment.max_episode_steps, with_final_observations=False
+            )
             episodes = sample_into(into, environment, policy, seed)
             learner.update(episodes)
             return BanditRuns(distributions(), episodes.actions[:, 0], episodes.rewards[:, 0])

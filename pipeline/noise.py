@@ -1,8 +1,8 @@
 """The gradient noise with each baseline: sample batches of episodes, and tabulate estimates.
 
-The gradients are raw: the task's advantage normalization, gradient clipping and entropy bonus are
-not used. Rewards and discount are the task's. All baselines are unbiased, so E ĝ is the same with
-each; the signal-to-noise ratios take its norm from the least noisy baseline.
+The gradients are raw: the task's advantage normalization, bootstrapping, gradient clipping and
+entropy bonus are not used. Rewards and discount are the task's. All baselines are unbiased, so E ĝ
+is the same with each; the signal-to-noise ratios take its norm from the least noisy baseline.
 """
 
 import math
@@ -59,7 +59,8 @@ def _probe_policies(
     """Yield the names `initial` and `trained`, each with a probe of the policies of `num_runs`."""
     params = task.params
     policy = make_policy(params.policy, task.specification)
-    learner = make_learner(params.train, policy, eager=True)
+    time_limited = params.train.model_copy(update={"bootstrap_truncated": False})
+    learner = make_learner(time_limited, policy, eager=True)
     one_step = params.train.value.model_copy(update={"steps_per_update": 1})
     value = make_value_baseline(one_step, policy, eager=True)
     compare = compile_comparison(learner, value)

@@ -43,7 +43,8 @@ def _stack(runs: Sequence[Episodes]) -> Episodes:
             stacked[run, :, : values.shape[1]] = values
         return stacked
 
-    return Episodes(*map(stack, zip(*runs, strict=True)))
+    *of_steps, final_observations = zip(*runs, strict=True)
+    return Episodes._make([*map(stack, of_steps), np.stack(final_observations)])
 
 
 def read_rollouts(
@@ -95,11 +96,10 @@ def read_rollouts(
 
 def _check_arrays(files: TaskFiles, policy: Policy, stacked: Episodes, num_runs: int) -> None:
     """Raise UserError unless the arrays, `[R, B, T, …]`, contain complete episodes."""
-    outer = (num_runs, *stacked.valid.shape[1:])
-    for name, values, spec in zip(
-        Episodes._fields, stacked, episodes_signature(policy), strict=True
-    ):
-        expected = (spec.dtype.as_numpy_dtype, (*outer, *spec.shape[2:]))
+    num_episodes, num_steps = stacked.valid.shape[1:]
+    signature = episodes_signature(policy, num_episodes, num_steps)
+    for name, values, spec in zip(Episodes._fields, stacked, signature, strict=True):
+        expected = (spec.dtype.as_numpy_dtype, (num_runs, *spec.shape))
         if (values.dtype, values.shape) != expected:
             dtype, shape = np.dtype(expected[0]), expected[1]
             received = f"{values.dtype} of shape {values.shape}"
@@ -115,7 +115,7 @@ def _check_arrays(files: TaskFiles, policy: Policy, stacked: Episodes, num_runs:
 
 def _check_log_probs(files: TaskFiles, policy: Policy, episodes: Episodes, run: int) -> None:
     """Raise UserError unless `policy` reproduces the log-probabilities of the episodes."""
-    steps = Episodes(*(values[episodes.valid] for values in episodes))  # [N, …]
+    steps = episodes.map_steps(lambda values: values[episodes.valid])  # [N, …]
     outputs = policy.outputs(steps.observations)
     log_probs = policy.head.log_prob(outputs, steps.actions).numpy()
     difference = np.abs(log_probs - steps.log_probs)

@@ -4,6 +4,7 @@ In the shapes, B is the number of episodes, T the number of steps including padd
 of an observation, including the mask of legal actions if there is one (see `Policy`).
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,8 @@ import tensorflow as tf
 class Episodes(NamedTuple):
     """B complete episodes, padded to the longest of them or to the time limit.
 
-    Step t of episode b is at `[b, t]` in every field. Statistics use only `valid` steps; values on
-    padding are undefined.
+    Step t of episode b is at `[b, t]` in every field but the last. Statistics use only `valid`
+    steps; values on padding are undefined.
     """
 
     observations: Any  # [B, T, I] float32, from which the actions were sampled
@@ -24,6 +25,9 @@ class Episodes(NamedTuple):
     terminated: Any  # [B, T] bool, True at the step that reached a terminal state
     truncated: Any  # [B, T] bool, True at the step at which a time limit cut the episode off
     valid: Any  # [B, T] bool, False for padding
+    # [B, I] float32, the observation after an episode's last step, 0 if that state is terminal; or
+    # [B, 0] if it was not recorded, because nothing will use it
+    final_observations: Any
 
     @property
     def num_steps(self) -> np.ndarray:
@@ -38,7 +42,13 @@ class Episodes(NamedTuple):
     def take(self, num_episodes: int) -> "Episodes":
         """Return the first `num_episodes` episodes, padded only to the longest of them."""
         num_steps = int(self.num_steps[:num_episodes].max())
-        return Episodes(*(values[:num_episodes, :num_steps] for values in self))
+        return self.map_steps(lambda values: values[:num_episodes, :num_steps])._replace(
+            final_observations=self.final_observations[:num_episodes]
+        )
+
+    def map_steps(self, function: Callable[[Any], Any]) -> "Episodes":
+        """Apply `function` to every field `[B, T, …]`, that is, to all but the last."""
+        return Episodes._make([*map(function, self[:-1]), self.final_observations])
 
 
 def flatten_steps(values: tf.Tensor) -> tf.Tensor:

@@ -43,6 +43,8 @@ class Learner:
         max_gradient_norm: Global norm to which gradients are clipped, a variable; None disables
             clipping.
         reward_scale: Factor by which every reward is multiplied first, a variable. Defaults to 1.
+        bootstrap_truncated: Whether the baseline's prediction stands for the rewards that a time
+            limit cuts off; see `returns`. Defaults to False.
         chunk_size: Number of env steps that are differentiated at a time. Defaults to the value
             in `Tuning` for XLA on the device.
     """
@@ -58,12 +60,14 @@ class Learner:
         entropy_coefficient: float,
         max_gradient_norm: float | None,
         reward_scale: float = 1.0,
+        bootstrap_truncated: bool = False,
         chunk_size: int | None = None,
     ) -> None:
         self.policy = policy
         self.optimizer = optimizer
         self.baseline = baseline
         self.normalize_advantages = normalize_advantages
+        self.bootstrap_truncated = bootstrap_truncated
         self.gamma = _variable(gamma, "gamma")
         self.reward_scale = _variable(reward_scale, "reward_scale")
         self.entropy_coefficient = self.max_gradient_norm = None
@@ -158,10 +162,27 @@ class Learner:
         )
 
     def returns(self, episodes: Episodes) -> tf.Tensor:
-        """Compute G_t of every step from the scaled rewards: `[B, T]`."""
+        """Compute G_t of every step from the scaled rewards: `[B, T]`.
+
+        If `bootstrap_truncated` is set, the last reward of a truncated episode is
+        r_{T−1} + γ V(s_T), where V is the baseline before it learns from the batch. The returns
+        then estimate those of the task without a time limit: biased as far as V is wrong. Without
+        it, they are unbiased for the time-limited task, whose observations usually lack the time.
+
+        Source: Pardo et al. (2018), "Time limits in reinforcement learning".
+        """
         dtype = episodes.rewards.dtype
+        gamma = tf.cast(self.gamma, dtype)
         rewards = tf.cast(self.reward_scale, dtype) * episodes.rewards
-        return discounted_returns(rewards, episodes.valid, tf.cast(self.gamma, dtype))
+        if self.bootstrap_truncated:
+            is_cut = episodes.valid & episodes.truncated & ~episodes.terminated  # [B, T]
+            values = self.baseline.predict(
+                episodes.final_observations[:, tf.newaxis],
+                tf.zeros([tf.shape(is_cut)[0], 1], dtype),
+                tf.reduce_any(is_cut, axis=1, keepdims=True),
+            )  # [B, 1]
+            rewards = tf.where(is_cut, rewards + gamma * values, rewards)
+        return discounted_returns(rewards, episodes.valid, gamma)
 
     def advantages(self, episodes: Episodes) -> tf.Tensor:
         """Compute A_t = G_t − b_t of every step, `[B, T]`, normalized if enabled.

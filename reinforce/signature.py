@@ -7,7 +7,11 @@ from reinforce.episodes import Episodes
 
 
 def episodes_signature(
-    policy: Policy, num_episodes: int | None = None, num_steps: int | None = None
+    policy: Policy,
+    num_episodes: int | None = None,
+    num_steps: int | None = None,
+    *,
+    with_final_observations: bool = True,
 ) -> Episodes:
     """Specify a batch of a policy's episodes as the input of a compiled function.
 
@@ -15,6 +19,7 @@ def episodes_signature(
         policy: Determines the shapes and dtypes of observations and actions.
         num_episodes: B. Defaults to None: any number.
         num_steps: T. Defaults to None: any number.
+        with_final_observations: Whether these are recorded. Defaults to True.
 
     Returns:
         A `tf.TensorSpec` for each field.
@@ -32,4 +37,7 @@ def episodes_signature(
         terminated=spec(tf.bool),
         truncated=spec(tf.bool),
         valid=spec(tf.bool),
+        final_observations=tf.TensorSpec(
+            [num_episodes, policy.input_size if with_final_observations else 0], tf.float32
+        ),
     )

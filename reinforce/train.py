@@ -206,7 +206,12 @@ class CompiledTrainer(Trainer):
                 tf.TensorSpec([self._max_updates, 2], tf.int32),
                 tf.TensorSpec([self._max_updates], tf.float32),
                 tf.TensorSpec([], tf.int32),
-                episodes_signature(learner.policy, num_episodes, self._num_steps),
+                episodes_signature(
+                    learner.policy,
+                    num_episodes,
+                    self._num_steps,
+                    with_final_observations=learner.bootstrap_truncated,
+                ),
                 tf.TensorSpec([], tf.bool),
             ],
             jit_compile=True,
@@ -215,7 +220,12 @@ class CompiledTrainer(Trainer):
 
     def compile(self) -> None:
         """See `Trainer.compile`."""
-        empty = empty_episodes(self.learner.policy, self._num_episodes, self._num_steps)
+        empty = empty_episodes(
+            self.learner.policy,
+            self._num_episodes,
+            self._num_steps,
+            with_final_observations=self.learner.bootstrap_truncated,
+        )
         seed_table, rate_table = (
             tf.zeros(s.shape, s.dtype) for s in self.program.input_signature[:2]
         )
@@ -224,6 +234,8 @@ class CompiledTrainer(Trainer):
     def _updates(
         self, first: Episodes, seeds: Seeds, learning_rates: np.ndarray, updates: range
     ) -> Iterator[list[UpdateStatistics]]:
+        if not self.learner.bootstrap_truncated:
+            first = first._replace(final_observations=first.final_observations[:, :0])
         episodes = _padded(first, self._num_steps)
         begin, per_call = updates.start, self._updates_per_call or 1
         while begin < updates.stop:
@@ -310,9 +322,7 @@ def choose_updates_per_call(count: int, seconds: float) -> int:
 def _padded(episodes: Episodes, num_steps: int) -> Episodes:
     """Pad NumPy episodes `[B, t, …]` to tensors `[B, T, …]`."""
     missing = num_steps - episodes.valid.shape[1]
-    return Episodes(
-        *(
-            tf.constant(np.pad(v, [(0, 0), (0, missing)] + [(0, 0)] * (v.ndim - 2)))
-            for v in episodes
-        )
+    padded = episodes.map_steps(
+        lambda values: np.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2))
     )
+    return Episodes(*map(tf.constant, padded))

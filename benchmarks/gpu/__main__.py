@@ -99,7 +99,9 @@ def _make_program(
     trainer = CompiledTrainer(learner, environment, num_episodes, updates_per_call=num_updates)
     seeds = stateless_seeds([np.random.SeedSequence([2, i]) for i in range(num_updates)])
     rates = tf.fill([num_updates], 0.0 if kind == "balancing" else 1e-3)
-    episodes = empty_episodes(policy, num_episodes, environment.max_episode_steps)
+    episodes = empty_episodes(
+        policy, num_episodes, environment.max_episode_steps, with_final_observations=False
+    )
     return trainer, (seeds, rates, tf.constant(num_updates), episodes, tf.constant(False))
 
 

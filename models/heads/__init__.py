@@ -33,6 +33,7 @@ def make_head(
     space: spaces.Space,
     *,
     state_dependent: bool = False,
+    initial_standard_deviation: float = 1.0,
     squash: bool = False,
     masked: bool = False,
 ) -> ActionHead:
@@ -42,6 +43,8 @@ def make_head(
         space: A Discrete, MultiDiscrete or MultiBinary space, or a Box of floats.
         state_dependent: Whether the standard deviations depend on the state. Ignored unless the
             space is a Box. Defaults to False.
+        initial_standard_deviation: In units of the action, before it is clipped or squashed.
+            Ignored unless the space is a Box. Defaults to 1.
         squash: Whether actions are squashed into the bounds instead of clipped. Ignored unless the
             space is a Box. Defaults to False.
         masked: Whether the environment reports which actions are legal. Ignored unless the space
@@ -63,7 +66,7 @@ def make_head(
     if isinstance(space, spaces.MultiBinary):
         return BernoulliHead(space.shape, tf.as_dtype(space.dtype))
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
-        normal = NormalHead(space.low, space.high, state_dependent)
+        normal = NormalHead(space.low, space.high, state_dependent, initial_standard_deviation)
         return SquashedNormalHead(normal) if squash else normal
     raise TypeError(
         "Expected a Discrete, MultiDiscrete or MultiBinary action space, or a Box of floats (not "

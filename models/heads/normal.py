@@ -1,5 +1,6 @@
 """Box actions: independent Normals, clipped to the bounds before the environment receives them."""
 
+import math
 from dataclasses import dataclass
 
 import keras
@@ -15,8 +16,8 @@ from models.heads.shapes import Shape, join_shapes, unflatten
 class NormalHead:
     """A head for Box actions: n = prod(action_shape) independent Normals.
 
-    The outputs are n means and n log standard deviations. The initial standard deviations are 1, or
-    close to 1 if they depend on the state.
+    The outputs are n means and n log standard deviations. If the standard deviations depend on the
+    state, the initial ones are only close to `initial_standard_deviation`.
 
     Log-probabilities are those of the sampled action, before it is clipped to `[low, high]` for the
     environment. Clipping thus counts as part of the environment, and the policy gradient needs no
@@ -27,6 +28,7 @@ class NormalHead:
     high: np.ndarray  # [*action_shape]
     # Whether the standard deviations are a function of the state, or one learned number each.
     state_dependent: bool = False
+    initial_standard_deviation: float = 1.0  # in units of the action, before it is clipped
     mask_sizes = ()
 
     @property
@@ -46,16 +48,16 @@ class NormalHead:
     def outputs(
         self, features: keras.KerasTensor, kernel_initializer: keras.Initializer
     ) -> keras.KerasTensor:
+        size, log = self.low.size, math.log(self.initial_standard_deviation)
         if self.state_dependent:
             return NarrowDense(
-                2 * self.low.size,
+                2 * size,
                 kernel_initializer=kernel_initializer,
+                bias_initializer=lambda shape, dtype: np.repeat([0, log], size).astype(dtype),
                 name="mean_and_log_standard_deviation",
             )(features)
-        means = NarrowDense(self.low.size, kernel_initializer=kernel_initializer, name="mean")(
-            features
-        )
-        return AppendLogStandardDeviation(name="log_standard_deviation")(means)
+        means = NarrowDense(size, kernel_initializer=kernel_initializer, name="mean")(features)
+        return AppendLogStandardDeviation(log, name="log_standard_deviation")(means)
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         means, log_standard_deviations = tf.split(outputs, 2, axis=-1)
@@ -95,11 +97,22 @@ class NormalHead:
 
 
 class AppendLogStandardDeviation(keras.layers.Layer):
-    """A layer that appends one learned log standard deviation per mean: `[…, n]` → `[…, 2n]`."""
+    """A layer that appends one learned log standard deviation per mean: `[…, n]` → `[…, 2n]`.
+
+    Args:
+        initial: The initial log standard deviation of all means.
+        name: The layer's name.
+    """
+
+    def __init__(self, initial: float, name: str) -> None:
+        super().__init__(name=name)
+        self.initial = initial
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.log_standard_deviation = self.add_weight(
-            shape=(input_shape[-1],), initializer="zeros", name="value"
+            shape=(input_shape[-1],),
+            initializer=keras.initializers.Constant(self.initial),
+            name="value",
         )
 
     def call(self, means: tf.Tensor) -> tf.Tensor:

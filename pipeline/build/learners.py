@@ -61,6 +61,7 @@ def make_learner(params: TrainParams, policy: Policy, eager: bool = False) -> Le
         _make_optimizer(params.optimizer, params.learning_rate),
         gamma=params.gamma,
         reward_scale=params.reward_scale,
+        bootstrap_truncated=params.bootstrap_truncated,
         baseline=_make_baseline(params, policy, eager),
         normalize_advantages=params.normalize_advantages,
         entropy_coefficient=params.entropy_coefficient,

@@ -31,6 +31,7 @@ def make_policy(
     head = make_head(
         specification.action_space,
         state_dependent=params.standard_deviation == "state_dependent",
+        initial_standard_deviation=params.initial_standard_deviation,
         squash=params.bounded_actions == "squash",
         masked=specification.action_mask is not None,
     )

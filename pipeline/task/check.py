@@ -74,7 +74,7 @@ def environment_mistakes(
 
 def _policy_mistakes(name: str, policy: PolicyParams, space: ActionSpace) -> Iterator[Mistake]:
     """Yield the settings of a policy that its action space does not support."""
-    for field in ("standard_deviation", "bounded_actions"):
+    for field in ("standard_deviation", "initial_standard_deviation", "bounded_actions"):
         received, default = getattr(policy, field), PolicyParams.model_fields[field].default
         location = ("tasks", name, "policy", field)
         if isinstance(space, spaces.Box):

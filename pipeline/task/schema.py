@@ -158,6 +158,9 @@ class PolicyParams(Section):
     standard_deviation: Annotated[StandardDeviation, one_of(get_args(StandardDeviation))] = Field(
         default="state_independent", description="the standard deviation of a Normal policy"
     )
+    initial_standard_deviation: Positive = Field(
+        default=1.0, description="the standard deviation of a Normal policy before training"
+    )
     bounded_actions: Annotated[BoundedActions, one_of(get_args(BoundedActions))] = Field(
         default="clip", description="how a Normal policy respects the bounds of its actions"
     )
@@ -206,6 +209,10 @@ class TrainParams(Section):
         default=0.0, description="the learning rate at the end of the schedule"
     )
     reward_scale: Positive = Field(default=1.0, description="a factor applied to every reward")
+    bootstrap_truncated: Flag = Field(
+        default=False,
+        description="let the baseline value stand for the rewards after a truncated episode",
+    )
     baseline: Annotated[Baseline, one_of(get_args(Baseline))] = Field(
         description="the baseline subtracted from the returns"
     )

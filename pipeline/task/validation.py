@@ -120,6 +120,9 @@ def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
     per_update = sections.valid(*train, "episodes_per_update")
     num_rollouts = sections.valid("tasks", task, "rollout", "num_episodes")
     yield from _schedule_rules(sections, train)
+    if sections.valid(*train, "bootstrap_truncated") and baseline not in (None, "value"):
+        text = "false, since only the baseline value predicts what a time limit cuts off"
+        yield Mistake((*train, "bootstrap_truncated"), expected(text, True))
     if per_update is None:
         return
     if per_update == 1 and baseline in BASELINES_OVER_OTHER_EPISODES:

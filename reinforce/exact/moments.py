@@ -51,6 +51,10 @@ def enumerate_episodes(mdp: TabularMDP, policy: tf.Tensor) -> PossibleEpisodes:
     steps = itertools.chain.from_iterable(paths)
     states[valid], actions[valid], next_states[valid] = zip(*steps, strict=True)
 
+    final = next_states[np.arange(len(paths)), lengths - 1]  # [N]
+    final_observations = mdp.features[final]
+    final_observations[mdp.terminal[final]] = 0
+
     def padded(values: np.ndarray) -> np.ndarray:
         return np.where(valid.reshape(valid.shape + (1,) * (values.ndim - 2)), values, 0)
 
@@ -67,6 +71,7 @@ def enumerate_episodes(mdp: TabularMDP, policy: tf.Tensor) -> PossibleEpisodes:
             terminated=last & mdp.terminal[next_states],
             truncated=last & ~mdp.terminal[next_states],
             valid=valid,
+            final_observations=final_observations,
         ),
     )
 

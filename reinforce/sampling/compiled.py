@@ -77,9 +77,13 @@ def stateless_seeds(seeds: Sequence[np.random.SeedSequence]) -> tf.Tensor:
     return tf.constant(states.view(np.int32))
 
 
-def empty_episodes(policy: Policy, num_episodes: int, num_steps: int) -> Episodes:
+def empty_episodes(
+    policy: Policy, num_episodes: int, num_steps: int, *, with_final_observations: bool = True
+) -> Episodes:
     """Allocate B episodes of up to T steps: zeros, none of them valid."""
-    signature = episodes_signature(policy, num_episodes, num_steps)
+    signature = episodes_signature(
+        policy, num_episodes, num_steps, with_final_observations=with_final_observations
+    )
     return Episodes(*(tf.zeros(spec.shape, spec.dtype) for spec in signature))
 
 
@@ -109,6 +113,7 @@ class _Running(NamedTuple):
     rows: _Rows
     num_steps: tf.Tensor  # [B] int32, number of steps of each episode so far
     terminated: tf.Tensor  # [B] bool
+    final_observations: tf.Tensor  # [B, O], after the last step so far; or [B, 0]
 
 
 def sample_into(
@@ -127,6 +132,7 @@ def sample_into(
     Args:
         into: `[B, T, …]`, overwritten by the new episodes. Old values remain on padding: when
             episodes are much shorter than the limit, clearing it would take longer than sampling.
+            Final observations are recorded if there is room for them.
         environment: Written in TensorFlow.
         policy: Chooses the actions.
         seed: `[2]` int32, determines initial states and actions.
@@ -139,6 +145,7 @@ def sample_into(
     sizes = tuning()
     num_envs = sizes.num_copies(num_episodes)
     initial = environment.reset(num_episodes, seed + tf.constant([1, 0]))  # unlike the noise's seed
+    records_finals = into.final_observations.shape[1] > 0
     no_row = num_episodes * limit  # for a copy that has no episode left; `write_rows` ignores it
 
     def step(index: tf.Tensor, noise: tf.Tensor, running: _Running) -> _Running:
@@ -152,16 +159,22 @@ def sample_into(
         row = tf.where(has_episode, running.episode * limit + running.step, no_row)
         num_steps = running.step + 1
         ended = terminated | (num_steps == limit)
+        finals = observed = running.final_observations
+        if records_finals:
+            observed = environment.observe(state)
         if num_envs < num_episodes:
             number = running.num_started + tf.cumsum(tf.cast(ended, tf.int32))  # [E], from 1
             following, num_started = number - 1, number[-1]
             state = _restart(state, initial, ended, following)
             steps_so_far = write_rows(running.num_steps, running.episode, num_steps)
             terminated = write_rows(running.terminated, running.episode, terminated)
+            if records_finals:
+                finals = write_rows(finals, running.episode, observed)
         else:  # all episodes start at once: copy b has episode b, or none once it has ended
             following, num_started = tf.constant(num_episodes), running.num_started
             steps_so_far = tf.where(has_episode, num_steps, running.num_steps)
             terminated = tf.where(has_episode, terminated, running.terminated)
+            finals = tf.where(has_episode[:, tf.newaxis], observed, finals)
         rows = running.rows
         return _Running(
             state=state,
@@ -176,6 +189,7 @@ def sample_into(
             ),
             num_steps=steps_so_far,
             terminated=terminated,
+            final_observations=finals,
         )
 
     def is_unfinished(running: _Running) -> tf.Tensor:
@@ -207,6 +221,7 @@ def sample_into(
                 rows=_Rows(*(flatten_steps(getattr(into, name)) for name in _Rows._fields)),
                 num_steps=tf.math.count_nonzero(into.valid, axis=1, dtype=tf.int32),
                 terminated=tf.reduce_any(into.terminated, axis=1),
+                final_observations=into.final_observations,
             ),
         ),
     )
@@ -222,6 +237,7 @@ def sample_into(
         terminated=last & terminated,
         truncated=last & ~terminated,
         valid=step_number < num_steps,
+        final_observations=tf.where(terminated, 0.0, running.final_observations),
     )
 
 

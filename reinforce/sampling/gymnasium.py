@@ -99,6 +99,7 @@ class _Batch:
         self._num_unwritten = 0  # total size of the observations
         self._unscored: list[tuple[np.ndarray, ...]] = []
         self._num_unscored = 0  # total size of the policy's outputs
+        self._ends: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add(
         self,
@@ -126,13 +127,21 @@ class _Batch:
         if self._num_unscored >= BUFFER_SIZE:
             self._score()
 
+    def end(self, episode: np.ndarray, observations: np.ndarray) -> None:
+        """Add the final observations `[N, O]` of the episodes `[N]`, 0 for terminal states."""
+        self._ends.append((episode, observations))
+
     def finish(self) -> Episodes:
         """Write and score the buffered steps; return the batch, padded to the longest episode."""
         if self._unwritten:
             self._write()
         if self._unscored:
             self._score()
-        return Episodes(**{name: v[:, : self._longest] for name, v in self._fields.items()})
+        episode, observations = map(np.concatenate, zip(*self._ends, strict=True))
+        return Episodes(
+            **{name: v[:, : self._longest] for name, v in self._fields.items()},
+            final_observations=observations[np.argsort(episode)].astype(np.float32),
+        )
 
     def _write(self) -> None:
         columns = map(np.concatenate, zip(*self._unwritten, strict=True))
@@ -207,8 +216,11 @@ def _run(
         if acting.size:
             batch.add(episode[acting], now - start[acting], observations, action, outcome)
         now += 1
-        ended = acting[outcome.terminated | outcome.truncated]
+        has_ended = outcome.terminated | outcome.truncated
+        ended = acting[has_ended]
         if ended.size or waiting.size:
+            is_terminal = outcome.terminated[has_ended][:, np.newaxis]
+            batch.end(episode[ended], np.where(is_terminal, 0, environments.observations[ended]))
             episode[ended] = num_started + np.arange(ended.size)
             start[ended] = now
             num_started += ended.size

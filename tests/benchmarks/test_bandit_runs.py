@@ -74,6 +74,7 @@ def one_pull(action, reward):
         terminated=np.array([[True]]),
         truncated=np.array([[False]]),
         valid=np.array([[True]]),
+        final_observations=np.zeros((1, 1), np.float32),
     )
 
 

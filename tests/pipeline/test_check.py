@@ -169,6 +169,12 @@ def test_an_environment_without_a_time_limit(write):
             "standard_deviation: expected state_independent, since only Box actions have a "
             "Normal policy, and these are Discrete(2), received 'state_dependent'",
         ),
+        (
+            "CartPole-v1",
+            "initial_standard_deviation: 0.4",
+            "initial_standard_deviation: expected 1.0, since only Box actions have a Normal "
+            "policy, and these are Discrete(2), received 0.4",
+        ),
         ("Pendulum-v1", "bounded_actions: squash", None),
         ("Pendulum-v1", "standard_deviation: state_dependent", None),
         ("CartPole-v1", "bounded_actions: clip", None),

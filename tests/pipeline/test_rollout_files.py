@@ -11,8 +11,9 @@ from reinforce.episodes import Episodes
 def episodes(num_steps):
     """Make two episodes with 1,000 nonzero numbers per step."""
     shape = (2, num_steps)
-    flags = [np.ones(shape, bool)] * 3
-    return Episodes(np.ones((*shape, 1000), np.float32), *[np.ones(shape, np.float32)] * 3, *flags)
+    numbers, flags = np.ones(shape, np.float32), np.ones(shape, bool)
+    observations = np.ones((*shape, 1000), np.float32)
+    return Episodes(observations, *[numbers] * 3, *[flags] * 3, observations[:, 0])
 
 
 def test_runs_are_padded_to_the_longest_and_copied_once():
@@ -22,7 +23,9 @@ def test_runs_are_padded_to_the_longest_and_copied_once():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1.1 * sum(field.nbytes for field in stacked)
-    for field in stacked:
+    *of_steps, final_observations = stacked
+    assert final_observations.shape == (3, 2, 1000)
+    for field in of_steps:
         assert field.shape[:3] == (3, 2, 80)
         for run, num_steps in enumerate((50, 80, 70)):
             assert field[run, :, :num_steps].all()

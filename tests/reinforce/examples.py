@@ -69,17 +69,19 @@ def make_learner(policy, optimizer=None, **changed):
 
 
 def make_episodes(observations, actions, rewards, valid=None):
-    """Create episodes `[B, T, …]` from nested lists."""
+    """Create episodes `[B, T, …]` from nested lists; all end in terminal states."""
     rewards = np.array(rewards, np.float32)
     observations, actions = np.array(observations, np.float32), np.array(actions)
+    observations = observations.reshape(*rewards.shape, -1)
     return Episodes(
-        observations=observations.reshape(*rewards.shape, -1),
+        observations=observations,
         actions=actions.astype(np.float32) if actions.dtype == np.float64 else actions,
         log_probs=np.zeros_like(rewards),
         rewards=rewards,
         terminated=np.zeros(rewards.shape, bool),
         truncated=np.zeros(rewards.shape, bool),
         valid=np.ones(rewards.shape, bool) if valid is None else np.array(valid),
+        final_observations=np.zeros_like(observations[:, 0]),
     )
 
 
@@ -100,7 +102,9 @@ def random_episodes(policy, num_episodes, num_steps, seed=0):
 
 def pad_with_garbage(episodes):
     """Add five steps of padding, and fill all padding with garbage."""
-    padded = Episodes(*(np.pad(v, [(0, 0), (0, 5)] + [(0, 0)] * (v.ndim - 2)) for v in episodes))
+    padded = episodes.map_steps(
+        lambda values: np.pad(values, [(0, 0), (0, 5)] + [(0, 0)] * (values.ndim - 2))
+    )
     padded.rewards[~padded.valid] = 1e3
     padded.observations[~padded.valid] = -7
     return padded

@@ -14,6 +14,7 @@ from tests.reinforce.examples import (
     make_episodes,
     make_learner,
     make_policy,
+    make_value,
     pad_with_garbage,
     random_episodes,
 )
@@ -203,3 +204,22 @@ def test_no_gradient_reaches_the_statistics():
     learner = make_learner(policy)
     assert not {v.path for v in learner.variables} & {v.path for v in normalizer.variables}
     assert len(learner.variables) == 4
+
+
+def test_the_prediction_after_a_truncated_episode_is_added_by_hand():
+    # γ = 0.5 and V(s) = 10 s. Of three episodes with rewards (1, 2), one is truncated before s = 3,
+    # so that G = (1 + 0.5 G_1, 2 + 0.5 · 30); one reaches a terminal state, as the time limit may
+    # coincide with it; one has a single step, truncated before s = 4.
+    value = make_value()
+    value.network.set_weights([np.array([[10.0]]), np.zeros(1)])
+    learner = make_learner(
+        make_policy(spaces.Discrete(2)), gamma=0.5, baseline=value, bootstrap_truncated=True
+    )
+    zeros = [[0, 0]] * 3
+    episodes = make_episodes(zeros, zeros, [[1, 2]] * 3, [[True, True]] * 2 + [[True, False]])
+    episodes = episodes._replace(
+        truncated=np.array([[False, True], [False, True], [True, True]]),
+        terminated=np.array([[False, False], [False, True], [False, False]]),
+        final_observations=np.array([[3], [5], [4]], np.float32),
+    )
+    np.testing.assert_allclose(learner.returns(episodes), [[9.5, 17.0], [2.0, 2.0], [21.0, 0.0]])

@@ -313,7 +313,7 @@ def train(trainer, weights, first, num_updates, seed=7):
 
 @pytest.mark.parametrize(
     ("env_id", "baseline"),
-    [("CartPole-v1", "per_step"), ("CartPole-v1", "value"), ("Pendulum-v1", "leave_one_out")],
+    [("CartPole-v1", "per_step"), ("Pendulum-v1", "value"), ("Pendulum-v1", "leave_one_out")],
 )
 def test_both_trainers_make_the_same_update_from_the_same_episodes(env_id, baseline):
     environment, policy = make_environment(env_id, max_episode_steps=22)
@@ -338,6 +338,7 @@ def test_both_trainers_make_the_same_update_from_the_same_episodes(env_id, basel
             max_gradient_norm=0.5,
             gamma=0.9,
             reward_scale=0.5,
+            bootstrap_truncated=baseline == "value",
         )
         program = CompiledTrainer(learner, environment, 6)
         trainer = program if one_program else make_trainer(learner)

@@ -14,7 +14,7 @@ from models.normalization import RunningNormalization
 from models.policy import Policy
 from reinforce.baselines import BASELINES, BatchBaseline
 from reinforce.exact.moments import enumerate_episodes, estimator_moments
-from reinforce.exact.objective import action_values, policy_gradient, visits
+from reinforce.exact.objective import action_values, objective, policy_gradient, visits
 from reinforce.exact.tabular import bandit, softmax_policy
 from reinforce.learner import Learner
 from reinforce.loss import policy_loss
@@ -25,6 +25,7 @@ from tests.reinforce.exact.problems import (
     make_learner,
     one_logit_bandit,
     possible_episodes,
+    random_mdp,
     random_theta,
     stop_or_go,
     three_armed_bandit,
@@ -299,3 +300,27 @@ def test_a_float32_network_like_the_pipelines_is_unbiased(baseline, normalizing,
     expected = 0.5 * np.concatenate([np.ravel(part) for part in exact])  # the reward scale
     assert np.abs(expected).max() > 1e-2
     np.testing.assert_allclose(-moments.mean, expected, atol=1e-5)
+
+
+class Table(BatchBaseline):
+    """A baseline that looks up the values of states, whose observations are their numbers."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def predict(self, observations, returns, valid):
+        return tf.gather(self.values, tf.cast(observations[..., 0], tf.int32))
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_exact_predictions_stand_for_all_that_a_time_limit_cuts_off(horizon):
+    # With the values of the task without a limit, the expected return is the same as without it.
+    mdp = random_mdp(0, horizon=None)
+    theta = random_theta(mdp)
+    policy = softmax_policy(mdp.features, theta)
+    values = tf.reduce_sum(policy * action_values(mdp, policy, 0.9)[0], axis=1)
+    learner = make_learner(mdp, theta, 0.9, Table(values), bootstrap_truncated=True)
+    limited = replace(mdp, horizon=horizon, features=np.arange(4.0)[:, np.newaxis])
+    possible = enumerate_episodes(limited, policy)
+    expected_return = possible.probabilities @ learner.returns(possible.episodes)[:, 0].numpy()
+    np.testing.assert_allclose(expected_return, objective(mdp, policy, 0.9))

@@ -70,8 +70,8 @@ def test_parameters_have_a_column_for_each_name():
     np.testing.assert_allclose(parameters, [[1, 2, 1, 3]], rtol=1e-6)
 
 
-def network(*, state_dependent):
-    head = make_head(spaces.Box(-1, 1, (2,)), state_dependent=state_dependent)
+def network(**options):
+    head = make_head(spaces.Box(-1, 1, (2,)), **options)
     features = keras.Input((3,))
     kernel = keras.initializers.Orthogonal(0.01, seed=0)
     return head, keras.Model(features, head.outputs(features, kernel))
@@ -103,3 +103,10 @@ def test_standard_deviations_that_depend_on_the_state_begin_close_to_1():
     np.testing.assert_allclose(parameters[:, 2:], np.exp(FEATURES @ kernel[:, 2:]), rtol=1e-6)
     np.testing.assert_allclose(parameters[:, 2:], np.ones((2, 2)), atol=0.05)
     assert np.abs(parameters[0, 2:] - parameters[1, 2:]).min() > 1e-3
+
+
+@pytest.mark.parametrize("state_dependent", [False, True])
+def test_standard_deviations_begin_at_the_chosen_value(state_dependent):
+    head, model = network(state_dependent=state_dependent, initial_standard_deviation=0.3)
+    parameters = head.parameters(model(FEATURES[:1])).numpy()  # features of 0: only the biases
+    np.testing.assert_allclose(parameters, [[0, 0, 0.3, 0.3]], rtol=1e-6)

@@ -41,7 +41,7 @@ VALID = f"seed: 3\ntasks:\n  first:{TASK}  second:{TASK}{MEASURED}\n"
 TASK_FIELDS = "num_runs, env, policy, rollout, train, evaluate"
 TRAIN_FIELDS = (
     "num_episodes, episodes_per_update, gamma, optimizer, learning_rate, learning_rate_schedule, "
-    "final_learning_rate, reward_scale, baseline, value, normalize_advantages, "
+    "final_learning_rate, reward_scale, bootstrap_truncated, baseline, value, normalize_advantages, "
     "entropy_coefficient, max_gradient_norm, keep"
 )
 PLAIN = "text without ${, a number, true, false, null, or a list or mapping of these"
@@ -94,6 +94,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
             "activation": "relu",
             "normalize_observations": False,
             "standard_deviation": "state_independent",
+            "initial_standard_deviation": 1.0,
             "bounded_actions": "clip",
         },
         "rollout": {"num_episodes": 100},
@@ -106,6 +107,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
             "learning_rate_schedule": "constant",
             "final_learning_rate": 0.0,
             "reward_scale": 1.0,
+            "bootstrap_truncated": False,
             "baseline": "per_step",
             "value": {
                 "hidden_sizes": (64, 64),
@@ -657,6 +659,17 @@ LEARNING_RATE = "learning_rate: 0.01"
             LEARNING_RATE,
             f"{LEARNING_RATE}\n      reward_scale: 0",
             "train.reward_scale: expected a number from 1e-30 to 1e30, received 0",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      bootstrap_truncated: true",
+            "train.bootstrap_truncated: expected false, since only the baseline value predicts "
+            "what a time limit cuts off, received true",
+        ),
+        (
+            "activation: relu",
+            "activation: relu, initial_standard_deviation: 0",
+            "policy.initial_standard_deviation: expected a number from 1e-30 to 1e30, received 0",
         ),
         (
             LEARNING_RATE,

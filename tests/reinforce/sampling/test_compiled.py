@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from environments.make import make_compiled
+from environments.specification import inspect_environment
 from reinforce.episodes import Episodes
 from reinforce.sampling.compiled import CompiledSampler, empty_episodes, sample_into
 from reinforce.tuning import CPU, GPU, tuned_for
-from tests.reinforce.examples import SEED, make_environment
+from tests.environments.count_to_seven import ID
+from tests.reinforce.examples import SEED, make_environment, make_policy
 
 
 @pytest.fixture(scope="module", params=[CPU, GPU], ids=["cpu", "gpu"])
@@ -158,4 +161,20 @@ def test_episodes_have_the_dtypes_of_the_layout(sampled):
         "bool",
         "bool",
         "bool",
+        "float32",
     ]
+
+
+@pytest.mark.parametrize("num_episodes", [3, 256])  # without and with copies that start again
+def test_the_observation_after_the_last_step_is_recorded_unless_it_is_terminal(num_episodes):
+    specification = inspect_environment(ID, {}, max_episode_steps=2)
+    environment = make_compiled(specification)
+    policy = make_policy(specification.action_space, specification.observation_size)
+    episodes, _ = sample_eagerly(environment, policy, num_episodes)
+    last = np.arange(num_episodes), np.sum(episodes.valid, axis=1) - 1
+    counts = episodes.observations.numpy()[last][:, 0] + episodes.actions.numpy()[last] + 1
+    is_terminal = episodes.terminated.numpy()[last]
+    assert 0 < is_terminal.mean() < 1
+    np.testing.assert_array_equal(
+        episodes.final_observations[:, 0], np.where(is_terminal, 0, counts)
+    )

@@ -144,6 +144,17 @@ def test_the_first_episodes_to_start_are_kept():
     assert episodes.num_steps.tolist() == [20, 1, 1]
 
 
+@pytest.mark.parametrize("parallel", [serial, vectorized])
+def test_the_observation_after_the_last_step_is_recorded_unless_it_is_terminal(parallel):
+    for truncate in (True, False):
+        environments = parallel(lambda truncate=truncate: Corridor(truncate), 4)
+        episodes = sample_episodes(environments, choose([1, 2, 5]), 11, SEED)
+        np.testing.assert_array_equal(
+            episodes.final_observations[:, 0], truncate * episodes.num_steps
+        )
+    assert len(set(episodes.num_steps)) == 3
+
+
 @pytest.mark.parametrize("truncate", [False, True])
 def test_terminated_and_truncated_stay_apart(truncate):
     episodes = sample_episodes(corridors(2, truncate=truncate), choose([3]), 4, SEED)
