@@ -40,6 +40,7 @@ from reinforce.sampling.actor import make_actor
 from reinforce.sampling.compiled import CompiledSampler
 from reinforce.sampling.gymnasium import GymnasiumSampler
 from reinforce.sampling.protocol import Sampler
+from reinforce.schedule import UpdateSchedule
 from reinforce.train import MAX_UPDATES_PER_CALL, CompiledTrainer, SampledTrainer, Trainer
 from reinforce.tuning import tuning
 
@@ -78,7 +79,8 @@ def measure_throughput(row: Row) -> dict[str, Any]:
         updates_per_call = _updates_per_call(row, mean_length)
         trainer = _make_trainer(row, specification, learner, sampler, updates_per_call)
         trainer.reset(np.random.SeedSequence(0))
-        calls = trainer.run(episodes, _seeds_of_update, np.broadcast_to(np.float32(0), 2**40))
+        endless = np.broadcast_to(np.float32(0), 2**40)
+        calls = trainer.run(episodes, _seeds_of_update, UpdateSchedule(endless))
         next(calls)
         compilation = time.process_time() - started
         work = {"sampling": _sampling(sampler), "iteration": _iteration(calls)}

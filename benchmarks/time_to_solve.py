@@ -21,7 +21,7 @@ from benchmarks import report
 from benchmarks.processes import call_in_fresh_process
 from environments.vector.make import make_environments
 from models.policy import Policy
-from pipeline.build.learners import learning_rates, make_trainer
+from pipeline.build.learners import make_schedule, make_trainer
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.build.samplers import make_sampler
 from pipeline.evaluation.exported import Greedy
@@ -34,6 +34,7 @@ from pipeline.task.task import Task, load_task
 from reinforce.sampling.actor import CompiledActor
 from reinforce.sampling.gymnasium import GymnasiumSampler
 from reinforce.sampling.protocol import Actor
+from reinforce.schedule import Schedule
 
 COMMAND = "python -m benchmarks.time_to_solve"
 
@@ -104,7 +105,7 @@ def measure_time_to_solve(request: Request) -> dict[str, Any]:
         begun, seconds, solved = time.perf_counter(), 0.0, False
         with sampler:
             first = sampler.sample(stream(task.seed, Purpose.ROLLOUT, run))
-        for records in trainer.run(first, seeds, _learning_rates(train, max_env_steps)):
+        for records in trainer.run(first, seeds, _schedule(train, max_env_steps)):
             record = records[-1]
             if (record.update + 1) % criterion.every:
                 continue
@@ -127,12 +128,12 @@ def measure_time_to_solve(request: Request) -> dict[str, Any]:
     return {"task": request.name, "start": start, "compilation": compilation, "runs": runs}
 
 
-def _learning_rates(train: TrainParams, max_env_steps: int) -> np.ndarray:
-    """Return the task's learning rates; if they are constant, for ample updates."""
+def _schedule(train: TrainParams, max_env_steps: int) -> Schedule:
+    """Return the task's schedule; if its learning rate is constant, for ample updates."""
     if train.learning_rate_schedule == "constant":
         num_episodes = max_env_steps * train.episodes_per_update
         train = train.model_copy(update={"num_episodes": num_episodes})
-    return learning_rates(train)
+    return make_schedule(train)
 
 
 def _make_evaluation(

@@ -68,13 +68,14 @@ def _probe_policies(
     fit = compile_fit(value, FIT_MINIBATCHES, FIT_MINIBATCH_SIZE)
     per_batch = episodes_per_batch(params.train)
     per_call = -(-MIN_EPISODES_PER_CALL // per_batch) * per_batch
-    num_updates = params.train.num_episodes // params.train.episodes_per_update
-    num_fit_calls = min(MAX_FIT_CALLS, math.ceil(2 * params.train.num_episodes / per_call))
+    num_fit_calls = MAX_FIT_CALLS
+    if params.train.num_episodes is not None:
+        num_fit_calls = min(num_fit_calls, math.ceil(2 * params.train.num_episodes / per_call))
 
     with make_sampler(task, policy, per_call) as sampler:
         for name, path, update in [
             ("initial", task.files.initial_weights, 0),
-            ("trained", task.files.final_weights, num_updates),
+            ("trained", task.files.final_weights, params.train.num_updates or 1),
         ]:
             weights = read_weights(path, policy, params.num_runs)
             probes = []

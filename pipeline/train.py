@@ -46,7 +46,7 @@ def train(task: Task) -> None:
                 )
             except Interrupted as error:
                 point = "before the first update; nothing to resume"
-                if progress.num_episodes:
+                if progress.spent:
                     point = f"at {progress}; `dvc repro` resumes there"
                 raise Interrupted(f"{task.name}: interrupted {point}", error.number) from error
         _write(task, runs)
@@ -102,8 +102,9 @@ def action_distribution(
 
 def _print_summary(task: Task, runs: list[TrainedRun], num_env_steps: int, seconds: float) -> None:
     mean_return = float(np.mean([run.records[-1].mean_return for run in runs]))
+    budget = task.params.train.budget
     print(
-        f"{task.name}: trained; runs: {len(runs)}, episodes per run: "
-        f"{task.params.train.num_episodes:,}, mean return of the last update: "
+        f"{task.name}: trained; runs: {len(runs)}, {budget.noun} per run: "
+        f"{budget.total:,}, mean return of the last update: "
         f"{number(mean_return)}; {num_env_steps:,} env steps in {seconds:.1f} s, including start-up"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.build.learners import get_state, learning_rates, make_trainer, set_state
+from pipeline.build.learners import get_state, make_schedule, make_trainer, set_state
 from pipeline.build.policies import get_weights, make_policy, set_weights
 from pipeline.process.interruption import Interrupted
 from pipeline.rollout_files import read_rollouts
@@ -36,7 +36,7 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
         UserError: If the rollouts do not match the task's initial policies.
     """
     params = task.params
-    rates = learning_rates(params.train)
+    schedule, budget = make_schedule(params.train), params.train.budget
     policy = make_policy(params.policy, task.specification)
     rollouts = read_rollouts(
         task.files,
@@ -56,7 +56,7 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
             saved = RunCheckpoint([], {})
         else:
             set_state(trainer, saved.state)
-        with TensorBoardWriter(folder / f"run-{run}", len(rates)) as scalars:
+        with TensorBoardWriter(folder / f"run-{run}", budget) as scalars:
 
             def show(record: UpdateRecord) -> signal.Signals | None:
                 scalars.show(record)
@@ -81,11 +81,11 @@ def prepare_training(task: Task, checkpoints: Checkpoints, folder: Path) -> Perf
         last = records[-1] if records else None
         due = time.monotonic() + checkpoints.seconds
         try:
-            for made in trainer.run(first, seeds, rates, after=last):
+            for made in trainer.run(first, seeds, schedule, after=last):
                 records += made
                 signals = [number for record in made if (number := show(record))]
                 is_due = signals or time.monotonic() >= due
-                if is_due and len(records) < len(rates):
+                if is_due and budget.spent(records[-1]) < budget.total:
                     checkpoints.write(run, RunCheckpoint(records, get_state(trainer)))
                     due = time.monotonic() + checkpoints.seconds
                     if signals:

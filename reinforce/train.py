@@ -4,8 +4,8 @@
 entire training loop into one XLA program, for environments written in TensorFlow. No Python runs
 between env steps or updates.
 
-In the shapes, B is the number of episodes, T the time limit in env steps, U the number of updates
-of a run and K the number of updates per call.
+In the shapes, B is the number of episodes, T the time limit in env steps and K the number of
+updates per call.
 """
 
 import time
@@ -25,6 +25,7 @@ from reinforce.learner import Learner
 from reinforce.records import UpdateRecord, UpdateStatistics, make_records
 from reinforce.sampling.compiled import empty_episodes, sample_into, stateless_seeds
 from reinforce.sampling.protocol import Sampler
+from reinforce.schedule import Schedule
 from reinforce.signature import episodes_signature
 
 MAX_UPDATES_PER_CALL = 256
@@ -81,16 +82,16 @@ class Trainer(ABC):
         self,
         first: Episodes,
         seeds: Seeds,
-        learning_rates: np.ndarray,
+        schedule: Schedule,
         after: UpdateRecord | None = None,
     ) -> Iterator[list[UpdateRecord]]:
-        """Train the policy until the run has U updates.
+        """Train the policy until the schedule ends.
 
         Args:
             first: Episodes of update 0, sampled by the initial policy. Each update has as many
                 episodes, B.
             seeds: Returns the seeds for the episodes of updates 1, 2, …
-            learning_rates: `[U]`, the learning rate of each update.
+            schedule: The learning rate of each update, and the end of the run.
             after: Record of the update after which to resume; `state` must be restored to its
                 values after that update. Defaults to None: start the run.
 
@@ -102,8 +103,7 @@ class Trainer(ABC):
             FloatingPointError: If the loss, the gradient or the policy's outputs are not finite.
             EnvironmentFault: See `Sampler.sample` and `make_records`. The message names the update.
         """
-        updates = range(after.update + 1 if after else 0, len(learning_rates))
-        statistics = self._updates(first, seeds, learning_rates, updates)
+        statistics = self._updates(first, seeds, schedule, after)
         return make_records(statistics, len(first.valid), after)
 
     @abstractmethod
@@ -112,9 +112,9 @@ class Trainer(ABC):
 
     @abstractmethod
     def _updates(
-        self, first: Episodes, seeds: Seeds, learning_rates: np.ndarray, updates: range
+        self, first: Episodes, seeds: Seeds, schedule: Schedule, after: UpdateRecord | None
     ) -> Iterator[list[UpdateStatistics]]:
-        """Perform these updates; yield the statistics of each call."""
+        """Perform the updates of `run`; yield the statistics of each call."""
 
     def learn_from(self, episodes: Episodes) -> UpdateStatistics:
         """Perform one update on episodes `[B, T, …]` that the current policy sampled.
@@ -159,16 +159,20 @@ class SampledTrainer(Trainer):
         self.compiled_update.get_concrete_function()
 
     def _updates(
-        self, first: Episodes, seeds: Seeds, learning_rates: np.ndarray, updates: range
+        self, first: Episodes, seeds: Seeds, schedule: Schedule, after: UpdateRecord | None
     ) -> Iterator[list[UpdateStatistics]]:
+        update, num_env_steps = _position(after)
         with self.sampler:
-            for update in updates:
+            while (rates := schedule.upcoming(update, num_env_steps)).size:
                 try:
                     self.last_episodes = self.sampler.sample(seeds(update)) if update else first
                 except EnvironmentFault as fault:
                     raise EnvironmentFault(f"update {update}: {fault}") from fault
-                self.learner.optimizer.learning_rate.assign(learning_rates[update])
-                yield [self.compiled_update(self.last_episodes)]
+                self.learner.optimizer.learning_rate.assign(rates[0])
+                statistics = self.compiled_update(self.last_episodes)
+                yield [statistics]
+                update += 1
+                num_env_steps += int(statistics.num_env_steps)
 
 
 class CompiledTrainer(Trainer):
@@ -232,21 +236,22 @@ class CompiledTrainer(Trainer):
         self.program(seed_table, rate_table, 0, empty, False)
 
     def _updates(
-        self, first: Episodes, seeds: Seeds, learning_rates: np.ndarray, updates: range
+        self, first: Episodes, seeds: Seeds, schedule: Schedule, after: UpdateRecord | None
     ) -> Iterator[list[UpdateStatistics]]:
         if not self.learner.bootstrap_truncated:
             first = first._replace(final_observations=first.final_observations[:, :0])
         episodes = _padded(first, self._num_steps)
-        begin, per_call = updates.start, self._updates_per_call or 1
-        while begin < updates.stop:
+        begin, num_env_steps = _position(after)
+        per_call = self._updates_per_call or 1
+        while (rates := schedule.upcoming(begin, num_env_steps)[:per_call]).size:
             started = time.monotonic()
-            count = min(per_call, updates.stop - begin)
+            count = len(rates)
             # Update 0 gets a seed too, although its episodes are given.
             seed_table = stateless_seeds([seeds(begin + i) for i in range(count)])
             padding = [0, self._max_updates - count]
             statistics, episodes = self.program(
                 tf.pad(seed_table, [padding, [0, 0]]),
-                np.pad(learning_rates[begin : begin + count], padding),
+                np.pad(rates, padding),
                 count,
                 episodes,
                 begin == 0,
@@ -256,6 +261,7 @@ class CompiledTrainer(Trainer):
             seconds = time.monotonic() - started
             yield [UpdateStatistics(*row) for row in zip(*table, strict=True)]
             begin += count
+            num_env_steps += int(statistics.num_env_steps[:count].numpy().sum())
             per_call = self._updates_per_call or choose_updates_per_call(count, seconds)
 
     def _program(
@@ -297,6 +303,11 @@ class CompiledTrainer(Trainer):
             (tf.constant(0), episodes, UpdateStatistics(*map(column, UpdateStatistics._fields))),
         )
         return UpdateStatistics(*(c.stack() for c in columns)), episodes
+
+
+def _position(after: UpdateRecord | None) -> tuple[int, int]:
+    """Return the numbers of updates and env steps of a run so far."""
+    return (after.update + 1, after.num_env_steps) if after else (0, 0)
 
 
 def add_observations(normalizer: RunningNormalization, episodes: Episodes, chunk_size: int) -> None:

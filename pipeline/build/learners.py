@@ -1,6 +1,6 @@
 """Building the learner and the trainer of a task from its parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ from pipeline.task.task import Task
 from reinforce.baselines import BASELINES, Baseline
 from reinforce.best import BestPolicy
 from reinforce.learner import Learner
+from reinforce.schedule import EnvStepSchedule, Schedule, UpdateSchedule
 from reinforce.train import CompiledTrainer, SampledTrainer, Trainer
 from reinforce.tuning import tuning
 from reinforce.value import ValueBaseline
@@ -70,18 +71,19 @@ def make_learner(params: TrainParams, policy: Policy, eager: bool = False) -> Le
     )
 
 
-def learning_rates(params: TrainParams) -> np.ndarray:
-    """Compute the learning rate of each update of a run, `[U]` float32."""
+def make_schedule(params: TrainParams) -> Schedule:
+    """Make the schedule of the learning rate over a run's updates or env steps."""
     initial, final = params.learning_rate, params.final_learning_rate
-    num_updates = params.num_episodes // params.episodes_per_update
-    progress = np.arange(num_updates) / num_updates
-    rates = {
-        "constant": lambda: np.full(num_updates, initial),
-        "linear": lambda: initial + (final - initial) * progress,
-        "cosine": lambda: final + (initial - final) * (1 + np.cos(np.pi * progress)) / 2,
-        "exponential": lambda: initial * (final / initial) ** progress,
-    }
-    return rates[params.learning_rate_schedule]().astype(np.float32)
+    rates: Callable[[np.ndarray], np.ndarray] = {
+        "constant": lambda progress: np.full(len(progress), initial),
+        "linear": lambda progress: initial + (final - initial) * progress,
+        "cosine": lambda progress: final + (initial - final) * (1 + np.cos(np.pi * progress)) / 2,
+        "exponential": lambda progress: initial * (final / initial) ** progress,
+    }[params.learning_rate_schedule]
+    if params.num_updates is None:
+        return EnvStepSchedule(params.budget.total, rates)
+    progress = np.arange(params.num_updates) / params.num_updates
+    return UpdateSchedule(rates(progress).astype(np.float32))
 
 
 def set_hyperparameters(learner: Learner, params: TrainParams) -> None:
@@ -104,6 +106,7 @@ def program_params(params: TrainParams) -> TrainParams:
     return params.model_copy(
         update={
             "num_episodes": params.episodes_per_update,
+            "num_env_steps": None,
             "learning_rate": 1.0,
             "learning_rate_schedule": "constant",
             "final_learning_rate": 0.0,

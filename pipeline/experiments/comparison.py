@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.evaluation.table import MODES, means_of_runs, metrics_of, rounded
 from pipeline.figures.actions import axis_label, choose_actions
 from pipeline.figures.learning_curve import Smoothed
-from pipeline.figures.series import by_run, numbers, thinned
+from pipeline.figures.series import continued, numbers, split_runs, thinned
 from pipeline.statistics import (
     MIN_RUNS,
     Interval,
@@ -129,8 +129,9 @@ def policy_curve(curve: Table, distribution: Table) -> PolicyCurve | None:
     shown = choose_actions(distribution)
     if len(shown.actions) > 1 or not np.array_equal(curve["num_episodes"], curve["num_env_steps"]):
         return None
-    values = by_run(distribution, f"{shown.kind}_{shown.actions[0]}")
-    num_episodes, kept = by_run(distribution, "num_episodes"), thinned(values.shape[1])
+    values = continued(split_runs(distribution, f"{shown.kind}_{shown.actions[0]}"))
+    num_episodes = continued(split_runs(distribution, "num_episodes"))
+    kept = thinned(values.shape[1])
     points = Smoothed(num_episodes[:, kept], num_episodes[:, kept], values[:, kept], window=1)
     return PolicyCurve(axis_label(shown, shown.kind), points, values[:, -1])
 

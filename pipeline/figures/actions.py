@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.figures.series import by_run, numbered, numbers_of
+from pipeline.figures.series import numbered, numbers_of, split_runs
 from pipeline.figures.style import COLORS
 from pipeline.task.artifacts import Table
 
@@ -72,7 +72,9 @@ def _without_mirrored(columns: list[str]) -> list[str]:
 
 def _most_probable(distribution_curve: Table, columns: list[str]) -> list[str]:
     """Return the columns with the largest final median over runs, in the order of `columns`."""
-    final = [np.median(by_run(distribution_curve, name)[:, -1]) for name in columns]
+    final = [
+        np.median([run[-1] for run in split_runs(distribution_curve, name)]) for name in columns
+    ]
     largest = np.argsort(final, stable=True)[::-1][:MAX_ACTIONS]
     return [columns[i] for i in sorted(largest)]
 

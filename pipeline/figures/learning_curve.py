@@ -14,7 +14,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.figures.panel import Panel, Part
-from pipeline.figures.series import MAX_POINTS, by_run, moving_average, on_common_x, thinned
+from pipeline.figures.series import (
+    MAX_POINTS,
+    continued,
+    moving_average,
+    on_common_x,
+    split_runs,
+    thinned,
+)
 from pipeline.figures.style import (
     BAND,
     BOLD,
@@ -60,7 +67,7 @@ def draw_learning_curve(curve: Table, task: str) -> Figure:
         task: The task's name, for the title.
 
     Raises:
-        ValueError: If a column is missing, or if runs have different numbers of updates.
+        ValueError: If a column is missing, or if there is no run.
     """
     smoothed = smooth(curve)
     shown, num_runs = returns_part(curve).panels, len(smoothed.values)
@@ -93,7 +100,7 @@ def progress_part(curve: Table) -> Part:
             learning curve, and optionally kept.
 
     Raises:
-        ValueError: If a column is missing, or if runs have different numbers of updates.
+        ValueError: If a column is missing, or if there is no run.
     """
     entropy, norm = smooth(curve, "entropy"), smooth(curve, "gradient_norm")
     panels = [
@@ -116,19 +123,19 @@ def smooth(curve: Table, column: str = "mean_return") -> Smoothed:
         column: The column to smooth.
 
     Raises:
-        ValueError: If a column is missing, or if runs have different numbers of updates.
+        ValueError: If a column is missing, or if there is no run.
     """
-    num_episodes, num_env_steps = by_run(curve, "num_episodes"), by_run(curve, "num_env_steps")
-    window = smoothing_window(num_episodes[0])
-    values = moving_average(by_run(curve, column), window)
+    window = smoothing_window(min(split_runs(curve, "num_episodes"), key=len))
+    values = continued([moving_average(run, window) for run in split_runs(curve, column)])
     shown = thinned(values.shape[1])
     kept = []
-    marks = by_run(curve, "kept") if "kept" in curve else np.empty((0, 0))
-    for run, update in np.argwhere(marks == 1):
-        point = int(np.searchsorted(shown + window - 1, update))  # the first with this update
-        kept.append((int(run), min(point, len(shown) - 1)))
+    for run, marks in enumerate(split_runs(curve, "kept") if "kept" in curve else ()):
+        for update in np.flatnonzero(marks):
+            point = int(np.searchsorted(shown + window - 1, update))  # the first with this update
+            kept.append((run, min(point, len(shown) - 1)))
     num_episodes, num_env_steps = (
-        x[:, window - 1 :][:, shown] for x in (num_episodes, num_env_steps)
+        continued([run[window - 1 :] for run in split_runs(curve, name)])[:, shown]
+        for name in ("num_episodes", "num_env_steps")
     )
     return Smoothed(num_episodes, num_env_steps, values[:, shown], window, kept)
 

@@ -17,7 +17,14 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.figures.actions import BEFORE_BOUNDS, ShownActions, axis_label, choose_actions
 from pipeline.figures.panel import Panel, Part
-from pipeline.figures.series import binned_means, by_run, numbered, numbers, thinned
+from pipeline.figures.series import (
+    binned_means,
+    continued,
+    numbered,
+    numbers,
+    split_runs,
+    thinned,
+)
 from pipeline.figures.style import (
     BAND,
     BOLD,
@@ -57,7 +64,7 @@ def draw_policy(
         bounded: Whether the environment's actions have bounds. Means are those before bounds apply.
 
     Raises:
-        ValueError: If a column is missing, or if runs have different numbers of rows.
+        ValueError: If a column is missing, or if there is no run.
     """
     training, observed = policy_parts(distribution_curve, visited, bounded)
     num_rows = math.ceil(len(observed.panels) / PANELS_PER_ROW)
@@ -95,9 +102,12 @@ def _training_part(distribution_curve: Table, shown: ShownActions) -> Part:
 
 
 def _training_panel(distribution_curve: Table, kind: str, shown: ShownActions) -> Panel:
-    num_episodes = by_run(distribution_curve, "num_episodes")[0]
+    num_episodes = max(split_runs(distribution_curve, "num_episodes"), key=len)
     kept = thinned(len(num_episodes))
-    runs = [by_run(distribution_curve, f"{kind}_{action}")[:, kept] for action in shown.actions]
+    runs = [
+        continued(split_runs(distribution_curve, f"{kind}_{action}"))[:, kept]
+        for action in shown.actions
+    ]
     label = axis_label(shown, kind)
 
     def draw(panel: Axes) -> Sequence[Line2D]:

@@ -4,6 +4,7 @@ R is the number of runs, U the number of points per run.
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,22 +32,38 @@ def numbers(table: Table, name: str, *, finite: bool = True) -> NDArray[np.float
     return values.astype(np.float64)
 
 
+def split_runs(table: Table, name: str) -> list[NDArray[np.float64]]:
+    """Return one column of each run, `[number of points]`, with points in the table's order.
+
+    Raises:
+        ValueError: As in `numbers`, and if there is no run.
+    """
+    values, runs = numbers(table, name), np.unique(numbers(table, "run"))
+    if not runs.size:
+        raise ValueError("expected one or more runs, received none")
+    return [values[table["run"] == run] for run in runs]
+
+
 def by_run(table: Table, name: str) -> NDArray[np.float64]:
     """Return one column with a row for each run, `[R, U]`, with points in the table's order.
 
     Raises:
-        ValueError: As in `numbers`, and if runs have different numbers of points.
+        ValueError: As in `split_runs`, and if runs have different numbers of points.
     """
-    values = numbers(table, name)
-    runs, counts = np.unique(numbers(table, "run"), return_counts=True)
-    if len(set(counts)) != 1:
-        received = ", ".join(
-            f"{count} for run {run:.0f}" for run, count in zip(runs, counts, strict=True)
-        )
-        raise ValueError(
-            f"expected the same number of rows for every run, received {received or 'none'}"
-        )
-    return np.stack([values[table["run"] == run] for run in runs])
+    runs = split_runs(table, name)
+    if len(set(map(len, runs))) != 1:
+        received = ", ".join(f"{len(values)} for run {run}" for run, values in enumerate(runs))
+        raise ValueError(f"expected the same number of rows for every run, received {received}")
+    return np.stack(runs)
+
+
+def continued(runs: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Stack runs, `[R, U]`; those with fewer points are continued with their last value.
+
+    Runs that train for a number of env steps differ in their numbers of updates.
+    """
+    num_points = max(map(len, runs))
+    return np.stack([np.pad(values, (0, num_points - len(values)), "edge") for values in runs])
 
 
 def numbered(table: Table, prefix: str, count: int = 1) -> list[str]:

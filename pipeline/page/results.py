@@ -19,9 +19,10 @@ def markdown_table(results: Sequence[TaskResult]) -> str:
 
 
 def _cells(result: TaskResult) -> list[str]:
-    metrics = result.metrics
+    metrics, budget = result.metrics, result.params.train.budget
+    unit = "" if budget.unit == "num_episodes" else f" {budget.noun}"
     cells = [
-        f"{result.params.num_runs} × {result.params.train.num_episodes:,}",
+        f"{result.params.num_runs} × {budget.total:,}{unit}",
         with_interval(metrics.greedy, metrics.greedy_low, metrics.greedy_high),
         with_interval(metrics.sampled, metrics.sampled_low, metrics.sampled_high),
     ]

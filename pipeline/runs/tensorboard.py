@@ -18,6 +18,7 @@ import tensorflow as tf
 from tensorflow.core.framework.summary_pb2 import Summary
 from tensorflow.core.util.event_pb2 import Event
 
+from pipeline.task.schema import Budget
 from reinforce.records import UpdateRecord
 
 FLUSH_SECONDS = 1.0  # maximum delay until TensorBoard can show an update
@@ -34,14 +35,14 @@ class TensorBoardWriter:
 
     Args:
         folder: The run's folder.
-        num_updates: Total number of updates in the run.
+        budget: How long the run trains.
     """
 
-    def __init__(self, folder: Path, num_updates: int) -> None:
+    def __init__(self, folder: Path, budget: Budget) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self._last = num_updates - 1
-        self._stride = math.ceil(num_updates / MAX_POINTS)
+        self._budget = budget
+        self._point: int | None = None  # the last one shown, numbered up to MAX_POINTS
         self._flushed = -math.inf
         self._path = folder / NAME
         self._writer = tf.io.TFRecordWriter(str(self._path))
@@ -56,7 +57,9 @@ class TensorBoardWriter:
 
     def show(self, record: UpdateRecord) -> None:
         """Write the scalars of an update, unless it is skipped to stay within `MAX_POINTS`."""
-        if record.update % self._stride == 0 or record.update == self._last:
+        point = MAX_POINTS * self._budget.spent(record) // self._budget.total
+        if point != self._point:
+            self._point = point
             values = [
                 Summary.Value(tag=name, simple_value=getattr(record, name)) for name in SCALARS
             ]

@@ -67,11 +67,14 @@ def useful_workers(tasks: Sequence[Task]) -> int | None:
     """Return the maximum number of workers worth starting to train tasks; None for no limit."""
     if not all(task.is_compiled for task in tasks):
         return None
-    max_env_steps = sum(
-        task.params.num_runs * task.params.train.num_episodes * task.specification.max_episode_steps
-        for task in tasks
-    )
+    max_env_steps = sum(task.params.num_runs * _max_env_steps(task) for task in tasks)
     return max(1, max_env_steps // MIN_ENV_STEPS_PER_WORKER)
+
+
+def _max_env_steps(task: Task) -> int:
+    """Return the maximum number of env steps of a run."""
+    train, limit = task.params.train, task.specification.max_episode_steps
+    return train.num_env_steps or (train.num_episodes or 0) * limit
 
 
 class _Failed(NamedTuple):

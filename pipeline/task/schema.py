@@ -1,11 +1,12 @@
 """The schema of params.yaml: general settings, and one section for each task."""
 
 import math
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pipeline.task.mistakes import Expected, one_of
+from reinforce.records import UpdateRecord
 
 Activation = Literal["tanh", "relu", "elu", "gelu", "silu", "sigmoid"]
 Optimizer = Literal["adam", "sgd", "rmsprop"]
@@ -192,10 +193,32 @@ class ValueParams(Section):
     )
 
 
+class Budget(NamedTuple):
+    """How long a run trains: it ends with the update that reaches the total."""
+
+    unit: Literal["num_episodes", "num_env_steps"]
+    total: int
+
+    @property
+    def noun(self) -> str:
+        """The unit in words."""
+        return self.unit.removeprefix("num_").replace("_", " ")
+
+    def spent(self, record: UpdateRecord) -> int:
+        """Return how much of the total a run has used after an update."""
+        used: int = getattr(record, self.unit)
+        return min(used, self.total)
+
+
 class TrainParams(Section):
     """Training with REINFORCE."""
 
-    num_episodes: Count = Field(description="training episodes of each run")
+    num_episodes: CountOrNone = Field(
+        default=None, description="training episodes of each run, null if num_env_steps is set"
+    )
+    num_env_steps: CountOrNone = Field(
+        default=None, description="env steps of each run, null if num_episodes is set"
+    )
     episodes_per_update: Count = Field(description="episodes sampled for each optimizer step")
     gamma: Fraction = Field(description="the discount factor per step")
     optimizer: Annotated[Optimizer, one_of(get_args(Optimizer))] = Field(
@@ -229,6 +252,19 @@ class TrainParams(Section):
     keep: Annotated[Keep, one_of(get_args(Keep))] = Field(
         default="final", description="the policy of each run to keep"
     )
+
+    @property
+    def budget(self) -> Budget:
+        """How long each run trains."""
+        if self.num_env_steps is not None:
+            return Budget("num_env_steps", self.num_env_steps)
+        assert self.num_episodes is not None
+        return Budget("num_episodes", self.num_episodes)
+
+    @property
+    def num_updates(self) -> int | None:
+        """Updates of each run; None if they depend on the lengths of the episodes."""
+        return None if self.num_episodes is None else self.num_episodes // self.episodes_per_update
 
 
 class VarianceParams(Section):

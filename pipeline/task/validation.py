@@ -117,9 +117,16 @@ def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
     train = ("tasks", task, "train")
     baseline = sections.valid(*train, "baseline")
     num_episodes = sections.valid(*train, "num_episodes")
+    num_env_steps = sections.valid(*train, "num_env_steps")
     per_update = sections.valid(*train, "episodes_per_update")
     num_rollouts = sections.valid("tasks", task, "rollout", "num_episodes")
     yield from _schedule_rules(sections, train)
+    if num_episodes is not None and num_env_steps is not None:
+        text = "null or no entry, since num_episodes is set"
+        yield Mistake((*train, "num_env_steps"), expected(text, num_env_steps))
+    if sections.valid(*train) is not None and num_episodes is num_env_steps is None:
+        text = "a number of episodes, or num_env_steps instead"
+        yield Mistake((*train, "num_episodes"), expected(text, None))
     if sections.valid(*train, "bootstrap_truncated") and baseline not in (None, "value"):
         text = "false, since only the baseline value predicts what a time limit cuts off"
         yield Mistake((*train, "bootstrap_truncated"), expected(text, True))

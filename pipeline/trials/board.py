@@ -85,8 +85,9 @@ class Board:
                 self._num_episodes[at] = value.num_episodes
                 self._last_returns[at] = value.mean_return
                 params = self._candidates[index].task.params.train
-                num_updates = params.num_episodes // params.episodes_per_update
-                character = value.update * min(num_updates, MAX_CHARACTERS) // num_updates
+                num_characters = min(params.num_updates or MAX_CHARACTERS, MAX_CHARACTERS)
+                budget = params.budget
+                character = (budget.spent(value) - 1) * num_characters // budget.total
                 self._sums[index, character] += value.mean_return
                 self._counts[index, character] += 1
             case RunEnded():

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.policy import Policy
 from pipeline.build.learners import (
-    learning_rates,
+    make_schedule,
     make_trainer,
     program_params,
     set_hyperparameters,
@@ -79,7 +79,7 @@ class WarmTraining:
             trainer.reset(task.stream(Purpose.INITIAL_VALUE_WEIGHTS, run))
             records: list[UpdateRecord] = []
             try:
-                for made in trainer.run(first, seeds, learning_rates(task.params.train)):
+                for made in trainer.run(first, seeds, make_schedule(task.params.train)):
                     records += made
                     signals = [number for record in made if (number := show(record))]
                     if signals:

@@ -13,7 +13,7 @@ def episodes(num_steps):
     shape = (2, num_steps)
     numbers, flags = np.ones(shape, np.float32), np.ones(shape, bool)
     observations = np.ones((*shape, 1000), np.float32)
-    return Episodes(observations, *[numbers] * 3, *[flags] * 3, observations[:, 0])
+    return Episodes._make([observations, *[numbers] * 3, *[flags] * 3, observations[:, 0]])
 
 
 def test_runs_are_padded_to_the_longest_and_copied_once():

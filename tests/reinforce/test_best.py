@@ -8,6 +8,7 @@ import tensorflow as tf
 from reinforce.baselines import BASELINES
 from reinforce.best import BestPolicy, Z
 from reinforce.sampling.compiled import CompiledSampler
+from reinforce.schedule import UpdateSchedule
 from reinforce.train import CompiledTrainer
 from tests.reinforce.examples import SEED, make_environment, make_learner
 
@@ -87,7 +88,7 @@ def test_the_program_keeps_the_policy_that_sampled_the_best_episodes(num_updates
     def train(num_updates):
         policy.network.set_weights(initial)
         trainer.reset(SEED)
-        list(trainer.run(first, seeds.__getitem__, np.full(num_updates, 0.05)))
+        list(trainer.run(first, seeds.__getitem__, UpdateSchedule(np.full(num_updates, 0.05))))
 
     returns = []
     for count in range(1, num_updates + 1):

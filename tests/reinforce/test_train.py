@@ -15,6 +15,7 @@ from reinforce.best import BestPolicy
 from reinforce.records import DivergenceError, UpdateStatistics, make_records
 from reinforce.sampling.compiled import CompiledSampler
 from reinforce.sampling.protocol import Sampler
+from reinforce.schedule import EnvStepSchedule, UpdateSchedule
 from reinforce.train import CompiledTrainer, SampledTrainer, choose_updates_per_call
 from tests.reinforce.examples import (
     SEED,
@@ -61,8 +62,8 @@ def run(trainer, first, num_updates):
 
 
 def rates(trainer, num_updates):
-    """Return the learning rate of the trainer's optimizer for each update."""
-    return np.full(num_updates, float(trainer.learner.optimizer.learning_rate))
+    """Return a schedule with the learning rate of the trainer's optimizer for each update."""
+    return UpdateSchedule(np.full(num_updates, float(trainer.learner.optimizer.learning_rate)))
 
 
 def bandit_episodes(policy, arms, rewards):
@@ -288,6 +289,25 @@ def test_the_state_is_that_after_the_last_record_yielded(kind, yielded):
         *_, records = other.run(first, seeds.__getitem__, rates(other, 7), after)
         np.testing.assert_equal(records[-1]._asdict(), final_record._asdict())
         np.testing.assert_equal(copy_state(other), copy_state(trainer))
+
+
+@pytest.mark.parametrize("kind", ["compiled", "sampled"])
+def test_a_run_ends_with_the_update_that_reaches_its_env_steps(kind):
+    seeds = [np.random.SeedSequence([7, update]) for update in range(99)]
+    trainer, first = make_stateful_trainer(kind)
+    used = []
+
+    def rates(progress):
+        used.extend(progress)
+        return 0.01 * (1 - progress)
+
+    records = list(
+        chain.from_iterable(trainer.run(first, seeds.__getitem__, EnvStepSchedule(60, rates)))
+    )
+    num_env_steps = [record.num_env_steps for record in records]
+    assert num_env_steps[-2] < 60 <= num_env_steps[-1]
+    np.testing.assert_allclose(used, [0, *(n / 60 for n in num_env_steps[:-1])])
+    assert float(trainer.learner.optimizer.learning_rate) == np.float32(0.01 * (1 - used[-1]))
 
 
 # Training in one program ------------------------------------------------------------------------

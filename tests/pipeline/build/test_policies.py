@@ -138,7 +138,7 @@ def test_the_learning_rate_falls_from_update_to_update(schedule, final, expected
             "final_learning_rate": final,
         }
     )
-    rates = learners.learning_rates(params)
+    rates = learners.make_schedule(params).upcoming(0, 0)
     np.testing.assert_allclose(rates, [expected(u / 5) for u in range(5)], rtol=1e-6)
 
 

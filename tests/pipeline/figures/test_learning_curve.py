@@ -47,6 +47,19 @@ def test_runs_are_faint_and_their_interquartile_mean_is_bold():
     ]
 
 
+def test_runs_may_differ_in_their_numbers_of_updates():
+    # Each run is smoothed before its last point is repeated: with windows of 2 updates, run 0 ends
+    # at (20 + 19) / 2 and run 1, without its last ten updates, at (10 + 9) / 2.
+    table = curve([range(1, 21), range(1, 21)], episodes_per_update=10)
+    table["kept"][[5, 25]] = 1
+    table = {name: values[:30] for name, values in table.items()}
+    figure = draw_learning_curve(table, "task")
+    long, short, _, marks = figure.axes[0].lines
+    np.testing.assert_array_equal(np.asarray(long.get_xydata())[-1], [200, 19.5])
+    np.testing.assert_array_equal(np.asarray(short.get_xydata())[-1], [100, 9.5])
+    assert len(np.asarray(marks.get_xydata())) == 2
+
+
 def test_the_policies_that_were_kept_are_marked():
     table = curve([[1, 8, 3], [2, 4, 6]])
     table["kept"][[1, 5]] = 1  # in run 0 the policy before update 1, in run 1 before update 2

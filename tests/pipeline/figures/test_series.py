@@ -7,10 +7,12 @@ from pipeline.figures.series import (
     MAX_POINTS,
     binned_means,
     by_run,
+    continued,
     moving_average,
     numbered,
     numbers,
     on_common_x,
+    split_runs,
     thinned,
 )
 
@@ -27,6 +29,11 @@ def test_by_run_refuses_runs_of_different_lengths():
         ValueError, match="the same number of rows for every run, received 1 for run 0, 2 for run 1"
     ):
         by_run(table, "x")
+
+
+def test_runs_with_fewer_points_are_continued_with_their_last_value():
+    table = {"run": np.array([0, 1, 1]), "x": np.array([1, 2, 3])}
+    np.testing.assert_array_equal(continued(split_runs(table, "x")), [[1, 1], [2, 3]])
 
 
 def test_numbers_refuses_a_missing_column():

@@ -12,6 +12,7 @@ import pytest
 from pipeline import progress_bar as module
 from pipeline.runs.checkpoints import RunCheckpoint
 from pipeline.runs.progress import Progress
+from pipeline.task.schema import Budget
 from reinforce.records import UpdateRecord
 
 
@@ -34,8 +35,11 @@ def record(update, mean_return=-210.4):
     return UpdateRecord(update, 16 * (update + 1), 3200 * (update + 1), *statistics)
 
 
-def make_progress(num_runs=5, saved=None):
-    params = SimpleNamespace(train=SimpleNamespace(num_episodes=4800))
+EPISODES = Budget("num_episodes", 4800)
+
+
+def make_progress(num_runs=5, saved=None, budget=EPISODES):
+    params = SimpleNamespace(train=SimpleNamespace(budget=budget))
     task: Any = SimpleNamespace(name="pendulum", params=params, is_compiled=True)
     return Progress(task, [saved] + [None] * (num_runs - 1))
 
@@ -77,6 +81,14 @@ def test_a_log_gets_lines(shown):
     printed = shown.splitlines()
     assert all(any(re.fullmatch(line, other) for other in printed) for line in lines), printed
     assert all(any(re.fullmatch(line, other) for line in lines) for other in printed), printed
+
+
+def test_a_budget_in_env_steps_is_never_exceeded():
+    progress = make_progress(num_runs=1, budget=Budget("num_env_steps", 5000))
+    progress.show(0, record(0))
+    assert str(progress) == "3,200 of 5,000 env steps"
+    progress.show(0, record(1))
+    assert (str(progress), progress.num_env_steps) == ("5,000 of 5,000 env steps", 6400)
 
 
 def test_episodes_before_a_resumption_count():

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pipeline.runs import tensorboard
 from pipeline.runs.tensorboard import SCALARS, TensorBoardWriter
+from pipeline.task.schema import Budget
 from reinforce.records import UpdateRecord
 
 
@@ -18,12 +19,18 @@ def read(folder):
     return list(tf.compat.v1.train.summary_iterator(str(path)))
 
 
+def budget(num_updates):
+    return Budget("num_episodes", 4 * num_updates)
+
+
 def record(update, mean_return):
-    return UpdateRecord(update, 4 * update, 100 * update, mean_return, 2, 3, 4, 5, 6, np.zeros(2))
+    return UpdateRecord(
+        update, 4 * (update + 1), 100 * update, mean_return, 2, 3, 4, 5, 6, np.zeros(2)
+    )
 
 
 def test_a_run_has_its_scalars_over_env_steps(tmp_path):
-    with TensorBoardWriter(tmp_path / "run", num_updates=3) as scalars:
+    with TensorBoardWriter(tmp_path / "run", budget(3)) as scalars:
         for update in range(3):
             scalars.show(record(update, 10 + update))
     version, *shown = read(tmp_path / "run")
@@ -38,25 +45,27 @@ def test_a_run_has_its_scalars_over_env_steps(tmp_path):
 
 def test_scalars_can_be_read_while_training_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(tensorboard, "FLUSH_SECONDS", 0.0)
-    with TensorBoardWriter(tmp_path, num_updates=2) as scalars:
+    with TensorBoardWriter(tmp_path, budget(2)) as scalars:
         scalars.show(record(0, 1))
         assert len(read(tmp_path)) == 2
 
 
 def test_the_next_training_replaces_the_scalars(tmp_path):
     for mean_return in (1, 2):
-        with TensorBoardWriter(tmp_path, num_updates=1) as scalars:
+        with TensorBoardWriter(tmp_path, budget(1)) as scalars:
             scalars.show(record(0, mean_return))
     _, only = read(tmp_path)
     assert only.summary.value[0].simple_value == 2
 
 
 def test_a_long_training_is_thinned_and_its_end_is_shown(tmp_path):
-    with TensorBoardWriter(tmp_path, num_updates=2_501) as scalars:
+    with TensorBoardWriter(tmp_path, budget(2_501)) as scalars:
         for update in range(2_501):
             scalars.show(record(update, 0))
     _, *shown = read(tmp_path)
-    assert [event.step // 100 for event in shown] == [*range(0, 2_501, 3), 2_500]
+    updates = [event.step // 100 for event in shown]
+    assert (updates[0], updates[-1], len(updates)) == (0, 2_500, 1_001)
+    assert set(np.diff(updates)) == {2, 3}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to Linux's /dev/full")
@@ -64,5 +73,5 @@ def test_a_full_disk_is_an_error_of_the_file(tmp_path, monkeypatch):
     writer = tf.io.TFRecordWriter("/dev/full")
     monkeypatch.setattr(tf.io, "TFRecordWriter", lambda path: writer)
     with pytest.raises(OSError, match="No space left on device") as error:
-        TensorBoardWriter(tmp_path, num_updates=1)
+        TensorBoardWriter(tmp_path, budget(1))
     assert error.value.filename == str(tmp_path / tensorboard.NAME)

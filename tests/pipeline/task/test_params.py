@@ -40,9 +40,9 @@ MEASURED = "variance: {second: {num_runs: 1, num_batches: 12}}"
 VALID = f"seed: 3\ntasks:\n  first:{TASK}  second:{TASK}{MEASURED}\n"
 TASK_FIELDS = "num_runs, env, policy, rollout, train, evaluate"
 TRAIN_FIELDS = (
-    "num_episodes, episodes_per_update, gamma, optimizer, learning_rate, learning_rate_schedule, "
-    "final_learning_rate, reward_scale, bootstrap_truncated, baseline, value, normalize_advantages, "
-    "entropy_coefficient, max_gradient_norm, keep"
+    "num_episodes, num_env_steps, episodes_per_update, gamma, optimizer, learning_rate, "
+    "learning_rate_schedule, final_learning_rate, reward_scale, bootstrap_truncated, baseline, "
+    "value, normalize_advantages, entropy_coefficient, max_gradient_norm, keep"
 )
 PLAIN = "text without ${, a number, true, false, null, or a list or mapping of these"
 
@@ -100,6 +100,7 @@ def test_a_valid_file_is_read_field_by_field(tmp_path):
         "rollout": {"num_episodes": 100},
         "train": {
             "num_episodes": 320,
+            "num_env_steps": None,
             "episodes_per_update": 16,
             "gamma": 0.9,
             "optimizer": "sgd",
@@ -659,6 +660,18 @@ LEARNING_RATE = "learning_rate: 0.01"
             LEARNING_RATE,
             f"{LEARNING_RATE}\n      reward_scale: 0",
             "train.reward_scale: expected a number from 1e-30 to 1e30, received 0",
+        ),
+        (
+            LEARNING_RATE,
+            f"{LEARNING_RATE}\n      num_env_steps: 1000",
+            "train.num_env_steps: expected null or no entry, since num_episodes is set, received "
+            "1000",
+        ),
+        (
+            "num_episodes: 320",
+            "num_episodes:",
+            "train.num_episodes: expected a number of episodes, or num_env_steps instead, received "
+            "null",
         ),
         (
             LEARNING_RATE,
