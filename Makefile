@@ -10,7 +10,7 @@ in_venv = @echo '$(1)'; unset PYTHONHOME; VIRTUAL_ENV="$$PWD/.venv" PATH="$$PWD/
 # Pictures of README.md and docs/chapter.md, from the outputs of the last `dvc repro`.
 PICTURES = bandit-policy cartpole-learning_curve cartpole-plane pendulum-plane
 
-.PHONY: help setup gpu repro test test-slow lock pictures
+.PHONY: help setup gpu extras repro test test-slow lock pictures
 
 help:
 	@echo 'make repro      set up, check params.yaml, then run `dvc repro`'
@@ -18,6 +18,7 @@ help:
 	@echo 'make test-slow  attack the pipeline: kills, full disks, damaged files, random parameters'
 	@echo 'make setup      install the versions of requirements.txt and requirements-tune.txt into .venv'
 	@echo 'make gpu        the same with CUDA (Linux, NVIDIA GPU); later targets keep it'
+	@echo 'make extras     install Box2D, too (requirements-extras.txt)'
 	@echo 'make pictures   update docs/pictures/ from the outputs in data/'
 	@echo 'make lock       update the requirements*.txt from the .in files'
 	@echo
@@ -29,6 +30,10 @@ setup:
 
 gpu:
 	@sh tools/setup.sh --gpu "$(PYTHON)"
+
+extras: setup
+	@.venv/bin/python -m pip --disable-pip-version-check --quiet install --no-user --compile \
+	  --require-hashes -r requirements-extras.txt && echo 'extras: requirements-extras.txt is installed'
 
 repro: setup
 	$(call in_venv,python -m pipeline check)

@@ -84,6 +84,9 @@ def inspect_environment(
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
 
     def not_made(error: BaseException) -> EnvironmentFault:
+        if isinstance(error, gymnasium.error.DependencyNotInstalled):
+            needed = f"the packages that {env_id} needs (`make extras` installs Box2D)"
+            return EnvironmentFault(f"expected {needed}, received: {error}")
         if isinstance(error, gymnasium.error.Error | ImportError):
             return EnvironmentFault(f"{expected_id}: {error}")
         return EnvironmentFault(

@@ -1,8 +1,7 @@
 #!/bin/sh
-# Rewrite requirements.txt, requirements-gpu.txt and requirements-tune.txt, with every package pinned
-# and hashed, for Python 3.11 to 3.13 on any platform. Pinned packages keep their versions as long as
-# the .in files allow it. To upgrade a package, raise its version in its .in file; to upgrade all,
-# delete the locks.
+# Rewrite the requirements*.txt, with every package pinned and hashed, for Python 3.11 to 3.13 on any
+# platform. Pinned packages keep their versions as long as the .in files allow it. To upgrade a
+# package, raise its version in its .in file; to upgrade all, delete the locks.
 #
 # Usage: lock.sh [PYTHON]      (see find_python.sh)
 set -eu
@@ -27,3 +26,4 @@ lock() {
 lock requirements.in requirements.txt
 lock requirements-gpu.in requirements-gpu.txt
 lock requirements-tune.in requirements-tune.txt
+lock requirements-extras.in requirements-extras.txt

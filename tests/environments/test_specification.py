@@ -1,5 +1,7 @@
 """Specifications of environments, and unsupported environments."""
 
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -39,6 +41,18 @@ def test_a_third_party_environment_is_imported_by_its_module(tmp_path, monkeypat
     monkeypatch.syspath_prepend(tmp_path)
     specification = inspect_environment("third_party:ThirdParty-v0", {"probabilities": [0.1] * 5})
     assert specification.action_space == spaces.Discrete(5)
+
+
+def test_missing_packages_of_an_environment_are_named(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "Box2D", None)  # importing it fails
+    with pytest.raises(EnvironmentFault) as fault:
+        inspect_environment("LunarLander-v3", {})
+    assert str(fault.value).startswith(
+        "expected the packages that LunarLander-v3 needs (`make extras` installs Box2D), received: "
+        "Box2D is not installed"
+    )
 
 
 @pytest.mark.parametrize(
