@@ -302,11 +302,11 @@ def test_a_run_ends_with_the_update_that_reaches_its_env_steps(kind):
         return 0.01 * (1 - progress)
 
     records = list(
-        chain.from_iterable(trainer.run(first, seeds.__getitem__, EnvStepSchedule(60, rates)))
+        chain.from_iterable(trainer.run(first, seeds.__getitem__, EnvStepSchedule(1000, rates)))
     )
     num_env_steps = [record.num_env_steps for record in records]
-    assert num_env_steps[-2] < 60 <= num_env_steps[-1]
-    np.testing.assert_allclose(used, [0, *(n / 60 for n in num_env_steps[:-1])])
+    assert num_env_steps[-2] < 1000 <= num_env_steps[-1]
+    np.testing.assert_allclose(used, [0, *(n / 1000 for n in num_env_steps[:-1])])
     assert float(trainer.learner.optimizer.learning_rate) == np.float32(0.01 * (1 - used[-1]))
 
 

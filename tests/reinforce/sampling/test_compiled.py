@@ -5,12 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from environments.make import make_compiled
-from environments.specification import inspect_environment
 from reinforce.episodes import Episodes
 from reinforce.sampling.compiled import CompiledSampler, empty_episodes, sample_into
 from reinforce.tuning import CPU, GPU, tuned_for
-from tests.environments.count_to_seven import ID
+from tests.environments.count_to_seven import CompiledCountToSeven
 from tests.reinforce.examples import SEED, make_environment, make_policy
 
 
@@ -167,9 +165,8 @@ def test_episodes_have_the_dtypes_of_the_layout(sampled):
 
 @pytest.mark.parametrize("num_episodes", [3, 256])  # without and with copies that start again
 def test_the_observation_after_the_last_step_is_recorded_unless_it_is_terminal(num_episodes):
-    specification = inspect_environment(ID, {}, max_episode_steps=2)
-    environment = make_compiled(specification)
-    policy = make_policy(specification.action_space, specification.observation_size)
+    environment = CompiledCountToSeven(max_episode_steps=2)
+    policy = make_policy(environment.action_space)
     episodes, _ = sample_eagerly(environment, policy, num_episodes)
     last = np.arange(num_episodes), np.sum(episodes.valid, axis=1) - 1
     counts = episodes.observations.numpy()[last][:, 0] + episodes.actions.numpy()[last] + 1
