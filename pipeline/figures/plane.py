@@ -30,8 +30,8 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
     """Draw the action distribution's parameters over the plane, side by side.
 
     With two actions, only the second one's probability is drawn, since the first one's mirrors it.
-    A parameter that is the same everywhere is named in the title instead, unless all are. A white
-    line marks a probability of 0.5 or a mean of 0.
+    Parameters that are the same everywhere are named in the title instead, or counted if there are
+    more than three, unless all are. A white line marks a probability of 0.5 or a mean of 0.
 
     Args:
         plane: The first two columns are x and y, named by their axis labels, on a full grid. The
@@ -55,8 +55,10 @@ def draw_plane(plane: Table, task: str, bounded: bool = False) -> Figure:
     constant = [name for name in titles if _is_constant(numbers(plane, name))]
     remarks = []
     if len(constant) < len(titles):
-        for name in constant:
-            remarks.append(f"{titles.pop(name)}: {_everywhere(numbers(plane, name))}")
+        named = {name: titles.pop(name) for name in constant}
+        remarks = [f"{t}: {_everywhere(numbers(plane, name))}" for name, t in named.items()]
+        if len(remarks) > MAX_PANELS:
+            remarks = [f"{len(remarks)} parameters are the same everywhere"]
     drawn = dict(list(titles.items())[:MAX_PANELS])
     if len(drawn) < len(titles):
         remarks.append(f"first {len(drawn)} of {len(titles)} maps")

@@ -61,6 +61,16 @@ def test_a_constant_is_named_in_the_title():
     )
 
 
+def test_many_constants_are_counted_in_the_title():
+    mean = [-4.0, 0.0, 1.0, 2.0, 1.0, 1.0]
+    columns = {f"mean_{i}": mean for i in range(4)}
+    columns |= {f"standard_deviation_{i}": [0.8] * 6 for i in range(4)}
+    assert draw_plane(table(**columns), "task").get_suptitle() == (
+        "task: what the policy does\n(other observations, if any, are fixed; 4 parameters are the "
+        "same everywhere; first 3 of 4\nmaps)"
+    )
+
+
 def test_the_title_says_that_means_are_those_before_bounds():
     figure = draw_plane(table(mean_0=[3.0] * 6, standard_deviation_0=[1.0] * 6), "task", True)
     assert figure.get_suptitle() == (
