@@ -39,7 +39,7 @@ class Progress:
 
     @property
     def spent(self) -> int:
-        """What all runs have spent of their budgets, including before this process resumed."""
+        """The budget that all runs have spent, including before this process resumed."""
         return sum(self._spent)
 
     @property

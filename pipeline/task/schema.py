@@ -194,7 +194,7 @@ class ValueParams(Section):
 
 
 class Budget(NamedTuple):
-    """How long a run trains: it ends with the update that reaches the total."""
+    """The length of a run, which ends with the update that reaches the total."""
 
     unit: Literal["num_episodes", "num_env_steps"]
     total: int
@@ -255,7 +255,7 @@ class TrainParams(Section):
 
     @property
     def budget(self) -> Budget:
-        """How long each run trains."""
+        """The length of each run."""
         if self.num_env_steps is not None:
             return Budget("num_env_steps", self.num_env_steps)
         assert self.num_episodes is not None
