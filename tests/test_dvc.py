@@ -185,7 +185,7 @@ def test_git_ignores_the_outputs_of_stages_but_not_the_users_data():
     assert ignored.stdout.split() == written
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "params-classic.yaml"])
+@pytest.mark.parametrize("name", ["params.yaml", "params-classic.yaml", "params-robots.yaml"])
 def test_an_experiment_changes_only_the_line_of_its_value(tmp_path, name):
     before = (REPOSITORY / name).read_text()
     (tmp_path / name).write_text(before)

@@ -386,11 +386,6 @@ def test_needs_two_revisions(names, capsys):
             "run,mode,episode_return,discounted_return\n0,greedy,high,1\n",
             "expected finite numbers in column episode_return",
         ),
-        (
-            "data/apart/learning_curve.csv",
-            "run,num_episodes,num_env_steps,mean_return\n0,1,1,1\n0,2,2,1\n1,1,1,1\n",
-            "expected the same number of rows for every run",
-        ),
         ("params.yaml", "tasks: [\n", "not valid YAML"),
         ("dvc.lock", "stages: [\n", "not valid YAML"),
     ],

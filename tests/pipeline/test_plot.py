@@ -79,11 +79,6 @@ def test_draws_the_panels_of_each_part_with_their_numbers_and_the_same_again(tas
     [
         ("learning_curve", "run,update\n0,0\n", "num_episodes"),
         (
-            "learning_curve",
-            "run,num_episodes,num_env_steps,mean_return\n0,1,1,0.5\n0,2,2,0.5\n1,1,1,0.5\n",
-            "expected the same number of rows for every run, received 2 for run 0, 1 for run 1",
-        ),
-        (
             "evaluation",
             "run,mode,episode_return\n0,greedy,high\n",
             "expected finite numbers in column episode_return",

@@ -49,14 +49,14 @@ def test_runs_are_faint_and_their_interquartile_mean_is_bold():
 
 def test_runs_may_differ_in_their_numbers_of_updates():
     # Each run is smoothed before its last point is repeated: with windows of 2 updates, run 0 ends
-    # at (20 + 19) / 2 and run 1, without its last ten updates, at (10 + 9) / 2.
-    table = curve([range(1, 21), range(1, 21)], episodes_per_update=10)
-    table["kept"][[5, 25]] = 1
-    table = {name: values[:30] for name, values in table.items()}
+    # at (40 + 39) / 2 and run 1, without its last 20 updates, at (20 + 19) / 2.
+    table = curve([range(1, 41), range(1, 41)], episodes_per_update=10)
+    table["kept"][[5, 45]] = 1
+    table = {name: values[:60] for name, values in table.items()}
     figure = draw_learning_curve(table, "task")
     long, short, _, marks = figure.axes[0].lines
-    np.testing.assert_array_equal(np.asarray(long.get_xydata())[-1], [200, 19.5])
-    np.testing.assert_array_equal(np.asarray(short.get_xydata())[-1], [100, 9.5])
+    np.testing.assert_array_equal(np.asarray(long.get_xydata())[-1], [400, 39.5])
+    np.testing.assert_array_equal(np.asarray(short.get_xydata())[-1], [200, 19.5])
     assert len(np.asarray(marks.get_xydata())) == 2
 
 
@@ -139,11 +139,3 @@ def test_the_legend_is_complete_if_runs_share_no_env_steps():
     figure = draw([[1], [2]], steps_per_episode=(10, 20))
     assert [len(panel.lines) for panel in figure.axes] == [3, 2]
     assert len(figure.legends[0].texts) == 3
-
-
-def test_refuses_runs_of_different_lengths():
-    shorter = {name: column[:-1] for name, column in curve([[1, 2], [3, 4]]).items()}
-    with pytest.raises(
-        ValueError, match="the same number of rows for every run, received 2 for run 0, 1 for run 1"
-    ):
-        draw_learning_curve(shorter, "task")

@@ -735,7 +735,7 @@ def test_the_committed_file_documents_the_defaults_of_optional_settings():
         optional[section] = {
             name: field.default.model_dump() if name == "value" else field.default
             for name, field in model.model_fields.items()
-            if not field.is_required() and name != "kwargs"
+            if not field.is_required() and name not in ("kwargs", "num_episodes")
         }
     optional["train"]["value"]["hidden_sizes"] = [64, 64]
     assert documented == optional
