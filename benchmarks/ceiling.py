@@ -4,15 +4,18 @@ For each env step, an iteration of REINFORCE runs the network forward to sample,
 backward to learn, and steps the environment. At rates f, g and s per second, these parts together
 allow 1 / (1/f + 1/g + 1/s) env steps per second. The rates are for batches of one observation per
 episode of the update, and for Keras's dense layers or NumPy. An iteration can therefore exceed this
-ceiling, by larger batches or faster layers.
+ceiling, by larger batches or faster layers. In a MuJoCo environment, s is the rate of the
+simulation alone, without observations, rewards and terminations.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
 import tensorflow as tf
+from gymnasium.envs.mujoco import MujocoEnv
 from gymnasium.vector.utils import batch_space
 
 from benchmarks.networks import NumpyNetwork
@@ -142,6 +145,38 @@ def compiled_steps(specification: EnvironmentSpecification, num_envs: int, steps
     def run() -> int:
         program(actions, seed).numpy()
         return num_envs * steps
+
+    return run
+
+
+def mujoco_steps(
+    env: gymnasium.Env[Any, Any], num_envs: int, steps: int, length: int
+) -> Repeated | None:
+    """Prepare steps of MuJoCo's simulation alone, with random actions.
+
+    All copies restart after `length` steps, so that robots have not fallen for longer than in
+    episodes of that length. The function counts env steps. It is None if the environment is not
+    one of Gymnasium's for MuJoCo.
+    """
+    inner = env.unwrapped
+    if not isinstance(inner, MujocoEnv):
+        return None
+    model, num_frames = inner.model, inner.frame_skip
+    space = batch_space(env.action_space, num_envs)
+    space.seed(0)
+    actions = [space.sample() for _ in range(steps)]
+    copies = [mujoco.MjData(model) for _ in range(num_envs)]
+    controls = [copy.ctrl for copy in copies]
+
+    def run() -> int:
+        for index, batch in enumerate(actions):
+            if index % length == 0:
+                for copy in copies:
+                    mujoco.mj_resetData(model, copy)
+            for copy, control, action in zip(copies, controls, batch, strict=True):
+                control[:] = action
+                mujoco.mj_step(model, copy, num_frames)
+        return steps * num_envs
 
     return run
 

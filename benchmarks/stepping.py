@@ -1,13 +1,12 @@
 """Cost of an env step through Gymnasium, split into environment, policy and bookkeeping.
 
-Episodes are sampled as in training, on one thread. Each environment copy samples a few, and copies
-are stepped one after another. The policy has two hidden layers of 64 tanh units; it is untrained,
-and in CartPole also a balancing one. While the last episodes finish, ever fewer copies are stepped
-together; with one episode per copy, this takes much of the time.
+Batches of episodes are sampled as in training, in as many environment copies, on one thread. The
+policy has two hidden layers of 64 tanh units; it is untrained, and in CartPole also a balancing
+one. While the last episodes of a batch finish, ever fewer copies are stepped together.
 
-`environment` is the time in the environments' `step` and `reset`. `policy` is the time in calls of
-the policy, including the transfer of observations and actions. `bookkeeping` is the rest. Times are
-wall-clock times, so other work on the machine counts, too.
+`environment` is the time in the environment copies. `policy` is the time in calls of the policy,
+including its log-probabilities. `bookkeeping` is the rest. Times are wall-clock times, so other
+work on the machine counts, too.
 """
 
 import argparse
@@ -16,22 +15,28 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import gymnasium
 import numpy as np
 from tqdm import tqdm
 
 from benchmarks import report
 from benchmarks.networks import make_measured_policy
 from environments.specification import inspect_environment
-from environments.vector.serial import SerialEnvironments
+from environments.vector.make import make_environments
 from pipeline.process.arguments import count, seconds
 from pipeline.process.messages import exit_with_message
 from reinforce.sampling.actor import make_actor
 from reinforce.sampling.gymnasium import GymnasiumSampler
 
 COMMAND = "python -m benchmarks.stepping"
-ENVIRONMENTS = ("CartPole-v1", "Pendulum-v1", "Acrobot-v1", "InvertedPendulum-v5")
-COPIES = (1, 8, 64)
+ENVIRONMENTS = (
+    "CartPole-v1",
+    "Pendulum-v1",
+    "Acrobot-v1",
+    "InvertedPendulum-v5",
+    "HalfCheetah-v5",
+    "Hopper-v5",
+)
+EPISODES = (4, 16, 64)  # of a batch
 PARTS = ("environment", "policy", "bookkeeping")
 WARM_UP = 100  # env steps
 
@@ -62,20 +67,16 @@ class Stopwatch:
             setattr(instance, name, self.timed(getattr(instance, name)))
 
 
-def measure_stepping(
-    env_id: str, kind: str, num_envs: int, episodes_per_copy: int, seconds: float
-) -> dict[str, Any]:
-    """Sample with a policy for some seconds; return µs per env step for each of `PARTS`."""
+def measure_stepping(env_id: str, kind: str, num_episodes: int, seconds: float) -> dict[str, Any]:
+    """Sample batches for some seconds; return µs per env step for each of `PARTS`."""
     specification = inspect_environment(env_id, {})
-    actor = make_actor(make_measured_policy(specification, kind), num_envs)
-    copies = [gymnasium.make(env_id) for _ in range(num_envs)]
+    environments = make_environments(specification, num_episodes)
+    actor = make_actor(make_measured_policy(specification, kind), environments.num_envs)
     environment, policy = Stopwatch(), Stopwatch()
+    environment.watch(environments, "reset", "begin", "step")
     policy.watch(actor, "begin", "act", "log_prob")
-    for copy in copies:
-        environment.watch(copy, "step", "reset")
     num_steps, part_seconds = 0, np.zeros(len(PARTS))
-    num_episodes = episodes_per_copy * num_envs
-    with GymnasiumSampler(lambda: SerialEnvironments(copies), actor, num_episodes) as sampler:
+    with GymnasiumSampler(lambda: environments, actor, num_episodes) as sampler:
         for seed in np.random.SeedSequence(0).spawn(100_000):
             environment.seconds = policy.seconds = 0.0
             begun = time.perf_counter()
@@ -91,25 +92,25 @@ def measure_stepping(
             if part_seconds.sum() >= seconds:
                 break
     costs = 1e6 * part_seconds / (num_steps - measured_from)
-    return {"environment_id": env_id, "policy": kind, "copies": num_envs} | {
+    return {"environment_id": env_id, "policy": kind, "num_episodes": num_episodes} | {
         f"{part}_us": float(cost) for part, cost in zip(PARTS, costs, strict=True)
     }
 
 
 def print_stepping(rows: Sequence[dict[str, Any]]) -> None:
-    """Print a line for each environment and number of copies."""
+    """Print a line for each environment and number of episodes."""
     print(
         report.aligned_table(
             [
                 "environment",
                 "policy",
-                "copies",
+                "episodes",
                 *(f"{part}, µs" for part in PARTS),
                 "environment's share",
             ],
             [
                 [
-                    *(row["environment_id"], row["policy"], str(row["copies"])),
+                    *(row["environment_id"], row["policy"], str(row["num_episodes"])),
                     *(f"{row[f'{part}_us']:.1f}" for part in PARTS),
                     f"{row['environment_us'] / sum(row[f'{part}_us'] for part in PARTS):.0%}",
                 ]
@@ -126,17 +127,11 @@ def main(arguments: list[str] | None = None) -> None:
         "environments", nargs="*", metavar="ID", help=f"default: {', '.join(ENVIRONMENTS)}"
     )
     parser.add_argument(
-        "--copies",
-        type=count,
-        nargs="+",
-        default=list(COPIES),
-        help="numbers of environment copies; default: 1, 8 and 64",
-    )
-    parser.add_argument(
         "--episodes",
         type=count,
-        default=8,
-        help="episodes of each copy in a batch; default: %(default)s",
+        nargs="+",
+        default=list(EPISODES),
+        help="episodes of a batch; default: 4, 16 and 64",
     )
     parser.add_argument(
         "--seconds", type=seconds, default=3.0, help="time for each row; default: %(default)s"
@@ -145,15 +140,17 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with exit_with_message(COMMAND):
         cases = [
-            (env_id, kind, num_envs)
+            (env_id, kind, num_episodes)
             for env_id in options.environments or ENVIRONMENTS
             for kind in ("untrained", "balancing")
             if kind == "untrained" or env_id.startswith("CartPole")
-            for num_envs in options.copies
+            for num_episodes in options.episodes
         ]
         rows = [
-            measure_stepping(env_id, kind, num_envs, options.episodes, options.seconds)
-            for env_id, kind, num_envs in tqdm(cases, unit=" rows", disable=not sys.stderr.isatty())
+            measure_stepping(env_id, kind, num_episodes, options.seconds)
+            for env_id, kind, num_episodes in tqdm(
+                cases, unit=" rows", disable=not sys.stderr.isatty()
+            )
         ]
         print_stepping(rows)
         report.write_measurements(options.json, COMMAND, rows)

@@ -4,7 +4,8 @@ An iteration is what training repeats: sample the episodes of an update, compute
 apply it. The learning rate is 0, so that the policy does not change. It is `untrained`, with short
 episodes, or (CartPole only) `balancing`, with episodes that reach the time limit. Padding does not
 count as env steps. Each row is measured in a fresh process on one thread, alternating with the
-parts of its ceiling (`benchmarks/ceiling.py`). Figures are medians.
+parts of its ceiling (`benchmarks/ceiling.py`), or in several such processes side by side. Rates are
+medians, per second of CPU time, added over the processes.
 """
 
 import argparse
@@ -16,13 +17,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Any, NamedTuple
 
+import gymnasium
 import keras
 import numpy as np
 from tqdm import tqdm
 
 from benchmarks import ceiling, report
 from benchmarks.networks import make_measured_policy
-from benchmarks.processes import call_in_fresh_process
+from benchmarks.processes import call_side_by_side
 from benchmarks.throughput_tables import print_throughput
 from environments.compiled.registry import reason_not_compiled
 from environments.make import make_compiled
@@ -57,17 +59,34 @@ class Row(NamedTuple):
     backend: str  # compiled or gymnasium
     policy: str  # untrained or balancing
     num_episodes: int  # B, of each update
+    num_processes: int  # side by side, each with its own updates
     seconds: float  # duration of the measurement
 
 
+class Measurement(NamedTuple):
+    """One process's part of a row."""
+
+    # mean length of an episode, updates per call, seconds of compilation, and the peak resident set
+    # in MiB, both before compilation and after the iterations
+    figures: dict[str, float]
+    rates: dict[str, float]  # env steps per second: `sampling`, `iteration`, parts of the ceiling
+
+
 def measure_throughput(row: Row) -> dict[str, Any]:
-    """Measure one row, in env steps per second.
+    """Measure one row.
 
     Returns:
-        The row, the mean length of an episode, `sampling`, `iteration`, the parts of the ceiling
-        with the faster implementation of each, `ceiling`, `share`, seconds of compilation, and
-        the peak resident set in MiB, both before compilation and after the iterations.
+        The row, the first process's figures and the largest peak, and the figures of all processes'
+        rates together; see `Measurement` and `figures_of_rates`.
     """
+    parts = call_side_by_side(measure_process, row, row.num_processes)
+    rates = {name: sum(part.rates[name] for part in parts) for name in parts[0].rates}
+    peak = max(part.figures["memory_mib"] for part in parts)
+    return row._asdict() | parts[0].figures | {"memory_mib": peak} | figures_of_rates(rates)
+
+
+def measure_process(row: Row) -> Measurement:
+    """Measure one row in this process alone."""
     specification = inspect_environment(row.env_id, {})
     with ExitStack() as stack:
         policy = make_measured_policy(specification, row.policy)
@@ -84,8 +103,7 @@ def measure_throughput(row: Row) -> dict[str, Any]:
         next(calls)
         compilation = time.process_time() - started
         work = {"sampling": _sampling(sampler), "iteration": _iteration(calls)}
-        for repeated in work.values():
-            repeated()
+        _warm_up(work)
         figures = {
             "mean_length": mean_length,
             "updates_per_call": updates_per_call,
@@ -93,12 +111,18 @@ def measure_throughput(row: Row) -> dict[str, Any]:
             "memory_before_mib": memory,
             "memory_mib": _peak_memory(),
         }
-        work |= _parts_of_ceiling(row, specification, policy, episodes, stack)
-        return row._asdict() | figures | figures_of_rates(_medians(work, row.seconds))
+        parts = _parts_of_ceiling(row, specification, policy, episodes, stack)
+        _warm_up(parts)
+        return Measurement(figures, _medians(work | parts, row.seconds))
 
 
 def figures_of_rates(rates: dict[str, float]) -> dict[str, Any]:
-    """Compute a row's figures from its measured rates."""
+    """Compute a row's figures from its measured rates.
+
+    Returns:
+        `sampling`, `iteration`, the parts of the ceiling with the faster implementation of each,
+        `ceiling`, and `share`, which is iteration / ceiling.
+    """
     parts, faster = {}, {}
     for part in ("forward", "forward_backward"):
         by_library = {library: rates[f"{part} {library}"] for library in ("numpy", "xla")}
@@ -119,8 +143,6 @@ def figures_of_rates(rates: dict[str, float]) -> dict[str, Any]:
 def _medians(work: dict[str, ceiling.Repeated], seconds: float) -> dict[str, float]:
     """Measure the median rate of each function, alternating between them at least three times."""
     rates: dict[str, list[float]] = {name: [] for name in work}
-    for repeated in work.values():  # compiles, warms up
-        repeated()
     begun = time.process_time()
     while len(rates["iteration"]) < 3 or time.process_time() - begun < seconds:
         for name, repeated in work.items():
@@ -128,6 +150,12 @@ def _medians(work: dict[str, ceiling.Repeated], seconds: float) -> dict[str, flo
             count = repeated()
             rates[name].append(count / (time.process_time() - started))
     return {name: float(np.median(values)) for name, values in rates.items()}
+
+
+def _warm_up(work: dict[str, ceiling.Repeated]) -> None:
+    """Call each function once, which compiles it where that is needed."""
+    for repeated in work.values():
+        repeated()
 
 
 def _make_learner(row: Row, policy: Policy) -> Learner:
@@ -218,11 +246,21 @@ def _parts_of_ceiling(
     if row.backend == "compiled":
         parts["step"] = ceiling.compiled_steps(specification, row.num_episodes, repetitions)
     else:
-        environments = make_environments(specification, row.num_episodes)
-        stack.enter_context(closing(environments))
-        steps = max(1, REPETITIONS // environments.num_envs)
-        parts["step"] = ceiling.gymnasium_steps(environments, specification.action_space, steps)
+        parts["step"] = _steps_outside_tensorflow(row, specification, episodes, stack)
     return parts
+
+
+def _steps_outside_tensorflow(
+    row: Row, specification: EnvironmentSpecification, episodes: Episodes, stack: ExitStack
+) -> ceiling.Repeated:
+    env = stack.enter_context(closing(gymnasium.make(row.env_id)))
+    environments = make_environments(specification, row.num_episodes)
+    stack.enter_context(closing(environments))
+    steps = max(1, REPETITIONS // environments.num_envs)
+    length = round(float(episodes.num_steps.mean()))
+    return ceiling.mujoco_steps(
+        env, environments.num_envs, steps, length
+    ) or ceiling.gymnasium_steps(environments, specification.action_space, steps)
 
 
 def _peak_memory() -> float:
@@ -242,7 +280,8 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
             if policy == "balancing" and not balances:
                 raise UserError(f"--policies: expected untrained for {options.env}")
             for num_episodes in options.episodes or EPISODES[backend]:
-                yield Row(options.env, backend, policy, num_episodes, options.seconds)
+                sizes = (num_episodes, options.processes)
+                yield Row(options.env, backend, policy, *sizes, options.seconds)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -266,6 +305,12 @@ def main(arguments: list[str] | None = None) -> None:
         help="episodes per update; default: depends on the backend",
     )
     parser.add_argument(
+        "--processes",
+        type=count,
+        default=1,
+        help="processes that measure each row side by side; default: %(default)s",
+    )
+    parser.add_argument(
         "--seconds",
         type=seconds,
         default=5.0,
@@ -278,7 +323,7 @@ def main(arguments: list[str] | None = None) -> None:
         rows = list(_rows(options))
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # in the measuring processes
         measured = [
-            call_in_fresh_process(measure_throughput, row)
+            measure_throughput(row)
             for row in tqdm(rows, unit=" rows", disable=not sys.stderr.isatty())
         ]
         print_throughput(measured)

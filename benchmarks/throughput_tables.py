@@ -11,14 +11,14 @@ def print_throughput(rows: Sequence[dict[str, Any]]) -> None:
     print(
         report.aligned_table(
             [
-                *("backend", "policy", "steps per episode", "episodes per update"),
+                *("backend", "policy", "steps per episode", "episodes per update", "processes"),
                 *("sampling, steps/s", "iteration, steps/s", "ceiling, steps/s", "share"),
                 *("compilation, s", "peak memory, MiB"),
             ],
             [
                 [
                     *(row["backend"], row["policy"], f"{row['mean_length']:.0f}"),
-                    f"{row['num_episodes']:,}",
+                    *(f"{row['num_episodes']:,}", f"{row['num_processes']}"),
                     *(f"{row[name]:,.0f}" for name in ("sampling", "iteration", "ceiling")),
                     *(f"{row['share']:.0%}", f"{row['compilation_seconds']:.1f}"),
                     f"{row['memory_mib']:,.0f}",

@@ -20,10 +20,10 @@ def test_a_stopwatch_counts_calls_that_fail_too(monkeypatch):
 
 def test_the_command_measures_all_parts(tmp_path, capsys):
     path = tmp_path / "measured.json"
-    arguments = ["--copies", "2", "--episodes", "1", "--seconds", "0.01", "--json", str(path)]
+    arguments = ["--episodes", "2", "--seconds", "0.01", "--json", str(path)]
     main(["CartPole-v1", *arguments])
     rows = json.loads(path.read_text())["rows"]
-    cases = [[row.pop(key) for key in ("environment_id", "policy", "copies")] for row in rows]
+    cases = [[row.pop(key) for key in ("environment_id", "policy", "num_episodes")] for row in rows]
     assert cases == [["CartPole-v1", "untrained", 2], ["CartPole-v1", "balancing", 2]]
     for row in rows:
         assert set(row) == {"environment_us", "policy_us", "bookkeeping_us"}
@@ -31,7 +31,7 @@ def test_the_command_measures_all_parts(tmp_path, capsys):
     header, _, *lines = capsys.readouterr().out.splitlines()
     first_cells = [[cell.strip() for cell in line.split("|")[1:4]] for line in (header, *lines)]
     assert first_cells == [
-        ["environment", "policy", "copies"],
+        ["environment", "policy", "episodes"],
         ["CartPole-v1", "untrained", "2"],
         ["CartPole-v1", "balancing", "2"],
     ]

@@ -1,6 +1,7 @@
 """The throughput benchmark, at tiny sizes; no time is asserted."""
 
 import json
+from collections import Counter
 
 import gymnasium
 import numpy as np
@@ -77,6 +78,18 @@ def test_raw_steps_are_counted():
     assert ceiling.compiled_steps(CARTPOLE, 4, 3)() == 12
 
 
+def test_a_robot_is_simulated_without_its_environment(monkeypatch):
+    assert ceiling.mujoco_steps(gymnasium.make("CartPole-v1"), 4, 3, 2) is None
+    calls: Counter[str] = Counter()
+    for name in ("mj_step", "mj_resetData"):
+        monkeypatch.setattr(f"mujoco.{name}", lambda *_, name=name: calls.update([name]))
+    steps = ceiling.mujoco_steps(gymnasium.make("Hopper-v5"), 4, 3, 2)
+    assert steps is not None
+    assert steps() == 12
+    # Three steps of four copies, which restart before the first and the third.
+    assert calls == {"mj_step": 12, "mj_resetData": 8}
+
+
 RATES = {
     "sampling": 30.0,
     "iteration": 20.0,
@@ -96,11 +109,23 @@ def test_a_row_uses_the_faster_library_for_each_part():
     assert (figures["forward_by"], figures["forward_backward_by"]) == ("xla", "numpy")
 
 
+def test_rates_of_processes_are_added(monkeypatch):
+    """Three processes step three times as much; their ceiling rises, too, so the share stays."""
+    parts = [throughput.Measurement({"memory_mib": peak}, RATES) for peak in (5, 7, 6)]
+    monkeypatch.setattr(throughput, "call_side_by_side", lambda *_: parts)
+    measured = throughput.measure_throughput(throughput.Row("Id", "gymnasium", "p", 8, 3, 1.0))
+    assert measured["iteration"] == 60
+    assert measured["ceiling"] == pytest.approx(120)
+    assert measured["share"] == pytest.approx(0.5)
+    assert measured["memory_mib"] == 7
+
+
 def row(num_episodes, **fields):
     return {
         "backend": "compiled",
         "policy": "untrained",
         "num_episodes": num_episodes,
+        "num_processes": 1,
         "mean_length": 22.0,
         "compilation_seconds": 5.0,
         "memory_mib": 100.0,
@@ -127,13 +152,14 @@ def test_memory_per_episode_needs_two_sizes():
 def test_the_command_measures(backends, tmp_path, capsys):
     path = tmp_path / "measured.json"
     arguments = ["--episodes", "2", "--policies", "untrained", "--seconds", "0.01"]
+    arguments += ["--processes", "2"]
     throughput.main([*arguments, "--backends", *backends, "--json", str(path)])
     measured = json.loads(path.read_text())
     assert measured["command"] == "python -m benchmarks.throughput"
     assert measured["processor"] == report.processor()
     assert [r["backend"] for r in measured["rows"]] == backends
     for measured_row in measured["rows"]:
-        assert measured_row["num_episodes"] == 2
+        assert (measured_row["num_episodes"], measured_row["num_processes"]) == (2, 2)
         assert 8 <= measured_row["mean_length"] <= 200  # of an untrained CartPole
         assert measured_row["share"] > 0
     assert "gymnasium | untrained" in capsys.readouterr().out
