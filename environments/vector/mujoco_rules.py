@@ -30,8 +30,8 @@ class Transition(NamedTuple):
 class Rule(NamedTuple):
     """The rule of an environment.
 
-    `transition` takes the unwrapped Gymnasium environment, the states before and after the
-    simulation, and the actions `[N, A]`, a contiguous array.
+    `transition` takes the attributes of the unwrapped Gymnasium environment, the states before and
+    after the simulation, and the actions `[N, A]`, a contiguous array.
     """
 
     transition: Callable[[Any, State, State, np.ndarray], Transition]
@@ -175,7 +175,7 @@ def _slow(state: State) -> np.ndarray:
 
 
 def _control_cost(env: Any, actions: np.ndarray) -> np.ndarray:
-    return env._ctrl_cost_weight * np.sum(np.square(actions), axis=-1)  # in the actions' dtype
+    return env._ctrl_cost_weight * np.square(actions).sum(axis=-1)  # in the actions' dtype
 
 
 def _is_upright(env: Any, state: State) -> np.ndarray:

@@ -197,6 +197,7 @@ def _run(
         raise _locate(fault, episode, now - start, acting=none, waiting=episode) from fault
     actor.begin(generator)
     acting = np.flatnonzero(episode < num_episodes)
+    acting_episode, acting_start = episode[acting], start[acting]  # [N]
     waiting = none  # copies whose episode starts with the next step
     while acting.size or waiting.size:
         if acting.size:
@@ -206,7 +207,7 @@ def _run(
             # Outputs that are not finite make float actions NaN or infinite, but not discrete ones.
             is_float = action.raw_action.dtype.kind == "f"
             if not np.isfinite(action.raw_action if is_float else action.outputs).all():
-                _require_finite_observations(observations, episode[acting], (now - start)[acting])
+                _require_finite_observations(observations, acting_episode, now - acting_start)
                 raise FloatingPointError("the policy's outputs are not finite")
             actions = action.action.astype(environments.action_dtype)  # a copy
         try:
@@ -214,7 +215,7 @@ def _run(
         except CopyFault as fault:
             raise _locate(fault, episode, now - start, acting, waiting) from fault
         if acting.size:
-            batch.add(episode[acting], now - start[acting], observations, action, outcome)
+            batch.add(acting_episode, now - acting_start, observations, action, outcome)
         now += 1
         has_ended = outcome.terminated | outcome.truncated
         ended = acting[has_ended]
@@ -233,7 +234,8 @@ def _run(
             has_begun = episode < num_episodes
             has_begun[waiting] = False
             acting = np.flatnonzero(has_begun)
-            earliest = start[acting].min(initial=now)
+            acting_episode, acting_start = episode[acting], start[acting]
+            earliest = acting_start.min(initial=now)
         if (limit := environments.max_episode_steps) is not None and now - earliest >= limit:
             late = acting[start[acting].argmin()]
             raise EnvironmentFault(

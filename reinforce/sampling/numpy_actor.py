@@ -169,7 +169,7 @@ def _sample_normal(
     raw_actions = means + np.exp(log_standard_deviations) * noise
     raw_actions = raw_actions.reshape(-1, *head.action_shape)
     # Cast before clipping, as the head does.
-    return _clip(raw_actions.astype(head.low.dtype), head.low, head.high), raw_actions
+    return _clip(raw_actions.astype(head.low.dtype, copy=False), head.low, head.high), raw_actions
 
 
 def _sample_categorical(
