@@ -19,10 +19,10 @@ def markdown_table(results: Sequence[TaskResult]) -> str:
 
 
 def _cells(result: TaskResult) -> list[str]:
-    metrics, budget = result.metrics, result.params.train.budget
-    unit = "" if budget.unit == "num_episodes" else f" {budget.noun}"
+    metrics, train = result.metrics, result.params.train
+    unit = " env steps" if train.num_env_steps else ""
     cells = [
-        f"{result.params.num_runs} × {budget.total:,}{unit}",
+        f"{result.params.num_runs} × {train.budget.total:,}{unit}",
         with_interval(metrics.greedy, metrics.greedy_low, metrics.greedy_high),
         with_interval(metrics.sampled, metrics.sampled_low, metrics.sampled_high),
     ]

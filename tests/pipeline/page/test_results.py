@@ -30,12 +30,17 @@ def result(name="the_task", space=None, metrics=(), **env):
     return TaskResult(name, TaskParams.model_validate(task), specification, measured)
 
 
-def html_table(shown):
-    """Return the first table of a page of one task without pictures."""
+def page(shown):
+    """Return the page of one task without pictures."""
     part = DrawnPart(title="", note="", panels=[])
     parts = DrawnParts(**dict.fromkeys(DrawnParts.model_fields, part))
     pictures = {shown.name: TaskPictures(parts, "none", Variance([], b""), None)}
-    return render_page(0, [shown], pictures, []).partition("</table>")[0]
+    return render_page(0, [shown], pictures, [])
+
+
+def html_table(shown):
+    """Return the first table of the page."""
+    return page(shown).partition("</table>")[0]
 
 
 def cells(table):
@@ -68,6 +73,15 @@ def test_a_row_in_markdown():
         "| `the_task` | `Bandit-v0` | 2 × 40 | −146 [−153, −140] | 0.664 [0.654, 0.674] |"
     )
     assert header.count("|") == rule.count("|") == row.count("|")
+
+
+def test_a_budget_of_env_steps_is_shown_with_its_unit():
+    task = result()
+    train = task.params.train.model_copy(update={"num_episodes": None, "num_env_steps": 5000})
+    task = task._replace(params=task.params.model_copy(update={"train": train}))
+    assert "2 × 5,000 env steps" in cells(html_table(task))[1]
+    assert "| 2 × 5,000 env steps |" in markdown_table([task]).replace("\u00a0", " ")
+    assert "2 runs of 5,000 env steps," in " ".join(page(task).split())
 
 
 def test_text_that_would_end_a_cell_is_escaped():
