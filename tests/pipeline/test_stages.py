@@ -550,6 +550,15 @@ def test_training_refuses_rollouts_without_complete_episodes(
         train(task)
 
 
+def test_the_observation_after_an_episode_may_be_nan(tmp_path, monkeypatch):
+    # No action follows it, so nothing else checks it, either.
+    task = run_stages(tmp_path, monkeypatch, stages=(rollout,))
+    arrays = read_arrays(task.files.rollouts)
+    arrays["final_observations"].fill(np.nan)
+    write_arrays(task.files.rollouts, arrays)
+    train(task)
+
+
 @pytest.mark.parametrize("value", ["much", "nan", "inf"])
 def test_evaluate_refuses_a_learning_curve_without_numbers(value, tmp_path, monkeypatch):
     task = run_stages(tmp_path, monkeypatch, stages=(rollout, train))
