@@ -124,9 +124,12 @@ def _rules(sections: _Sections, task: str) -> Iterator[Mistake]:
     if num_episodes is not None and num_env_steps is not None:
         text = "null or no entry, since num_episodes is set"
         yield Mistake((*train, "num_env_steps"), expected(text, num_env_steps))
-    if sections.valid(*train) is not None and num_episodes is num_env_steps is None:
+    section = sections.valid(*train)
+    if section is not None and num_episodes is num_env_steps is None:
         text = "a number of episodes, or num_env_steps instead"
-        yield Mistake((*train, "num_episodes"), expected(text, None))
+        is_there = "num_episodes" in section
+        text = expected(text, None) if is_there else f"missing; expected {text}"
+        yield Mistake((*train, "num_episodes"), text)
     if sections.valid(*train, "bootstrap_truncated") and baseline not in (None, "value"):
         text = "false, since only the baseline value predicts what a time limit cuts off"
         yield Mistake((*train, "bootstrap_truncated"), expected(text, True))

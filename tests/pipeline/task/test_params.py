@@ -674,6 +674,11 @@ LEARNING_RATE = "learning_rate: 0.01"
             "null",
         ),
         (
+            "num_episodes: 320",
+            "",
+            "train.num_episodes: missing; expected a number of episodes, or num_env_steps instead",
+        ),
+        (
             LEARNING_RATE,
             f"{LEARNING_RATE}\n      bootstrap_truncated: true",
             "train.bootstrap_truncated: expected false, since only the baseline value predicts "
