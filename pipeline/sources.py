@@ -57,7 +57,8 @@ def environment_sources(env: EnvParams) -> dict[str, str]:
     """Find the files and packages that an environment depends on.
 
     A subprocess makes the environment, resets it, takes one step and records all imports and opened
-    files. Gymnasium's own environments depend only on Gymnasium and their keyword arguments.
+    files. Gymnasium's own environments depend only on Gymnasium, on MuJoCo or Box2D if they use it,
+    and on their keyword arguments.
 
     Returns:
         The version of each imported package; the SHA-256 of each file in the working directory that
@@ -67,7 +68,11 @@ def environment_sources(env: EnvParams) -> dict[str, str]:
     """
     sources = {path: file_digest(Path(path)) for path in _named_files(env.kwargs)}
     if _packages(env.id) == {"gymnasium"}:
-        return sources | {"version of gymnasium": gymnasium.__version__}
+        parts = str(gymnasium.spec(env.id).entry_point).split(".")  # as in gymnasium.envs.mujoco.…
+        for package in ("gymnasium", *parts[2:3]):
+            with suppress(importlib.metadata.PackageNotFoundError):
+                sources[f"version of {package}"] = importlib.metadata.version(package)
+        return sources
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send_sources, args=(env, sender))

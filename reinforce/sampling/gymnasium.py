@@ -138,9 +138,11 @@ class _Batch:
         if self._unscored:
             self._score()
         episode, observations = map(np.concatenate, zip(*self._ends, strict=True))
+        with np.errstate(over="ignore"):  # of values that may never be used
+            final_observations = observations[np.argsort(episode)].astype(np.float32)
         return Episodes(
             **{name: v[:, : self._longest] for name, v in self._fields.items()},
-            final_observations=observations[np.argsort(episode)].astype(np.float32),
+            final_observations=final_observations,
         )
 
     def _write(self) -> None:

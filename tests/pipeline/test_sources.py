@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import gymnasium
+import mujoco
 import pytest
 
 from pipeline.process.command import STAGES
@@ -17,6 +18,7 @@ from tests.pipeline.small_task import BANDIT, write_params
 
 MODULE = """
 import gymnasium
+import mujoco
 import numpy as np
 from gymnasium import spaces
 
@@ -100,6 +102,8 @@ def test_modules_of_a_package_that_is_not_installed(project):
 def test_the_version_of_an_installed_package():
     version = {"version of gymnasium": gymnasium.__version__}
     assert environment_sources(EnvParams(id="CartPole-v1")) == version
+    version["version of mujoco"] = mujoco.__version__
+    assert environment_sources(EnvParams(id="Hopper-v5")) == version
 
 
 @pytest.mark.usefixtures("project")
