@@ -114,7 +114,7 @@ def table_row(row: dict[str, Any]) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table; write the measurements if `--json` is given."""
+    """Print a table; write the measurements after each task if `--json` is given."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument(
         "tasks",
@@ -138,10 +138,10 @@ def main(arguments: list[str] | None = None) -> None:
         rows = []
         for task in tqdm(tasks, unit=" tasks", disable=not sys.stderr.isatty()):
             rows += measure_reliability(task, options.params, options.runs)
+            report.write_measurements(options.json, COMMAND, rows)  # all tasks may take hours
         headers = ["task", "mode", "threshold", "runs that reach it", "interquartile mean"]
         headers += ["worst run", "max env steps"]
         print(report.aligned_table(headers, list(map(table_row, rows))))
-        report.write_measurements(options.json, COMMAND, rows)
 
 
 if __name__ == "__main__":
